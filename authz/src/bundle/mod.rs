@@ -1,0 +1,114 @@
+//! The bundle: everything that is pushed, read whole or not at all.
+//!
+//! The format is documented in `docs/bundle.md` and by `authz/schema/bundle.schema.json`. Each part is parsed by the
+//! module that owns it; this one reads the frame around them.
+
+mod error;
+mod plugin;
+pub(crate) mod reader;
+
+pub use error::{BundleError, BundleErrors, Problem};
+pub use plugin::PluginConfiguration;
+
+use crate::decision::Revision;
+use crate::effect::IdentityHeaders;
+use crate::json;
+use crate::jwt::TrustedIssuers;
+use crate::limits::MAX_BUNDLE_BYTES;
+use crate::policy::Policy;
+pub(crate) use error::ErrorSink;
+use reader::Node;
+
+/// The one version of the bundle format that this code reads.
+const BUNDLE_VERSION: u64 = 1;
+
+/// A bundle that was read without a single error.
+///
+/// # Example
+///
+/// ```
+/// use authz::Bundle;
+///
+/// let bundle = Bundle::parse(br#"{
+///     "version": 1,
+///     "revision": 7,
+///     "issuers": [],
+///     "rules": [{
+///         "id": "health", "effect": "permit", "public": true,
+///         "target": { "methods": ["GET"], "paths": ["/healthz"] }
+///     }]
+/// }"#)?;
+/// assert_eq!(bundle.revision().to_string(), "7");
+///
+/// let errors = Bundle::parse(br#"{ "version": 1, "revision": -1, "issuers": [], "rule": [] }"#).unwrap_err();
+/// assert_eq!(errors.to_string(), "\
+/// document: unknown field `rule`; known here are `version`, `revision`, `issuers`, `rules`, `identity_headers`
+/// revision: expected a whole number, found a number
+/// rules: is missing");
+/// # Ok::<(), authz::BundleErrors>(())
+/// ```
+#[derive(Debug)]
+pub struct Bundle {
+    pub(crate) revision: Revision,
+    pub(crate) issuers: TrustedIssuers,
+    pub(crate) policy: Policy,
+    pub(crate) identity_headers: IdentityHeaders,
+}
+
+impl Bundle {
+    /// Reads a bundle from JSON.
+    ///
+    /// # Errors
+    ///
+    /// Everything that is wrong with it, each error with its place.
+    pub fn parse(text: &[u8]) -> Result<Self, BundleErrors> {
+        read_document(text, Self::read)
+    }
+
+    /// The revision of this bundle.
+    pub const fn revision(&self) -> Revision {
+        self.revision
+    }
+
+    pub(crate) fn read(node: &Node<'_>) -> Option<Self> {
+        let fields = node.object(&["version", "revision", "issuers", "rules", "identity_headers"])?;
+        let version = fields.required("version").and_then(|node| read_version(&node, BUNDLE_VERSION));
+        let revision = fields.required("revision").and_then(|node| node.integer(0..=(1 << 53)));
+        let issuers = fields.required("issuers");
+        // Rules may name an issuer that is there but has an error of its own: report that one error, not two.
+        let issuer_names = issuers.as_ref().map(TrustedIssuers::names).unwrap_or_default();
+        let issuers = issuers.and_then(|node| TrustedIssuers::read(&node));
+        let policy = fields.required("rules").and_then(|node| Policy::read(&node, &issuer_names));
+        let identity_headers = match fields.optional("identity_headers") {
+            Some(node) => IdentityHeaders::read(&node),
+            None => Some(IdentityHeaders::default()),
+        };
+        version?;
+        Some(Self {
+            revision: Revision(revision?),
+            issuers: issuers?,
+            policy: policy?,
+            identity_headers: identity_headers?,
+        })
+    }
+}
+
+/// Reads a whole document with `read`, or reports everything that is wrong with it.
+fn read_document<T>(text: &[u8], read: impl Fn(&Node<'_>) -> Option<T>) -> Result<T, BundleErrors> {
+    if text.len() > MAX_BUNDLE_BYTES {
+        return Err(BundleErrors::unreadable(format!("has {} bytes, at most {MAX_BUNDLE_BYTES} are read", text.len())));
+    }
+    let value = json::parse(text).map_err(|error| BundleErrors::unreadable(format!("not acceptable JSON: {error}")))?;
+    let errors = ErrorSink::default();
+    let read = read(&Node::root(&value, &errors));
+    errors.into_result(read)
+}
+
+fn read_version(node: &Node<'_>, supported: u64) -> Option<()> {
+    match node.integer(0..=u64::MAX)? {
+        version if version == supported => Some(()),
+        version => {
+            node.refuse(format!("version {version} is not known to this module, which reads version {supported}"))
+        }
+    }
+}

@@ -1,0 +1,199 @@
+//! Foreign test vectors, in full: `authz/conformance/README.md`.
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+#[cfg(target_arch = "wasm32")]
+use wasm_bindgen_test::wasm_bindgen_test as test;
+
+use crate::bundle::reader::Node;
+use crate::jose::{KeySet, UnverifiedJws};
+use crate::{Algorithm, Authorizer, Bundle, Reason, RequestHead, UnixTime};
+
+#[derive(Deserialize)]
+struct Suite {
+    count: usize,
+    cases: Vec<Case>,
+}
+
+#[derive(Deserialize)]
+struct Case {
+    id: String,
+    jwks: Value,
+    token: String,
+    alg_allowed: Vec<String>,
+    now: u64,
+    layer: String,
+    expect: String,
+    expect_http: String,
+    profile: Option<Profile>,
+}
+
+#[derive(Clone, Deserialize)]
+struct Profile {
+    issuers: Vec<String>,
+    audiences: Vec<String>,
+    require: Vec<String>,
+    leeway_s: u64,
+    typ: Vec<Value>,
+    max_lifetime_s: Option<u64>,
+}
+
+#[derive(Deserialize)]
+struct Exception {
+    id: String,
+    reason: String,
+}
+
+impl Case {
+    /// The issuers of this case in the form of our bundle.
+    fn issuers(&self) -> Vec<Value> {
+        let is_secret = |key: &&Value| key["kty"] == "oct";
+        let keys = self.jwks["keys"].as_array().cloned().unwrap_or_default();
+        let secrets: Vec<&Value> = keys.iter().filter(is_secret).collect();
+        let public: Vec<&Value> = keys.iter().filter(|key| !is_secret(key)).collect();
+        // HMAC is allowed where there is a secret and public keys where there are some: what an operator would write.
+        let algorithms: Vec<&String> = self
+            .alg_allowed
+            .iter()
+            .filter(|name| Algorithm::from_name(name).is_some())
+            .filter(|name| if name.starts_with("HS") { !secrets.is_empty() } else { !public.is_empty() })
+            .collect();
+        let profile = self.profile.clone().unwrap_or_else(|| Profile {
+            issuers: vec!["https://idp.example.com/".to_owned()],
+            audiences: vec!["orders-api".to_owned()],
+            require: vec![],
+            leeway_s: 60,
+            typ: vec![Value::Null, json!("jwt"), json!("at+jwt")],
+            max_lifetime_s: None,
+        });
+        let issuer = |name: &String| {
+            let mut issuer = json!({
+                "issuer": name, "audiences": profile.audiences, "algorithms": algorithms,
+                "leeway_seconds": profile.leeway_s, "token_types": profile.typ,
+            });
+            if !profile.require.is_empty() {
+                issuer["required_claims"] = json!(profile.require);
+            }
+            if let Some(longest) = profile.max_lifetime_s {
+                issuer["max_lifetime_seconds"] = json!(longest);
+            }
+            if !public.is_empty() {
+                issuer["jwks"] = json!({ "keys": public });
+            }
+            if !secrets.is_empty() {
+                issuer["secrets"] = json!(secrets);
+            }
+            issuer
+        };
+        profile.issuers.iter().map(issuer).collect()
+    }
+
+    /// Whether `Authorization: Bearer <token>` gets through; a bundle that is refused lets nothing through.
+    fn passes_http(&self) -> Result<(), String> {
+        let bundle = json!({
+            "version": 1, "revision": 1, "issuers": self.issuers(),
+            "rules": [{ "id": "any", "effect": "permit", "target": { "paths": ["/orders"] } }],
+        });
+        let bundle = Bundle::parse(bundle.to_string().as_bytes()).map_err(|errors| errors.to_string())?;
+        let authorization_header = format!("Bearer {}", self.token);
+        let head = RequestHead {
+            method: Some(b"GET"),
+            authority: Some(b"api.example.com"),
+            path: Some(b"/orders"),
+            headers: vec![(b"authorization", authorization_header.as_bytes())],
+        };
+        let authorizer = Authorizer::new(bundle);
+        let authorization = authorizer.authorize(&head, UnixTime::from_seconds(self.now));
+        let reason = authorization.decision().reason();
+        match reason.status() {
+            200 => Ok(()),
+            401 => Err(reason.code().to_owned()),
+            status => panic!("{}: unexpected status {status}, {}", self.id, reason.code()),
+        }
+    }
+
+    /// Whether the signature is accepted, whatever the payload. `jwt-simple` reads the payload after it has accepted the
+    /// signature, so a payload that it cannot read has a good one.
+    fn passes_jws(&self) -> Result<(), String> {
+        let issuer = self.issuers().swap_remove(0);
+        let errors = crate::bundle::ErrorSink::default();
+        let node = Node::root(&issuer, &errors);
+        let keys = node.open_object().and_then(|fields| KeySet::read(&fields));
+        let keys = errors.into_result(keys).map_err(|errors| errors.to_string())?;
+        let unverified = UnverifiedJws::parse(self.token.as_bytes()).map_err(|reason| reason.code().to_owned())?;
+        let key = keys.select(unverified.header()).map_err(|reason| reason.code().to_owned())?;
+        match unverified.verify(key) {
+            Ok(_) | Err(Reason::ClaimsMalformed) => Ok(()),
+            Err(reason) => Err(reason.code().to_owned()),
+        }
+    }
+}
+
+fn run(suite: &str) {
+    let suite: Suite = serde_json::from_str(suite).unwrap();
+    assert_eq!(suite.cases.len(), suite.count);
+    let exceptions: Vec<Exception> = serde_json::from_str(include_str!("../conformance/exceptions.json")).unwrap();
+    let mut failures = Vec::new();
+    for case in &suite.cases {
+        let http = case.passes_http();
+        let at_layer = if case.layer == "jws" { case.passes_jws() } else { http.clone() };
+        let as_expected =
+            at_layer.is_ok() == (case.expect == "accept") && http.is_ok() == (case.expect_http == "accept");
+        match (as_expected, exceptions.iter().find(|exception| exception.id == case.id)) {
+            (true, None) | (false, Some(_)) => {}
+            (false, None) => failures.push(format!(
+                "{}: expected {} ({}), got {at_layer:?}, {http:?}",
+                case.id, case.expect, case.expect_http
+            )),
+            (true, Some(exception)) => {
+                failures.push(format!("{}: passes, remove its exception ({})", case.id, exception.reason))
+            }
+        }
+    }
+    assert!(failures.is_empty(), "{} of {} cases:\n{}", failures.len(), suite.count, failures.join("\n"));
+}
+
+#[test]
+fn rfc_vectors() {
+    run(include_str!("../conformance/rfc-vectors.json"));
+}
+
+#[test]
+fn jose_matrix() {
+    run(include_str!("../conformance/jose-matrix.json"));
+}
+
+#[test]
+fn claims_validation() {
+    run(include_str!("../conformance/claims-validation.json"));
+}
+
+#[test]
+fn wycheproof_jws() {
+    run(include_str!("../conformance/wycheproof-jws.json"));
+}
+
+#[test]
+fn wycheproof_jwk() {
+    run(include_str!("../conformance/wycheproof-jwk.json"));
+}
+
+#[test]
+fn every_exception_names_a_case_and_a_reason() {
+    let exceptions: Vec<Exception> = serde_json::from_str(include_str!("../conformance/exceptions.json")).unwrap();
+    let suites = [
+        include_str!("../conformance/rfc-vectors.json"),
+        include_str!("../conformance/jose-matrix.json"),
+        include_str!("../conformance/claims-validation.json"),
+        include_str!("../conformance/wycheproof-jws.json"),
+        include_str!("../conformance/wycheproof-jwk.json"),
+    ];
+    for exception in exceptions {
+        assert!(!exception.reason.is_empty(), "{}", exception.id);
+        assert!(
+            suites.iter().any(|suite| suite.contains(&format!("\"{}\"", exception.id))),
+            "{} is no case",
+            exception.id
+        );
+    }
+}

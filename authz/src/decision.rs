@@ -1,0 +1,94 @@
+//! The decision: a value, never an error.
+
+use std::fmt;
+use std::rc::Rc;
+
+use serde_json::json;
+
+use crate::reason::Reason;
+
+/// The revision (epoch) of a bundle: a number that only grows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Revision(pub(crate) u64);
+
+impl fmt::Display for Revision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// What a rule does to the requests that it applies to (XACML 3.0, Effect).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// The request may pass.
+    Permit,
+    /// The request is refused, whatever any other rule says.
+    Deny,
+}
+
+impl Effect {
+    /// `permit` or `deny`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Permit => "permit",
+            Self::Deny => "deny",
+        }
+    }
+}
+
+/// A decision about one request: what, why, by which rule, under which revision.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Decision {
+    reason: Reason,
+    rule: Option<Rc<str>>,
+    revision: Option<Revision>,
+}
+
+impl Decision {
+    pub(crate) const fn new(reason: Reason, rule: Option<Rc<str>>, revision: Option<Revision>) -> Self {
+        Self { reason, rule, revision }
+    }
+
+    /// The same decision, turned into a denial because its obligations cannot be met.
+    pub(crate) fn denied_for(self, reason: Reason) -> Self {
+        debug_assert_ne!(reason, Reason::PermittedByRule);
+        Self { reason, ..self }
+    }
+
+    /// Permit or deny. There is one reason that permits; everything else denies.
+    pub const fn effect(&self) -> Effect {
+        match self.reason {
+            Reason::PermittedByRule => Effect::Permit,
+            _ => Effect::Deny,
+        }
+    }
+
+    /// Why.
+    pub const fn reason(&self) -> Reason {
+        self.reason
+    }
+
+    /// The rule that decided or, where a scope is missing, the rule that would have permitted.
+    pub fn rule(&self) -> Option<&str> {
+        self.rule.as_deref()
+    }
+
+    /// The revision of the bundle under which the decision was made; none if there is no bundle.
+    pub const fn revision(&self) -> Option<Revision> {
+        self.revision
+    }
+
+    /// The decision record, version 1 (`authz/schema/decision-record.schema.json`), as one line of JSON.
+    ///
+    /// It holds nothing of the request or of the token.
+    pub fn to_record(&self) -> String {
+        json!({
+            "version": 1,
+            "decision": self.effect().name(),
+            "reason": self.reason.code(),
+            "rule": self.rule(),
+            "revision": self.revision.map(|revision| revision.0),
+        })
+        .to_string()
+    }
+}

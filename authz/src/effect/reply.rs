@@ -1,0 +1,54 @@
+//! The answer to a client whose request is refused: RFC 9457 problem details and, where it applies, a challenge.
+
+use serde_json::json;
+
+use crate::reason::Reason;
+
+/// An HTTP response. It says what RFC 6750 says and nothing that a stranger could learn from: the answers to a forged
+/// signature, an unknown key, a wrong issuer and an expired token are byte for byte the same.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reply {
+    /// The status.
+    pub status: u16,
+    /// The headers, names in lower case.
+    pub headers: Vec<(&'static str, String)>,
+    /// The body.
+    pub body: String,
+}
+
+impl Reply {
+    /// The reply to a request that is denied for `reason`; `missing_scope` goes into the challenge.
+    pub(crate) fn denied(reason: Reason, missing_scope: Option<&str>) -> Self {
+        let status = reason.status();
+        let mut headers =
+            vec![("content-type", "application/problem+json".to_owned()), ("cache-control", "no-store".to_owned())];
+        headers.extend(challenge(reason, missing_scope).map(|challenge| ("www-authenticate", challenge)));
+        let body = json!({ "type": "about:blank", "title": title(status), "status": status }).to_string();
+        Self { status, headers, body }
+    }
+}
+
+/// RFC 6750 section 3.1: no error code for who has sent no credential; `invalid_token` for every token that is not
+/// accepted; `insufficient_scope` with what to ask for; `invalid_request` for more than one credential.
+fn challenge(reason: Reason, missing_scope: Option<&str>) -> Option<String> {
+    match (reason, reason.status()) {
+        (Reason::CredentialMissing, _) => Some("Bearer".to_owned()),
+        (Reason::CredentialRepeated, _) => Some(r#"Bearer error="invalid_request""#.to_owned()),
+        (Reason::ScopeInsufficient, _) => {
+            let scope = missing_scope.unwrap_or_default();
+            Some(format!(r#"Bearer error="insufficient_scope", scope="{scope}""#))
+        }
+        (_, 401) => Some(r#"Bearer error="invalid_token""#.to_owned()),
+        _ => None,
+    }
+}
+
+/// RFC 9457 section 4.2.1: with `about:blank` the title is the status phrase.
+const fn title(status: u16) -> &'static str {
+    match status {
+        400 => "Bad Request",
+        401 => "Unauthorized",
+        403 => "Forbidden",
+        _ => "Service Unavailable",
+    }
+}

@@ -1,0 +1,170 @@
+//! The path of the resource: decoded once, ambiguous paths refused.
+//!
+//! The path that is judged must be the one that the upstream acts on. What one server decodes, merges or strips and
+//! another does not is refused instead of normalised: CVE-2019-9901 (dot segments), CVE-2021-29492 (`%2F`, `%5C`),
+//! CVE-2021-32779 (fragment), CVE-2026-73511 (`;` parameters), CVE-2026-33186 (no leading slash).
+
+use std::borrow::Cow;
+
+use crate::limits::{MAX_PATH_BYTES, MAX_PATH_SEGMENTS};
+use crate::reason::Reason;
+
+/// A path in the one form that rules are compared with: its segments, percent-decoded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Path<'r> {
+    segments: Vec<Cow<'r, str>>,
+    trailing_slash: bool,
+}
+
+impl<'r> Path<'r> {
+    /// Reads a request target in origin form (RFC 9112 section 3.2.1): a path and, ignored here, a query.
+    ///
+    /// # Errors
+    ///
+    /// [`Reason::PathMalformed`] for what is no path, [`Reason::PathAmbiguous`] for what two servers may read as two
+    /// different paths.
+    pub fn parse(target: &'r [u8]) -> Result<Self, Reason> {
+        if target.len() > MAX_PATH_BYTES || !target.iter().all(u8::is_ascii_graphic) {
+            return Err(Reason::PathMalformed);
+        }
+        let target = std::str::from_utf8(target).map_err(|_| Reason::PathMalformed)?;
+        if target.contains('#') {
+            return Err(Reason::PathAmbiguous);
+        }
+        let path = target.split_once('?').map_or(target, |(path, _query)| path);
+        let path = path.strip_prefix('/').ok_or(Reason::PathMalformed)?;
+        let (path, trailing_slash) = match path.strip_suffix('/') {
+            Some(path) => (path, true),
+            None => (path, path.is_empty()),
+        };
+        let segments = match (path, trailing_slash) {
+            ("", true) if target.starts_with("//") => return Err(Reason::PathAmbiguous),
+            ("", _) => Vec::new(),
+            (path, _) => path.split('/').map(decode_segment).collect::<Result<Vec<_>, _>>()?,
+        };
+        if segments.len() > MAX_PATH_SEGMENTS {
+            return Err(Reason::PathMalformed);
+        }
+        Ok(Self { segments, trailing_slash })
+    }
+
+    /// The segments between the slashes; none for `/`.
+    pub fn segments(&self) -> &[Cow<'r, str>] {
+        &self.segments
+    }
+
+    /// Whether the path ends in a slash; `/` itself does.
+    pub const fn has_trailing_slash(&self) -> bool {
+        self.trailing_slash
+    }
+}
+
+fn decode_segment(raw: &str) -> Result<Cow<'_, str>, Reason> {
+    let decoded = if raw.contains('%') { Cow::Owned(percent_decode(raw)?) } else { Cow::Borrowed(raw) };
+    let ambiguous = matches!(&*decoded, "" | "." | "..") || decoded.chars().any(is_ambiguous);
+    if ambiguous { Err(Reason::PathAmbiguous) } else { Ok(decoded) }
+}
+
+/// Characters that some server takes for structure even when they arrive encoded. `%` left after one decoding is
+/// double encoding.
+fn is_ambiguous(character: char) -> bool {
+    matches!(character, '/' | '\\' | ';' | '%') || character.is_control()
+}
+
+fn percent_decode(raw: &str) -> Result<String, Reason> {
+    let mut bytes = raw.bytes();
+    let mut decoded = Vec::with_capacity(raw.len());
+    while let Some(byte) = bytes.next() {
+        if byte == b'%' {
+            let high = bytes.next().and_then(hex_digit).ok_or(Reason::PathMalformed)?;
+            let low = bytes.next().and_then(hex_digit).ok_or(Reason::PathMalformed)?;
+            decoded.push(high << 4 | low);
+        } else {
+            decoded.push(byte);
+        }
+    }
+    // Overlong forms such as %C0%AF are not UTF-8, and some old decoders read them as a slash.
+    String::from_utf8(decoded).map_err(|_| Reason::PathAmbiguous)
+}
+
+fn hex_digit(byte: u8) -> Option<u8> {
+    u8::try_from(char::from(byte).to_digit(16)?).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    use super::*;
+
+    fn shown(path: &Path<'_>) -> String {
+        let slash = if path.has_trailing_slash() { "/" } else { "" };
+        format!("{}{slash}", path.segments().join("|"))
+    }
+
+    #[test]
+    fn a_plain_path_is_decoded_once() {
+        for (target, expected) in [
+            ("/", "/"),
+            ("/?q=../x", "/"),
+            ("/orders", "orders"),
+            ("/orders/", "orders/"),
+            ("/orders/17?a=/b;c", "orders|17"),
+            ("/a%20b/%7Euser", "a b|~user"),
+            ("/caf%C3%A9", "café"),
+            ("/a%2Bb+c", "a+b+c"),
+            ("/...", "..."),
+            ("/.well-known/x", ".well-known|x"),
+            ("/a:b@c!$&'()*,=", "a:b@c!$&'()*,="),
+        ] {
+            assert_eq!(shown(&Path::parse(target.as_bytes()).unwrap()), expected, "{target}");
+        }
+    }
+
+    #[test]
+    fn what_two_servers_could_read_differently_is_refused() {
+        for target in [
+            "//",
+            "//admin",
+            "/a//b",
+            "/a/b//",
+            "/.",
+            "/..",
+            "/a/../b",
+            "/a/./b",
+            "/a/%2e%2e/b",
+            "/a/.%2E/b",
+            "/%2e",
+            "/a%2Fb",
+            "/a%2fb",
+            "/a\\b",
+            "/a%5Cb",
+            "/a;x=1/b",
+            "/a%3Bx",
+            "/a%252e",
+            "/a%2500",
+            "/a%00",
+            "/a%0d%0ab",
+            "/a%7f",
+            "/a%C2%85b",
+            "/a%C0%AFb",
+            "/a%FF",
+            "/a#b",
+            "/a?b#c",
+        ] {
+            assert_eq!(Path::parse(target.as_bytes()), Err(Reason::PathAmbiguous), "{target}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_path_is_refused() {
+        let deep = "/a".repeat(129);
+        let long = format!("/{}", "a".repeat(MAX_PATH_BYTES));
+        for target in
+            ["", "*", "orders", "http://example.com/", "?x", "/a%", "/a%2", "/a%zz", "/a b", "/é", &deep, &long]
+        {
+            assert_eq!(Path::parse(target.as_bytes()), Err(Reason::PathMalformed), "{target}");
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! The access request: who asks for which action on which resource.
+
+use super::{Credential, Host, Path};
+use crate::reason::Reason;
+
+/// The head of an HTTP request as a host hands it over: bytes, nothing decoded, nothing trusted.
+#[derive(Clone, Debug, Default)]
+pub struct RequestHead<'r> {
+    /// The method; none if the host gave none.
+    pub method: Option<&'r [u8]>,
+    /// The authority that the client addressed, with or without port.
+    pub authority: Option<&'r [u8]>,
+    /// The request target as it will go upstream.
+    pub path: Option<&'r [u8]>,
+    /// Every header in order, repeated ones repeated, names in the host's own spelling.
+    pub headers: Vec<(&'r [u8], &'r [u8])>,
+}
+
+impl<'r> RequestHead<'r> {
+    /// The values of all headers of this name; `name` in lower case.
+    pub fn values<'h>(&'h self, name: &'h str) -> impl Iterator<Item = &'r [u8]> + 'h {
+        self.headers.iter().filter(|(key, _)| key.eq_ignore_ascii_case(name.as_bytes())).map(|(_, value)| *value)
+    }
+}
+
+/// A request that can be judged: action, resource and credential, each read once.
+#[derive(Clone, Debug)]
+pub struct AccessRequest<'r> {
+    /// The action: the HTTP method, compared byte for byte (RFC 9110 section 9.1).
+    pub method: &'r str,
+    /// The host of the resource.
+    pub host: Host<'r>,
+    /// The path of the resource.
+    pub path: Path<'r>,
+    /// The credential, not verified yet.
+    pub credential: Credential<'r>,
+}
+
+impl<'r> AccessRequest<'r> {
+    /// Reads what the policy may judge from the bytes of a request.
+    ///
+    /// # Errors
+    ///
+    /// The reason why this request cannot be judged.
+    pub fn parse(head: &RequestHead<'r>) -> Result<Self, Reason> {
+        let method = head.method.and_then(method_token).ok_or(Reason::MethodMalformed)?;
+        let host = Host::parse(head.authority.ok_or(Reason::HostMalformed)?)?;
+        let path = Path::parse(head.path.ok_or(Reason::PathMalformed)?)?;
+        let credential = Credential::parse(head.values("authorization"))?;
+        Ok(Self { method, host, path, credential })
+    }
+}
+
+/// A method as RFC 9110 section 9.1 defines it: a token.
+pub(crate) fn method_token(method: &[u8]) -> Option<&str> {
+    let method = std::str::from_utf8(method).ok()?;
+    (!method.is_empty() && method.bytes().all(is_token_byte)).then_some(method)
+}
+
+/// RFC 9110 section 5.6.2, `tchar`.
+pub(crate) const fn is_token_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric()
+        || matches!(byte, b'!' | b'#'..=b'\'' | b'*' | b'+' | b'-' | b'.' | b'^'..=b'`' | b'|' | b'~')
+}

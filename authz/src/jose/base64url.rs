@@ -1,0 +1,26 @@
+//! base64url without padding, canonical only (RFC 7515 section 2): unused low bits zero, no other characters.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+/// Decodes `text`; `None` for anything but the one canonical encoding.
+pub(super) fn decode(text: impl AsRef<[u8]>) -> Option<Vec<u8>> {
+    URL_SAFE_NO_PAD.decode(text).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    use super::*;
+
+    #[test]
+    fn only_the_canonical_form_is_read() {
+        assert_eq!(decode("").as_deref(), Some(&b""[..]));
+        assert_eq!(decode("-_8").as_deref(), Some(&b"\xfb\xff"[..]));
+        for text in ["-_9", "-_8=", "+/8", "-_ 8", "-_8\n", "A", "-_8A-_8%", "é"] {
+            assert_eq!(decode(text), None, "{text}");
+        }
+    }
+}

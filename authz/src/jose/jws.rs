@@ -1,0 +1,203 @@
+//! A JWS in compact serialization (RFC 7515 section 7.1), parsed and not yet believed.
+
+use serde_json::{Map, Value};
+
+use super::Algorithm;
+use super::base64url;
+use super::key_set::VerificationKey;
+use super::signature;
+use crate::json;
+use crate::limits::{MAX_KEY_ID_BYTES, MAX_TOKEN_BYTES};
+use crate::reason::Reason;
+
+/// A token whose signature has not been checked. Nothing in it is believed; `iss`, `kid` and `alg` only select a key.
+#[derive(Debug)]
+pub(crate) struct UnverifiedJws<'t> {
+    token: &'t str,
+    header: Header,
+    payload: Vec<u8>,
+    signature_bytes: usize,
+}
+
+/// What is read of a JOSE header. `jwk`, `jku`, `x5u` and `x5c` are not: a token cannot bring its own key
+/// (CVE-2018-0114, CVE-2026-27962).
+#[derive(Debug)]
+pub(crate) struct Header {
+    pub(crate) algorithm: Algorithm,
+    pub(crate) key_id: Option<String>,
+    /// `typ` in lower case without `application/` (RFC 7515 section 4.1.9).
+    pub(crate) token_type: Option<String>,
+}
+
+/// A token whose signature is that of the key it was checked with. Can only be had from [`UnverifiedJws::verify`].
+#[derive(Debug)]
+pub(crate) struct VerifiedJws {
+    header: Header,
+}
+
+impl<'t> UnverifiedJws<'t> {
+    /// Takes a token apart, within limits, decoding each part once.
+    pub(crate) fn parse(token: &'t [u8]) -> Result<Self, Reason> {
+        if token.len() > MAX_TOKEN_BYTES {
+            return Err(Reason::TokenTooLong);
+        }
+        let token = std::str::from_utf8(token).map_err(|_| Reason::TokenMalformed)?;
+        // At most four pieces are made of thousands of dots (CVE-2025-30204).
+        let mut parts = token.splitn(4, '.');
+        let (Some(header), Some(payload), Some(signature), None) =
+            (parts.next(), parts.next(), parts.next(), parts.next())
+        else {
+            return Err(Reason::TokenMalformed);
+        };
+        let signature_bytes = base64url::decode(signature).ok_or(Reason::TokenMalformed)?.len();
+        if header.is_empty() || signature_bytes == 0 {
+            return Err(Reason::TokenMalformed);
+        }
+        let header = base64url::decode(header).ok_or(Reason::TokenMalformed)?;
+        let payload = base64url::decode(payload).ok_or(Reason::TokenMalformed)?;
+        Ok(Self { token, header: Header::parse(&header)?, payload, signature_bytes })
+    }
+
+    pub(crate) const fn header(&self) -> &Header {
+        &self.header
+    }
+
+    /// The payload as a JSON object. Reading it does not make it true.
+    pub(crate) fn read_claims(&self) -> Result<Map<String, Value>, Reason> {
+        match json::parse(&self.payload) {
+            Ok(Value::Object(claims)) => Ok(claims),
+            _ => Err(Reason::TokenMalformed),
+        }
+    }
+
+    /// Checks the signature with `key`, whose own algorithm decides how.
+    pub(crate) fn verify(self, key: &VerificationKey) -> Result<VerifiedJws, Reason> {
+        if self.header.algorithm != key.algorithm() {
+            return Err(Reason::AlgorithmRefused);
+        }
+        if self.signature_bytes != key.signature_bytes() {
+            return Err(Reason::SignatureInvalid);
+        }
+        signature::verify(key, self.token, self.header.token_type.as_deref())?;
+        Ok(VerifiedJws { header: self.header })
+    }
+}
+
+impl VerifiedJws {
+    pub(crate) const fn header(&self) -> &Header {
+        &self.header
+    }
+}
+
+impl Header {
+    fn parse(text: &[u8]) -> Result<Self, Reason> {
+        let Ok(Value::Object(members)) = json::parse(text) else {
+            return Err(Reason::TokenMalformed);
+        };
+        let text = |name: &str| match members.get(name) {
+            None => Ok(None),
+            Some(Value::String(text)) => Ok(Some(text.as_str())),
+            Some(_) => Err(Reason::TokenMalformed),
+        };
+        let algorithm = text("alg")?.ok_or(Reason::TokenMalformed)?;
+        let key_id = text("kid")?;
+        let token_type = text("typ")?;
+        // RFC 7515 section 4.1.11: an extension that is critical and not understood (we understand none) refuses the
+        // token (CVE-2025-59420). RFC 7797: no unencoded payload. `enc` and `zip` are those of a JWE; `cty` is that of
+        // a nested token (RFC 7519 section 5.2).
+        if ["crit", "b64", "enc", "zip", "cty"].iter().any(|name| members.contains_key(*name)) {
+            return Err(Reason::HeaderUnsupported);
+        }
+        if key_id.is_some_and(|key_id| key_id.len() > MAX_KEY_ID_BYTES) {
+            return Err(Reason::TokenMalformed);
+        }
+        Ok(Self {
+            algorithm: Algorithm::from_name(algorithm).ok_or(Reason::AlgorithmRefused)?,
+            key_id: key_id.map(str::to_owned),
+            token_type: token_type.map(normalized_type),
+        })
+    }
+}
+
+/// Media types are compared without regard to case, and `application/` may be left out (RFC 7515 section 4.1.9).
+pub(crate) fn normalized_type(token_type: &str) -> String {
+    let token_type = token_type.to_ascii_lowercase();
+    match token_type.strip_prefix("application/") {
+        Some(short) => short.to_owned(),
+        None => token_type,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    use super::*;
+
+    fn token(header: &str) -> String {
+        format!("{}.e30.AA", URL_SAFE_NO_PAD.encode(header))
+    }
+
+    #[test]
+    fn the_header_is_read_strictly() {
+        for (header, expected) in [
+            (r#"{"alg":"ES256"}"#, None),
+            (r#"{"alg":"ES256","kid":"k","typ":"JWT","jwk":{"kty":"EC"},"x":1}"#, None),
+            (r#"{"alg":"none"}"#, Some(Reason::AlgorithmRefused)),
+            (r#"{"alg":"nOnE"}"#, Some(Reason::AlgorithmRefused)),
+            (r#"{"alg":"es256"}"#, Some(Reason::AlgorithmRefused)),
+            (r#"{"alg":"ES512"}"#, Some(Reason::AlgorithmRefused)),
+            (r#"{"alg":null}"#, Some(Reason::TokenMalformed)),
+            (r#"{"alg":["ES256"]}"#, Some(Reason::TokenMalformed)),
+            (r#"{"kid":"k"}"#, Some(Reason::TokenMalformed)),
+            (r#"{"alg":"ES256","alg":"none"}"#, Some(Reason::TokenMalformed)),
+            (r#"{"alg":"ES256","kid":1}"#, Some(Reason::TokenMalformed)),
+            (r#"{"alg":"ES256","typ":null}"#, Some(Reason::TokenMalformed)),
+            (r#"{"alg":"ES256","crit":[]}"#, Some(Reason::HeaderUnsupported)),
+            (r#"{"alg":"ES256","b64":true}"#, Some(Reason::HeaderUnsupported)),
+            (r#"{"alg":"ES256","enc":"A128GCM"}"#, Some(Reason::HeaderUnsupported)),
+            (r#"{"alg":"ES256","zip":"DEF"}"#, Some(Reason::HeaderUnsupported)),
+            (r#"{"alg":"ES256","cty":"JWT"}"#, Some(Reason::HeaderUnsupported)),
+            (r#"["ES256"]"#, Some(Reason::TokenMalformed)),
+        ] {
+            assert_eq!(UnverifiedJws::parse(token(header).as_bytes()).err(), expected, "{header}");
+        }
+    }
+
+    #[test]
+    fn only_three_non_empty_canonical_parts_are_a_token() {
+        let header = URL_SAFE_NO_PAD.encode(r#"{"alg":"ES256"}"#);
+        assert!(UnverifiedJws::parse(format!("{header}.e30.AA").as_bytes()).is_ok());
+        let long = format!("{header}.{}.AA", "A".repeat(MAX_TOKEN_BYTES));
+        for token in [
+            "",
+            "..",
+            "...",
+            "a.b",
+            &header,
+            &format!("{header}.e30"),
+            &format!("{header}.e30."),
+            ".e30.AA",
+            &format!("{header}.e30.AA.AA"),
+            &format!("{header}.e30.AA."),
+            &format!("{header}=.e30.AA"),
+            &format!("{header}.e30.AB"),
+            &format!("{header}.e30 .AA"),
+            &format!("{header}.e30.AA\n"),
+            &".".repeat(MAX_TOKEN_BYTES),
+        ] {
+            assert_eq!(UnverifiedJws::parse(token.as_bytes()).err(), Some(Reason::TokenMalformed), "{token}");
+        }
+        assert_eq!(UnverifiedJws::parse(long.as_bytes()).err(), Some(Reason::TokenTooLong));
+    }
+
+    #[test]
+    fn types_are_compared_as_media_types() {
+        for (given, expected) in [("JWT", "jwt"), ("at+jwt", "at+jwt"), ("application/AT+JWT", "at+jwt"), ("", "")] {
+            assert_eq!(normalized_type(given), expected);
+        }
+    }
+}

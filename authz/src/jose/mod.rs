@@ -1,0 +1,13 @@
+//! JSON Object Signing: token bytes → unverified → verified, with keys that know their algorithm (RFC 7515, 7517, 7518).
+
+mod algorithm;
+mod base64url;
+mod jwk;
+mod jws;
+mod key_set;
+mod roca;
+mod signature;
+
+pub use algorithm::Algorithm;
+pub(crate) use jws::{UnverifiedJws, normalized_type};
+pub(crate) use key_set::KeySet;

@@ -1,0 +1,38 @@
+//! The decision core of Portcullis (the PDP): bytes and a time in, a decision out.
+//!
+//! Pure: no I/O, no clock, no log, no globals. The filter, the control endpoint, the command line and the tests all call
+//! the same functions; there is no second engine.
+//!
+//! A request's journey, in order: [`Authorizer::authorize`] → [`AccessRequest::parse`] → the token is taken apart, its
+//! issuer and key are selected, its signature and claims checked → the rules are evaluated → [`Action`]. `docs/journey.md`
+//! follows it function by function.
+//!
+//! # Untrusted input
+//!
+//! Every byte of a [`RequestHead`] may be hostile. No input makes this crate panic, recurse without bound or allocate more
+//! than in proportion to its length; every bound is in [`limits`], with its reason.
+
+mod authorizer;
+mod bundle;
+mod decision;
+mod effect;
+mod http;
+mod jose;
+mod json;
+mod jwt;
+pub mod limits;
+mod policy;
+mod reason;
+mod time;
+
+#[cfg(test)]
+mod conformance;
+
+pub use authorizer::{Authorization, Authorizer};
+pub use bundle::{Bundle, BundleError, BundleErrors, PluginConfiguration, Problem};
+pub use decision::{Decision, Effect, Revision};
+pub use effect::{Action, HeaderEdits, Reply};
+pub use http::{AccessRequest, Credential, Host, Path, RequestHead};
+pub use jose::Algorithm;
+pub use reason::Reason;
+pub use time::UnixTime;

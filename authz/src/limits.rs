@@ -1,0 +1,38 @@
+//! Every bound on attacker-driven work, each with the reason for its size.
+//!
+//! A limit without a reason gets raised by the next person; one with a reason gets discussed.
+
+/// Longest token that is looked at. Envoy's own header limit is 60 KiB; real access tokens with many groups stay
+/// under 8 KiB, and decoding happens before anybody is authenticated (CVE-2025-61920: 500 MB header, 9 s of CPU).
+pub const MAX_TOKEN_BYTES: usize = 16 * 1024;
+
+/// Deepest nesting of a JSON text. Documented provider tokens reach 5; 2,000 nested arrays overflowed the stack of
+/// other libraries (CVE-2025-53864).
+pub const MAX_JSON_DEPTH: u32 = 32;
+
+/// Longest `kid` that is compared. RFC 7638 thumbprints are 43 characters; URLs and ARNs are seen in the field.
+pub const MAX_KEY_ID_BYTES: usize = 512;
+
+/// Longest request target. Envoy refuses header maps over 60 KiB, and most servers stop at 8 KiB.
+pub const MAX_PATH_BYTES: usize = 8 * 1024;
+
+/// Most segments of a path. The deepest REST interfaces have about twenty.
+pub const MAX_PATH_SEGMENTS: usize = 128;
+
+/// Longest value of one identity header. Common upstreams refuse a header line over 8 KiB (nginx, Tomcat, Node 16 KiB).
+pub const MAX_IDENTITY_HEADER_BYTES: usize = 8 * 1024;
+
+/// Largest bundle that is parsed: 10,000 rules are about 4 MB, and a VM's memory is to stay within 16 MiB.
+pub const MAX_BUNDLE_BYTES: usize = 8 * 1024 * 1024;
+
+/// Most errors reported for one bundle. Operators get all of a human-sized bundle; a hostile one cannot flood the log.
+pub const MAX_REPORTED_ERRORS: usize = 100;
+
+/// Most entries of any list in a bundle: room for twice the 10,000 rules that are measured.
+pub const MAX_LIST_ITEMS: usize = 20_000;
+
+/// Largest `leeway_seconds`. Clocks kept by NTP differ by milliseconds; more than five minutes only prolongs stolen tokens.
+pub const MAX_LEEWAY_SECONDS: u64 = 300;
+
+/// Largest `max_lifetime_seconds`: ten years, so that a typing error in milliseconds is noticed.
+pub const MAX_LIFETIME_SECONDS: u64 = 10 * 365 * 24 * 3600;

@@ -1,0 +1,82 @@
+//! A rule: where it applies, what must hold, permit or deny.
+
+use std::rc::Rc;
+
+use super::condition::Condition;
+use super::target::Target;
+use crate::bundle::reader::{Node, Unique};
+use crate::decision::Effect;
+
+/// Longest rule id: it becomes a log field and a metric label.
+const MAX_RULE_ID_BYTES: usize = 100;
+
+/// One rule of the policy.
+#[derive(Debug)]
+pub(super) struct Rule {
+    pub(super) id: Rc<str>,
+    pub(super) kind: Kind,
+    pub(super) target: Target,
+}
+
+/// What a rule does, and to whom.
+#[derive(Debug)]
+pub(super) enum Kind {
+    /// Permits everybody, anonymous principals included.
+    PermitPublic,
+    /// Permits authenticated principals for whom the condition holds.
+    Permit(Condition),
+    /// Denies; without a condition everybody, with one the authenticated principals for whom it holds.
+    Deny(Option<Condition>),
+}
+
+impl Rule {
+    pub(super) fn read(node: &Node<'_>, unique: &Unique, issuer_names: &[&str]) -> Option<Self> {
+        let fields = node.object(&["id", "effect", "public", "target", "condition"])?;
+        let id = fields.required("id").and_then(|node| {
+            let id = read_id(&node)?;
+            unique.claim("rule id", id, &node)?;
+            Some(Rc::from(id))
+        });
+        let effect = fields.required("effect").and_then(|node| match node.text()? {
+            "permit" => Some(Effect::Permit),
+            "deny" => Some(Effect::Deny),
+            other => node.refuse(format!("`{other}` is not an effect; write `permit` or `deny`")),
+        });
+        let public = fields.optional("public").map_or(Some(false), |node| node.flag());
+        let target = fields.required("target").and_then(|node| Target::read(&node));
+        let condition = match fields.optional("condition") {
+            Some(node) => Condition::read(&node, issuer_names).map(Some),
+            None => Some(None),
+        };
+        let kind = match (effect?, public?, condition?) {
+            (Effect::Permit, false, condition) => Some(Kind::Permit(condition.unwrap_or_default())),
+            (Effect::Permit, true, None) => Some(Kind::PermitPublic),
+            (Effect::Permit, true, Some(_)) => {
+                node.refuse("a public rule permits everybody and can have no `condition`; remove one of the two")
+            }
+            (Effect::Deny, false, condition) => Some(Kind::Deny(condition)),
+            (Effect::Deny, true, _) => {
+                node.refuse("`public` belongs to permit rules; a deny rule without `condition` applies to everybody")
+            }
+        };
+        Some(Self { id: id?, kind: kind?, target: target? })
+    }
+
+    /// Permit or deny.
+    pub(super) const fn effect(&self) -> Effect {
+        match self.kind {
+            Kind::PermitPublic | Kind::Permit(_) => Effect::Permit,
+            Kind::Deny(_) => Effect::Deny,
+        }
+    }
+}
+
+fn read_id<'n>(node: &Node<'n>) -> Option<&'n str> {
+    let id = node.text()?;
+    let plain = id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_./:".contains(&byte));
+    if !plain || id.len() > MAX_RULE_ID_BYTES {
+        return node
+            .refuse(format!("`{id}` is not a rule id: letters, digits and `-_./:`, at most {MAX_RULE_ID_BYTES}"));
+    }
+    Some(id)
+}

@@ -1,0 +1,68 @@
+//! One HTTP exchange: read once, decide, write once.
+
+use std::rc::Rc;
+
+use authz::{Action, Authorization, Authorizer, Reason};
+use proxy_wasm::traits::{Context, HttpContext};
+use proxy_wasm::types;
+
+use crate::host::{self, HostError};
+
+/// The context of one request, bound to one authorizer and so to one revision.
+pub(crate) struct Exchange {
+    authorizer: Rc<Authorizer>,
+}
+
+impl Exchange {
+    pub(crate) const fn new(authorizer: Rc<Authorizer>) -> Self {
+        Self { authorizer }
+    }
+
+    fn authorize(&self) -> Authorization {
+        let Ok(headers) = host::request_headers() else {
+            return self.authorizer.refuse(Reason::HostFailure);
+        };
+        match (headers.request_head(), host::now()) {
+            (Some(head), Ok(now)) => self.authorizer.authorize(&head, now),
+            _ => self.authorizer.refuse(Reason::HostFailure),
+        }
+    }
+}
+
+impl Context for Exchange {}
+
+impl HttpContext for Exchange {
+    fn on_http_request_headers(&mut self, _count: usize, _end_of_stream: bool) -> types::Action {
+        let authorization = self.authorize();
+        match carry_out(&authorization) {
+            Ok(next) => next,
+            // What the decision demands was not done, so the request must not go on.
+            Err(HostError) => {
+                let refusal = self.authorizer.refuse(Reason::HostFailure);
+                carry_out(&refusal).unwrap_or(types::Action::Pause)
+            }
+        }
+    }
+}
+
+/// Does what was decided. A failure leaves the request where it is: it was neither answered nor sent on.
+fn carry_out(authorization: &Authorization) -> Result<types::Action, HostError> {
+    let decision = authorization.decision();
+    match authorization.action() {
+        Action::Forward(edits) => {
+            for name in &edits.remove {
+                host::remove_request_header(name)?;
+            }
+            for (name, value) in &edits.set {
+                host::set_request_header(name, value)?;
+            }
+            host::record(&decision.to_record())?;
+            Ok(types::Action::Continue)
+        }
+        Action::Reply(reply) => {
+            host::record(&decision.to_record())?;
+            host::send_reply(reply, decision.reason().code())?;
+            Ok(types::Action::Pause)
+        }
+    }
+}

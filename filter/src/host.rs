@@ -1,0 +1,201 @@
+//! The host calls: the one file that names them.
+//!
+//! The SDK's wrappers panic on a status that they do not expect, read header names as UTF-8 with `unwrap`, and do not pass
+//! the reason of a local reply. What a request can reach is called here without them: bytes in, bytes out, and every
+//! status other than "ok" an error.
+
+use authz::{Reply, UnixTime};
+use proxy_wasm::hostcalls;
+use proxy_wasm::types::{BufferType, LogLevel, MapType};
+
+use crate::header_map::HeaderMap;
+
+/// The key of the filter state that holds the decision record: `%FILTER_STATE(wasm.portcullis.decision:PLAIN)%` in
+/// Envoy's access log.
+const DECISION_PROPERTY: &str = "portcullis.decision";
+
+/// The host did not do what it was asked to.
+#[derive(Debug)]
+pub(crate) struct HostError;
+
+/// The plugin configuration; empty if there is none.
+pub(crate) fn plugin_configuration() -> Vec<u8> {
+    let configuration = hostcalls::get_buffer(BufferType::PluginConfiguration, 0, usize::MAX);
+    configuration.ok().flatten().unwrap_or_default()
+}
+
+/// Writes a line into the proxy's own log.
+pub(crate) fn log_error(message: &str) {
+    // The proxy has no other place to complain to.
+    let _ = hostcalls::log(LogLevel::Error, message);
+}
+
+/// All request headers, in one call.
+pub(crate) fn request_headers() -> Result<HeaderMap, HostError> {
+    let mut bytes = HostBytes::default();
+    abi::get_header_map_pairs(MapType::HttpRequestHeaders, &mut bytes)?;
+    Ok(HeaderMap::new(bytes.into_vec()))
+}
+
+/// The time of the proxy's clock.
+pub(crate) fn now() -> Result<UnixTime, HostError> {
+    let nanoseconds = abi::get_current_time_nanoseconds()?;
+    Ok(UnixTime::from_millis(nanoseconds.checked_div(1_000_000).unwrap_or_default()))
+}
+
+/// Removes all occurrences of a request header.
+pub(crate) fn remove_request_header(name: &[u8]) -> Result<(), HostError> {
+    abi::remove_header_map_value(MapType::HttpRequestHeaders, name)
+}
+
+/// Sets a request header, replacing all its occurrences.
+pub(crate) fn set_request_header(name: &str, value: &str) -> Result<(), HostError> {
+    abi::replace_header_map_value(MapType::HttpRequestHeaders, name.as_bytes(), value.as_bytes())
+}
+
+/// Puts the decision record where the proxy's access log finds it.
+pub(crate) fn record(decision: &str) -> Result<(), HostError> {
+    abi::set_property(DECISION_PROPERTY.as_bytes(), decision.as_bytes())
+}
+
+/// Answers the client. `reason` is for the proxy's access log (Envoy: `%RESPONSE_CODE_DETAILS%`), never for the client.
+pub(crate) fn send_reply(reply: &Reply, reason: &str) -> Result<(), HostError> {
+    let headers: Vec<_> = reply.headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    abi::send_local_response(reply.status, reason.as_bytes(), reply.body.as_bytes(), &serialize(&headers)?)
+}
+
+/// The serialization that [`HeaderMap`] reads.
+fn serialize(headers: &[(&str, &str)]) -> Result<Vec<u8>, HostError> {
+    let number = |number: usize| u32::try_from(number).map(u32::to_le_bytes).map_err(|_| HostError);
+    let mut bytes = number(headers.len())?.to_vec();
+    for (name, value) in headers {
+        bytes.extend(number(name.len())?);
+        bytes.extend(number(value.len())?);
+    }
+    for text in headers.iter().flat_map(|(name, value)| [name, value]) {
+        bytes.extend(text.as_bytes());
+        bytes.push(0);
+    }
+    Ok(bytes)
+}
+
+use abi::HostBytes;
+
+/// The raw ABI (proxy-wasm 0.2.1), made safe: slices instead of pointers, `Result` instead of status numbers.
+#[expect(
+    unsafe_code,
+    reason = "the ABI passes pointers; each block says why it is sound, and nothing else in the filter is unsafe"
+)]
+mod abi {
+    use std::ptr;
+
+    use proxy_wasm::types::MapType;
+
+    use super::HostError;
+
+    #[link(wasm_import_module = "env")]
+    unsafe extern "C" {
+        fn proxy_get_header_map_pairs(map: MapType, data: *mut *mut u8, size: *mut usize) -> u32;
+        fn proxy_replace_header_map_value(
+            map: MapType,
+            name: *const u8,
+            name_size: usize,
+            value: *const u8,
+            value_size: usize,
+        ) -> u32;
+        fn proxy_remove_header_map_value(map: MapType, name: *const u8, name_size: usize) -> u32;
+        fn proxy_set_property(path: *const u8, path_size: usize, value: *const u8, value_size: usize) -> u32;
+        fn proxy_get_current_time_nanoseconds(time: *mut u64) -> u32;
+        fn proxy_send_local_response(
+            status: u32,
+            details: *const u8,
+            details_size: usize,
+            body: *const u8,
+            body_size: usize,
+            headers: *const u8,
+            headers_size: usize,
+            grpc_status: i32,
+        ) -> u32;
+    }
+
+    /// No gRPC status: the host derives one from the HTTP status.
+    const NO_GRPC_STATUS: i32 = -1;
+
+    const fn ok(status: u32) -> Result<(), HostError> {
+        match status {
+            0 => Ok(()),
+            _ => Err(HostError),
+        }
+    }
+
+    /// Memory that the host allocated in this module and filled.
+    pub(super) struct HostBytes {
+        data: *mut u8,
+        size: usize,
+    }
+
+    impl Default for HostBytes {
+        fn default() -> Self {
+            Self { data: ptr::null_mut(), size: 0 }
+        }
+    }
+
+    impl HostBytes {
+        pub(super) fn into_vec(self) -> Vec<u8> {
+            if self.data.is_null() {
+                return Vec::new();
+            }
+            // SAFETY: only the calls of this module fill the fields, with memory that the host got from the SDK's
+            // `proxy_on_memory_allocate`, a `Vec<u8>` of exactly this capacity that was given up; it is taken back once.
+            unsafe { Vec::from_raw_parts(self.data, self.size, self.size) }
+        }
+    }
+
+    pub(super) fn get_header_map_pairs(map: MapType, bytes: &mut HostBytes) -> Result<(), HostError> {
+        // SAFETY: the host writes one pointer and one size to the two fields, which outlive the call.
+        ok(unsafe { proxy_get_header_map_pairs(map, &raw mut bytes.data, &raw mut bytes.size) })
+    }
+
+    pub(super) fn replace_header_map_value(map: MapType, name: &[u8], value: &[u8]) -> Result<(), HostError> {
+        // SAFETY: pointers and lengths are those of live slices, which the host only reads.
+        ok(unsafe { proxy_replace_header_map_value(map, name.as_ptr(), name.len(), value.as_ptr(), value.len()) })
+    }
+
+    pub(super) fn remove_header_map_value(map: MapType, name: &[u8]) -> Result<(), HostError> {
+        // SAFETY: as above.
+        ok(unsafe { proxy_remove_header_map_value(map, name.as_ptr(), name.len()) })
+    }
+
+    pub(super) fn set_property(path: &[u8], value: &[u8]) -> Result<(), HostError> {
+        // SAFETY: as above.
+        ok(unsafe { proxy_set_property(path.as_ptr(), path.len(), value.as_ptr(), value.len()) })
+    }
+
+    pub(super) fn get_current_time_nanoseconds() -> Result<u64, HostError> {
+        let mut time = 0;
+        // SAFETY: the host writes eight bytes to `time`, which outlives the call.
+        ok(unsafe { proxy_get_current_time_nanoseconds(&raw mut time) })?;
+        Ok(time)
+    }
+
+    pub(super) fn send_local_response(
+        status: u16,
+        details: &[u8],
+        body: &[u8],
+        headers: &[u8],
+    ) -> Result<(), HostError> {
+        // SAFETY: pointers and lengths are those of live slices, which the host only reads.
+        ok(unsafe {
+            proxy_send_local_response(
+                u32::from(status),
+                details.as_ptr(),
+                details.len(),
+                body.as_ptr(),
+                body.len(),
+                headers.as_ptr(),
+                headers.len(),
+                NO_GRPC_STATUS,
+            )
+        })
+    }
+}
