@@ -1,100 +1,22 @@
 //! Foreign test vectors, in full: `authz/conformance/README.md`.
 
-use serde::Deserialize;
-use serde_json::{Value, json};
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use crate::bundle::reader::Node;
 use crate::jose::{KeySet, UnverifiedJws};
-use crate::{Algorithm, Authorizer, Bundle, Reason, RequestHead, UnixTime};
+use crate::{Authorizer, Bundle, Reason, RequestHead, UnixTime};
 
-#[derive(Deserialize)]
-struct Suite {
-    count: usize,
-    cases: Vec<Case>,
-}
+#[path = "../conformance/case.rs"]
+#[expect(dead_code, reason = "each of its two users needs some of the fields")]
+mod case;
 
-#[derive(Deserialize)]
-struct Case {
-    id: String,
-    jwks: Value,
-    token: String,
-    alg_allowed: Vec<String>,
-    now: u64,
-    layer: String,
-    expect: String,
-    expect_http: String,
-    profile: Option<Profile>,
-}
-
-#[derive(Clone, Deserialize)]
-struct Profile {
-    issuers: Vec<String>,
-    audiences: Vec<String>,
-    require: Vec<String>,
-    leeway_s: u64,
-    typ: Vec<Value>,
-    max_lifetime_s: Option<u64>,
-}
-
-#[derive(Deserialize)]
-struct Exception {
-    id: String,
-    reason: String,
-}
+use case::{Case, Exception, Suite};
 
 impl Case {
-    /// The issuers of this case in the form of our bundle.
-    fn issuers(&self) -> Vec<Value> {
-        let is_secret = |key: &&Value| key["kty"] == "oct";
-        let keys = self.jwks["keys"].as_array().cloned().unwrap_or_default();
-        let secrets: Vec<&Value> = keys.iter().filter(is_secret).collect();
-        let public: Vec<&Value> = keys.iter().filter(|key| !is_secret(key)).collect();
-        // HMAC is allowed where there is a secret and public keys where there are some: what an operator would write.
-        let algorithms: Vec<&String> = self
-            .alg_allowed
-            .iter()
-            .filter(|name| Algorithm::from_name(name).is_some())
-            .filter(|name| if name.starts_with("HS") { !secrets.is_empty() } else { !public.is_empty() })
-            .collect();
-        let profile = self.profile.clone().unwrap_or_else(|| Profile {
-            issuers: vec!["https://idp.example.com/".to_owned()],
-            audiences: vec!["orders-api".to_owned()],
-            require: vec![],
-            leeway_s: 60,
-            typ: vec![Value::Null, json!("jwt"), json!("at+jwt")],
-            max_lifetime_s: None,
-        });
-        let issuer = |name: &String| {
-            let mut issuer = json!({
-                "issuer": name, "audiences": profile.audiences, "algorithms": algorithms,
-                "leeway_seconds": profile.leeway_s, "token_types": profile.typ,
-            });
-            if !profile.require.is_empty() {
-                issuer["required_claims"] = json!(profile.require);
-            }
-            if let Some(longest) = profile.max_lifetime_s {
-                issuer["max_lifetime_seconds"] = json!(longest);
-            }
-            if !public.is_empty() {
-                issuer["jwks"] = json!({ "keys": public });
-            }
-            if !secrets.is_empty() {
-                issuer["secrets"] = json!(secrets);
-            }
-            issuer
-        };
-        profile.issuers.iter().map(issuer).collect()
-    }
-
     /// Whether `Authorization: Bearer <token>` gets through; a bundle that is refused lets nothing through.
     fn passes_http(&self) -> Result<(), String> {
-        let bundle = json!({
-            "version": 1, "revision": 1, "issuers": self.issuers(),
-            "rules": [{ "id": "any", "effect": "permit", "target": { "paths": ["/orders"] } }],
-        });
-        let bundle = Bundle::parse(bundle.to_string().as_bytes()).map_err(|errors| errors.to_string())?;
+        let bundle = Bundle::parse(self.bundle().to_string().as_bytes()).map_err(|errors| errors.to_string())?;
         let authorization_header = format!("Bearer {}", self.token);
         let head = RequestHead {
             method: Some(b"GET"),

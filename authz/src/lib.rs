@@ -27,6 +27,9 @@ mod time;
 
 #[cfg(test)]
 mod conformance;
+// The conformance cases are read by the same file here and in `host-tests`.
+#[cfg(test)]
+extern crate self as authz;
 
 pub use authorizer::{Authorization, Authorizer};
 pub use bundle::{Bundle, BundleError, BundleErrors, PluginConfiguration, Problem};

@@ -8,6 +8,9 @@ mod header_map;
 mod host;
 mod plugin;
 
-proxy_wasm::main! {{
-    proxy_wasm::set_root_context(|_| Box::new(plugin::Plugin::default()));
-}}
+/// The entry point, which the SDK's macro exports.
+mod start {
+    proxy_wasm::main! {{
+        proxy_wasm::set_root_context(|_| Box::new(crate::plugin::Plugin::default()));
+    }}
+}

@@ -1,1 +1,25 @@
-//! host-tests
+//! What the tests and the demo share: keys and tokens, the case format, an upstream, a client that can send any bytes,
+//! and a real Envoy running the configuration of `envoy-config/`.
+
+pub mod case;
+pub mod client;
+pub mod envoy;
+pub mod keys;
+pub mod outcome;
+pub mod token;
+pub mod upstream;
+
+use std::path::{Path, PathBuf};
+
+/// The root of the repository.
+pub fn repository() -> PathBuf {
+    let crate_folder = Path::new(env!("CARGO_MANIFEST_DIR"));
+    crate_folder.parent().unwrap_or(crate_folder).to_owned()
+}
+
+/// The time now, in seconds since 1970: the tests are outside of the pure core and may look at the clock.
+pub fn now() -> u64 {
+    #[expect(clippy::disallowed_methods, reason = "a real proxy has a real clock, and tokens for it need real times")]
+    let now = std::time::SystemTime::now();
+    now.duration_since(std::time::UNIX_EPOCH).unwrap_or_default().as_secs()
+}

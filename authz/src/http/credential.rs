@@ -1,5 +1,6 @@
 //! The credential of a request: absent, malformed and present are three states.
 
+use super::is_token_byte;
 use crate::reason::Reason;
 
 /// What the client presented to say who it is.
@@ -23,7 +24,7 @@ impl<'r> Credential<'r> {
         let Some(value) = authorization.next() else {
             return Ok(Self::Absent);
         };
-        if authorization.next().is_some() {
+        if authorization.next().is_some() || is_joined(value) {
             return Err(Reason::CredentialRepeated);
         }
         let (scheme, rest) = value.split_at_checked(BEARER.len()).ok_or(Reason::CredentialMalformed)?;
@@ -37,6 +38,16 @@ impl<'r> Credential<'r> {
 }
 
 const BEARER: &[u8] = b"Bearer";
+
+/// Whether a proxy has joined several headers into one, as RFC 9110 section 5.3 allows and Envoy does: a comma and then
+/// what looks like another scheme.
+fn is_joined(value: &[u8]) -> bool {
+    value.split(|byte| *byte == b',').skip(1).map(<[u8]>::trim_ascii_start).any(|part| {
+        let mut words = part.splitn(2, |byte| *byte == b' ');
+        words.next().is_some_and(|scheme| !scheme.is_empty() && scheme.iter().copied().all(is_token_byte))
+            && words.next().is_some()
+    })
+}
 
 /// RFC 6750 section 2.1, `b64token`: so neither a comma-joined second credential nor white space can hide in it.
 fn is_token68(token: &[u8]) -> bool {
@@ -62,7 +73,10 @@ mod tests {
             (&[b"Bearer "], Err(Reason::CredentialMalformed)),
             (&[b"Bearera.b.c"], Err(Reason::CredentialMalformed)),
             (&[b"Bearer a.b.c d"], Err(Reason::CredentialMalformed)),
-            (&[b"Bearer a.b.c,Bearer d.e.f"], Err(Reason::CredentialMalformed)),
+            (&[b"Bearer a.b.c,d.e.f"], Err(Reason::CredentialMalformed)),
+            (&[br#"Bearer {"payload":"x", "signatures": []}"#], Err(Reason::CredentialMalformed)),
+            (&[b"Bearer a.b.c,Bearer d.e.f"], Err(Reason::CredentialRepeated)),
+            (&[b"Basic YTpi, Bearer d.e.f"], Err(Reason::CredentialRepeated)),
             (&[b"Bearer \xff\xfe"], Err(Reason::CredentialMalformed)),
             (&[b"Basic YTpi"], Err(Reason::CredentialMalformed)),
             (&[b"a.b.c"], Err(Reason::CredentialMalformed)),

@@ -25,8 +25,8 @@ pub(crate) struct UnverifiedJws<'t> {
 pub(crate) struct Header {
     pub(crate) algorithm: Algorithm,
     pub(crate) key_id: Option<String>,
-    /// `typ` in lower case without `application/` (RFC 7515 section 4.1.9).
-    pub(crate) token_type: Option<String>,
+    /// `typ` as it is written.
+    token_type: Option<String>,
 }
 
 /// A token whose signature is that of the key it was checked with. Can only be had from [`UnverifiedJws::verify`].
@@ -90,6 +90,11 @@ impl VerifiedJws {
 }
 
 impl Header {
+    /// `typ` in the form in which types are compared.
+    pub(crate) fn normalized_type(&self) -> Option<String> {
+        self.token_type.as_deref().map(normalized_type)
+    }
+
     fn parse(text: &[u8]) -> Result<Self, Reason> {
         let Ok(Value::Object(members)) = json::parse(text) else {
             return Err(Reason::TokenMalformed);
@@ -114,7 +119,7 @@ impl Header {
         Ok(Self {
             algorithm: Algorithm::from_name(algorithm).ok_or(Reason::AlgorithmRefused)?,
             key_id: key_id.map(str::to_owned),
-            token_type: token_type.map(normalized_type),
+            token_type: token_type.map(str::to_owned),
         })
     }
 }

@@ -43,7 +43,7 @@ impl TrustedIssuers {
         let issuer = self.0.get(claims::issuer(&claims)?).ok_or(Reason::IssuerUnknown)?;
         let key = issuer.keys.select(unverified.header())?;
         let verified = unverified.verify(key)?;
-        issuer.validate(verified.header().token_type.as_ref(), claims, now)
+        issuer.validate(verified.header().normalized_type(), claims, now)
     }
 
     pub(crate) fn read(node: &Node<'_>) -> Option<Self> {
@@ -115,12 +115,12 @@ impl TrustedIssuer {
     /// Judges the claims of a token that this issuer has signed (RFC 7519 section 4.1, strict rules in `docs/tokens.md`).
     fn validate(
         &self,
-        token_type: Option<&String>,
+        token_type: Option<String>,
         claims: Map<String, Value>,
         now: UnixTime,
     ) -> Result<Identity, Reason> {
         let registered = RegisteredClaims::read(&claims)?;
-        if !self.token_types.iter().any(|accepted| accepted.as_ref() == token_type) {
+        if !self.token_types.contains(&token_type) {
             return Err(Reason::TypeMismatch);
         }
         if !registered.audience.iter().any(|audience| self.audiences.iter().any(|accepted| accepted == audience)) {

@@ -1,0 +1,103 @@
+//! A conformance case in the form of our bundle. Shared by the suites that run natively and in Node
+//! (`authz/src/conformance.rs`) and by the sample that goes through Envoy (`host-tests`).
+
+use authz::Algorithm;
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+/// A suite.
+#[derive(Deserialize)]
+pub struct Suite {
+    pub count: usize,
+    pub cases: Vec<Case>,
+}
+
+/// A case: token, keys, time, and what must become of it.
+#[derive(Clone, Deserialize)]
+pub struct Case {
+    pub id: String,
+    pub jwks: Value,
+    pub token: String,
+    pub alg_allowed: Vec<String>,
+    pub now: u64,
+    pub layer: String,
+    pub expect: String,
+    pub expect_http: String,
+    pub clock: Option<String>,
+    pub profile: Option<Profile>,
+}
+
+/// What a case demands of a token.
+#[derive(Clone, Deserialize)]
+pub struct Profile {
+    pub issuers: Vec<String>,
+    pub audiences: Vec<String>,
+    pub require: Vec<String>,
+    pub leeway_s: u64,
+    pub typ: Vec<Value>,
+    pub max_lifetime_s: Option<u64>,
+}
+
+/// A case that is decided otherwise here, and why.
+#[derive(Deserialize)]
+pub struct Exception {
+    pub id: String,
+    pub reason: String,
+}
+
+impl Default for Profile {
+    /// For the cases that are about signatures only.
+    fn default() -> Self {
+        Self {
+            issuers: vec!["https://idp.example.com/".to_owned()],
+            audiences: vec!["orders-api".to_owned()],
+            require: Vec::new(),
+            leeway_s: 60,
+            typ: vec![Value::Null, json!("jwt"), json!("at+jwt")],
+            max_lifetime_s: None,
+        }
+    }
+}
+
+impl Case {
+    /// The bundle that an operator would write for this case.
+    pub fn bundle(&self) -> Value {
+        json!({
+            "version": 1, "revision": 1, "issuers": self.issuers(),
+            "rules": [{ "id": "any", "effect": "permit", "target": { "paths": ["/orders"] } }],
+        })
+    }
+
+    /// The issuers of that bundle. HMAC is allowed where there is a secret, public keys where there are some.
+    pub fn issuers(&self) -> Vec<Value> {
+        let keys = self.jwks.get("keys").and_then(Value::as_array).cloned().unwrap_or_default();
+        let (secrets, public): (Vec<Value>, Vec<Value>) =
+            keys.into_iter().partition(|key| key.get("kty").is_some_and(|kty| kty == "oct"));
+        let algorithms: Vec<&String> = self
+            .alg_allowed
+            .iter()
+            .filter(|name| Algorithm::from_name(name).is_some())
+            .filter(|name| if name.starts_with("HS") { !secrets.is_empty() } else { !public.is_empty() })
+            .collect();
+        let profile = self.profile.clone().unwrap_or_default();
+        let issuer = |name: &String| {
+            let optional = [
+                ("required_claims", (!profile.require.is_empty()).then(|| json!(profile.require))),
+                ("max_lifetime_seconds", profile.max_lifetime_s.map(|longest| json!(longest))),
+                ("jwks", (!public.is_empty()).then(|| json!({ "keys": public }))),
+                ("secrets", (!secrets.is_empty()).then(|| json!(secrets))),
+            ];
+            let required = [
+                ("issuer", json!(name)),
+                ("audiences", json!(profile.audiences)),
+                ("algorithms", json!(algorithms)),
+                ("leeway_seconds", json!(profile.leeway_s)),
+                ("token_types", json!(profile.typ)),
+            ];
+            let optional = optional.into_iter().filter_map(|(name, value)| Some((name, value?)));
+            let members = required.into_iter().chain(optional).map(|(name, value)| (name.to_owned(), value));
+            Value::Object(Map::from_iter(members))
+        };
+        profile.issuers.iter().map(issuer).collect()
+    }
+}

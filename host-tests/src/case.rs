@@ -1,0 +1,191 @@
+//! The case format: a request and a token, and what must become of them. `host-tests/README.md` describes it.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context as _, Result};
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::client::Request;
+use crate::keys::KeyRing;
+use crate::outcome::Outcome;
+use crate::token::TokenSpec;
+
+/// A file of cases that share one bundle.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CaseFile {
+    /// The name of a file in `host-tests/bundles`, without `.json`.
+    pub bundle: String,
+    /// The cases.
+    #[serde(rename = "case")]
+    pub cases: Vec<Case>,
+}
+
+/// One case.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Case {
+    /// What it shows, as a sentence.
+    pub name: String,
+    /// The method; GET if not given.
+    pub method: Option<String>,
+    /// The request target; `/orders` if not given.
+    pub path: Option<String>,
+    /// The host; `api.example.com` if not given.
+    pub host: Option<String>,
+    /// Further headers: name and value. Each character up to U+00FF is one byte.
+    #[serde(default)]
+    pub headers: Vec<(String, String)>,
+    /// A header that is made long or many.
+    pub bulk: Option<Bulk>,
+    /// The token.
+    pub token: Option<TokenSpec>,
+    /// The `Authorization` headers, `{token}` standing for the token; one `Bearer {token}` if there is a token.
+    pub authorization: Option<Vec<String>>,
+    /// What must become of it.
+    pub expect: Expectation,
+    /// What must become of it in Envoy instead, where Envoy itself changes or refuses the request first.
+    pub envoy: Option<Expectation>,
+}
+
+/// A header of a size that nobody writes into a file.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Bulk {
+    /// The name.
+    pub name: String,
+    /// The text that is repeated.
+    pub text: String,
+    /// How often it is repeated within one value.
+    #[serde(default = "once")]
+    pub times: usize,
+    /// How many such headers there are.
+    #[serde(default = "once")]
+    pub headers: usize,
+}
+
+const fn once() -> usize {
+    1
+}
+
+/// What must become of a request.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Expectation {
+    /// The status that the client gets.
+    pub status: u16,
+    /// The reason in the decision record; not given where the filter is not asked.
+    pub reason: Option<String>,
+    /// The rule in the decision record; not given where no rule decided.
+    pub rule: Option<String>,
+    /// Headers that the upstream must see, exactly once, with this value.
+    #[serde(default)]
+    pub upstream: BTreeMap<String, String>,
+    /// Headers that the upstream must not see.
+    #[serde(default)]
+    pub upstream_without: Vec<String>,
+    /// The challenge, `WWW-Authenticate`.
+    pub challenge: Option<String>,
+}
+
+/// Reads all case files of a folder, by name.
+///
+/// # Errors
+///
+/// A file that is not as documented.
+pub fn read_all(folder: &Path) -> Result<BTreeMap<String, CaseFile>> {
+    let mut files = BTreeMap::new();
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        let name = path.file_stem().context("a case file has a name")?.to_string_lossy().into_owned();
+        let file = toml::from_str(&fs::read_to_string(&path)?).with_context(|| format!("{}", path.display()))?;
+        files.insert(name, file);
+    }
+    Ok(files)
+}
+
+/// Reads a bundle of `host-tests/bundles` and puts the test keys into it, as a plugin configuration.
+///
+/// # Errors
+///
+/// It cannot be read, or names a key that is not there.
+pub fn read_plugin_configuration(path: &Path, keys: &KeyRing) -> Result<Value> {
+    let text = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let mut bundle: Value = serde_json::from_str(&text).with_context(|| format!("{}", path.display()))?;
+    keys.fill_in(&mut bundle)?;
+    Ok(serde_json::json!({ "version": 1, "bundle": bundle }))
+}
+
+impl Case {
+    /// The request, with a token minted for the time `now`.
+    ///
+    /// # Errors
+    ///
+    /// A key that is not there.
+    pub fn request(&self, keys: &KeyRing, now: u64) -> Result<Request> {
+        let token = self.token.as_ref().map(|token| token.mint(keys, now)).transpose()?;
+        let default = if token.is_some() { vec!["Bearer {token}".to_owned()] } else { Vec::new() };
+        let authorization = self.authorization.clone().unwrap_or(default);
+        let mut headers = Vec::new();
+        for value in authorization {
+            headers.push((
+                b"authorization".to_vec(),
+                bytes(&value.replace("{token}", token.as_deref().unwrap_or_default())),
+            ));
+        }
+        headers.extend(self.headers.iter().map(|(name, value)| (bytes(name), bytes(value))));
+        if let Some(bulk) = &self.bulk {
+            let header = (bytes(&bulk.name), bytes(&bulk.text.repeat(bulk.times)));
+            headers.extend(std::iter::repeat_n(header, bulk.headers));
+        }
+        Ok(Request {
+            method: bytes(self.method.as_deref().unwrap_or("GET")),
+            path: bytes(self.path.as_deref().unwrap_or("/orders")),
+            host: bytes(self.host.as_deref().unwrap_or("api.example.com")),
+            headers,
+        })
+    }
+}
+
+impl Expectation {
+    /// Compares; a description of every difference.
+    pub fn differences(&self, outcome: &Outcome) -> Vec<String> {
+        let mut differences = Vec::new();
+        let mut compare = |what: &str, expected: &dyn std::fmt::Debug, actual: &dyn std::fmt::Debug| {
+            if format!("{expected:?}") != format!("{actual:?}") {
+                differences.push(format!("{what}: expected {expected:?}, got {actual:?}"));
+            }
+        };
+        compare("status", &self.status, &outcome.status);
+        compare("reason", &self.reason.as_deref(), &outcome.decided("reason"));
+        compare("rule", &self.rule.as_deref(), &outcome.decided("rule"));
+        compare("reached the upstream", &(self.status == 200), &outcome.upstream.is_some());
+        let empty = Vec::new();
+        let upstream = outcome.upstream.as_ref().unwrap_or(&empty);
+        let seen = |name: &str| -> Vec<String> {
+            upstream
+                .iter()
+                .filter(|(key, _)| key == name)
+                .map(|(_, value)| value.iter().map(|byte| char::from(*byte)).collect())
+                .collect()
+        };
+        for (name, value) in &self.upstream {
+            compare(&format!("upstream's {name}"), &vec![value], &seen(name));
+        }
+        for name in &self.upstream_without {
+            compare(&format!("upstream's {name}"), &Vec::<String>::new(), &seen(name));
+        }
+        if let Some(challenge) = &self.challenge {
+            compare("challenge", &vec![challenge], &outcome.header("www-authenticate"));
+        }
+        differences
+    }
+}
+
+/// Each character up to U+00FF is one byte.
+fn bytes(text: &str) -> Vec<u8> {
+    text.chars().map(|character| u8::try_from(u32::from(character)).unwrap_or(b'?')).collect()
+}

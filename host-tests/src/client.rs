@@ -1,0 +1,173 @@
+//! An HTTP/1.1 client that sends exactly the bytes it is told to, well formed or not.
+
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+
+/// How long an answer may take before the test fails: a request that hangs is an outage too.
+const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A request, as bytes.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// The method.
+    pub method: Vec<u8>,
+    /// The request target.
+    pub path: Vec<u8>,
+    /// The value of `Host`.
+    pub host: Vec<u8>,
+    /// All other headers, in order.
+    pub headers: Vec<(Vec<u8>, Vec<u8>)>,
+}
+
+impl Request {
+    /// A plain GET request.
+    pub fn get(path: &str) -> Self {
+        Self { method: b"GET".to_vec(), path: path.into(), host: b"api.example.com".to_vec(), headers: Vec::new() }
+    }
+
+    /// The same request with one more header.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: &str) -> Self {
+        self.headers.push((name.into(), value.into()));
+        self
+    }
+
+    /// The head as the core reads it.
+    pub fn head(&self) -> authz::RequestHead<'_> {
+        authz::RequestHead {
+            method: Some(&self.method),
+            authority: Some(&self.host),
+            path: Some(&self.path),
+            headers: self.headers.iter().map(|(name, value)| (&name[..], &value[..])).collect(),
+        }
+    }
+
+    fn to_bytes(&self) -> Vec<u8> {
+        let mut bytes = [&self.method[..], b" ", &self.path, b" HTTP/1.1\r\nhost: ", &self.host, b"\r\n"].concat();
+        for (name, value) in &self.headers {
+            bytes.extend([&name[..], b": ", value, b"\r\n"].concat());
+        }
+        // Whatever the method, there is no body.
+        bytes.extend(b"content-length: 0\r\n\r\n");
+        bytes
+    }
+}
+
+/// A response.
+#[derive(Clone, Debug)]
+pub struct Response {
+    /// The status.
+    pub status: u16,
+    /// The headers, names in lower case.
+    pub headers: Vec<(String, Vec<u8>)>,
+    /// The body.
+    pub body: Vec<u8>,
+}
+
+impl Response {
+    fn header(&self, name: &str) -> Option<&[u8]> {
+        self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_slice())
+    }
+}
+
+/// One connection, kept alive: all its requests are served by one worker of the proxy.
+pub struct Connection {
+    stream: TcpStream,
+    open: bool,
+}
+
+impl Connection {
+    /// Connects.
+    ///
+    /// # Errors
+    ///
+    /// Nobody listens.
+    pub fn open(address: SocketAddr) -> Result<Self> {
+        let stream = TcpStream::connect(address).with_context(|| format!("no answer from {address}"))?;
+        stream.set_read_timeout(Some(TIMEOUT))?;
+        stream.set_write_timeout(Some(TIMEOUT))?;
+        stream.set_nodelay(true)?;
+        Ok(Self { stream, open: true })
+    }
+
+    /// Whether the proxy left the connection open.
+    pub const fn is_open(&self) -> bool {
+        self.open
+    }
+
+    /// Sends a request and reads the response.
+    ///
+    /// # Errors
+    ///
+    /// No response in time, or one that is not HTTP.
+    pub fn send(&mut self, request: &Request) -> Result<Response> {
+        self.stream.write_all(&request.to_bytes())?;
+        let mut received = Vec::new();
+        let (mut response, head_bytes) = loop {
+            self.receive(&mut received)?;
+            if let Some(parsed) = parse_head(&received)? {
+                break parsed;
+            }
+        };
+        self.open = response.header("connection") != Some(b"close");
+        let mut body = received.split_off(head_bytes);
+        if request.method == b"HEAD" {
+            return Ok(response);
+        }
+        if response.header("transfer-encoding").is_some() {
+            response.body = self.receive_chunks(body)?;
+            return Ok(response);
+        }
+        let length = std::str::from_utf8(response.header("content-length").unwrap_or(b"0"))?.parse::<usize>()?;
+        while body.len() < length {
+            self.receive(&mut body)?;
+        }
+        response.body = body;
+        Ok(response)
+    }
+
+    /// RFC 9112 section 7.1; trailers are not expected.
+    fn receive_chunks(&mut self, mut received: Vec<u8>) -> Result<Vec<u8>> {
+        let mut body = Vec::new();
+        loop {
+            match httparse::parse_chunk_size(&received) {
+                Ok(httparse::Status::Complete((_, 0))) => return Ok(body),
+                Ok(httparse::Status::Complete((start, size))) => {
+                    let end = start.saturating_add(usize::try_from(size)?);
+                    while received.len() < end.saturating_add(2) {
+                        self.receive(&mut received)?;
+                    }
+                    body.extend(received.get(start..end).unwrap_or_default());
+                    received.drain(..end.saturating_add(2));
+                }
+                Ok(httparse::Status::Partial) => self.receive(&mut received)?,
+                Err(_) => bail!("a chunk has no size"),
+            }
+        }
+    }
+
+    fn receive(&mut self, into: &mut Vec<u8>) -> Result<()> {
+        let mut buffer = [0; 16 * 1024];
+        let count = self.stream.read(&mut buffer).context("no response in time")?;
+        if count == 0 {
+            bail!("the connection was closed without a response");
+        }
+        into.extend(buffer.iter().take(count));
+        Ok(())
+    }
+}
+
+fn parse_head(received: &[u8]) -> Result<Option<(Response, usize)>> {
+    let mut headers = [httparse::EMPTY_HEADER; 64];
+    let mut response = httparse::Response::new(&mut headers);
+    let httparse::Status::Complete(head_bytes) = response.parse(received)? else {
+        return Ok(None);
+    };
+    let status = response.code.context("a response has a status")?;
+    let headers =
+        response.headers.iter().map(|header| (header.name.to_ascii_lowercase(), header.value.to_vec())).collect();
+    Ok(Some((Response { status, headers, body: Vec::new() }, head_bytes)))
+}

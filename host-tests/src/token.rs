@@ -1,0 +1,116 @@
+//! Tokens as a case describes them: good by default, and bad in exactly the way that is written down.
+
+use anyhow::{Context as _, Result};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use crate::keys::{KeyRing, hmac_sha256};
+
+/// A token. Without further fields it is good for five minutes.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TokenSpec {
+    /// The key that signs it.
+    pub key: String,
+    /// Members of the header that are added or replaced.
+    #[serde(default)]
+    pub header: Map<String, Value>,
+    /// Claims that are added or replaced; `{ now = N }` is the time N seconds from now.
+    #[serde(default)]
+    pub claims: Map<String, Value>,
+    /// Members of header and claims that are left out.
+    #[serde(default)]
+    pub without: Vec<String>,
+    /// The payload, verbatim instead of the claims.
+    pub payload: Option<String>,
+    /// What is done to it after signing.
+    #[serde(default)]
+    pub forgery: Forgery,
+}
+
+/// What an attacker does to a token.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Forgery {
+    /// Nothing.
+    #[default]
+    None,
+    /// One bit of the signature is flipped.
+    FlippedSignature,
+    /// The signature is cut off behind the dot.
+    NoSignature,
+    /// `alg` is `none` and there is no signature (CVE-2015-9235).
+    AlgNone,
+    /// `alg` is `HS256` and the secret is the public key (CVE-2016-10555).
+    PublicKeyAsSecret,
+    /// The claims are replaced after signing.
+    OtherClaims,
+    /// A fourth part is appended.
+    FourthPart,
+}
+
+impl TokenSpec {
+    /// The token in compact serialization.
+    ///
+    /// # Errors
+    ///
+    /// A key that is not there.
+    pub fn mint(&self, keys: &KeyRing, now: u64) -> Result<String> {
+        let key = keys.get(&self.key)?;
+        let algorithm = match self.forgery {
+            Forgery::AlgNone => "none",
+            Forgery::PublicKeyAsSecret => "HS256",
+            _ => key.algorithm(),
+        };
+        let header = json!({ "alg": algorithm, "typ": "JWT", "kid": key.key_id() });
+        let claims = json!({
+            "iss": "https://idp.example.com/", "sub": "user-1", "aud": "orders-api",
+            "iat": now.saturating_sub(10), "exp": now.saturating_add(300),
+        });
+        let header = changed(header, &self.header, &self.without, now);
+        let claims = changed(claims, &self.claims, &self.without, now);
+        let payload = self.payload.clone().unwrap_or_else(|| claims.to_string());
+        let signed = format!("{}.{}", encode(header.to_string()), encode(&payload));
+        let signature = match self.forgery {
+            Forgery::PublicKeyAsSecret => hmac_sha256(&key.public_bytes(), signed.as_bytes()),
+            _ => key.sign(signed.as_bytes())?,
+        };
+        Ok(match self.forgery {
+            Forgery::None | Forgery::PublicKeyAsSecret => format!("{signed}.{}", encode(signature)),
+            Forgery::FlippedSignature => format!("{signed}.{}", encode(flip_last_bit(signature)?)),
+            Forgery::NoSignature | Forgery::AlgNone => format!("{signed}."),
+            Forgery::OtherClaims => {
+                let other = changed(claims, &Map::from_iter([("sub".to_owned(), json!("admin"))]), &[], now);
+                format!("{}.{}.{}", encode(header.to_string()), encode(other.to_string()), encode(signature))
+            }
+            Forgery::FourthPart => format!("{signed}.{}.e30", encode(signature)),
+        })
+    }
+}
+
+fn changed(mut object: Value, changes: &Map<String, Value>, without: &[String], now: u64) -> Value {
+    if let Value::Object(members) = &mut object {
+        members.extend(changes.iter().map(|(name, value)| (name.clone(), resolve(value, now))));
+        members.retain(|name, _| !without.contains(name));
+    }
+    object
+}
+
+/// `{ now = N }` → the time N seconds from now.
+fn resolve(value: &Value, now: u64) -> Value {
+    match value.get("now").and_then(Value::as_i64) {
+        Some(offset) => json!(now.saturating_add_signed(offset)),
+        None => value.clone(),
+    }
+}
+
+fn flip_last_bit(mut signature: Vec<u8>) -> Result<Vec<u8>> {
+    *signature.last_mut().context("a signature has bytes")? ^= 1;
+    Ok(signature)
+}
+
+fn encode(bytes: impl AsRef<[u8]>) -> String {
+    URL_SAFE_NO_PAD.encode(bytes)
+}

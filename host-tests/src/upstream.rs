@@ -1,0 +1,65 @@
+//! A real upstream: it answers every request with what it saw of it.
+
+use std::convert::Infallible;
+use std::net::{SocketAddr, TcpListener};
+
+use anyhow::{Context as _, Result};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use http_body_util::Full;
+use hyper::body::{Bytes, Incoming};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use serde_json::{Value, json};
+
+/// Starts an upstream on a port of its own. It serves until the process ends.
+///
+/// # Errors
+///
+/// No port is free.
+pub fn start() -> Result<SocketAddr> {
+    start_at(SocketAddr::from(([127, 0, 0, 1], 0)))
+}
+
+/// Starts an upstream at this address.
+///
+/// # Errors
+///
+/// The address is in use.
+pub fn start_at(address: SocketAddr) -> Result<SocketAddr> {
+    let listener = TcpListener::bind(address).with_context(|| format!("cannot listen at {address}"))?;
+    listener.set_nonblocking(true)?;
+    let address = listener.local_addr()?;
+    std::thread::spawn(move || serve(listener));
+    Ok(address)
+}
+
+fn serve(listener: TcpListener) -> Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let listener = tokio::net::TcpListener::from_std(listener)?;
+        loop {
+            let (stream, _) = listener.accept().await?;
+            tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), service_fn(echo)));
+        }
+    })
+}
+
+/// Answers with the request line and all headers; values in base64, because they may be any bytes.
+async fn echo(request: hyper::Request<Incoming>) -> Result<hyper::Response<Full<Bytes>>, Infallible> {
+    let headers: Vec<Value> = request
+        .headers()
+        .iter()
+        .map(|(name, value)| json!([name.as_str(), STANDARD.encode(value.as_bytes())]))
+        .collect();
+    let seen = json!({ "method": request.method().as_str(), "target": request.uri().to_string(), "headers": headers });
+    Ok(hyper::Response::new(Full::new(Bytes::from(seen.to_string()))))
+}
+
+/// The headers that the upstream saw, from its answer.
+pub fn seen(answer: &[u8]) -> Option<Vec<(String, Vec<u8>)>> {
+    let answer: Value = serde_json::from_slice(answer).ok()?;
+    let headers: Vec<(String, String)> = serde_json::from_value(answer.get("headers")?.clone()).ok()?;
+    headers.into_iter().map(|(name, value)| Some((name, STANDARD.decode(value).ok()?))).collect()
+}

@@ -1,0 +1,167 @@
+//! One set of cases, three engines: the core natively, the built module in a strict in-process host, and real Envoy.
+
+#![expect(clippy::expect_used, reason = "a test that cannot be set up must fail loudly")]
+
+mod conformance;
+mod module;
+mod strict_host;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::{Context as _, Result, ensure};
+use authz::{Authorizer, PluginConfiguration, UnixTime};
+use host_tests::case::{self, Case, CaseFile, Expectation};
+use host_tests::client::{Connection, Request};
+use host_tests::envoy::{Envoy, Ports};
+use host_tests::keys::KeyRing;
+use host_tests::outcome::Outcome;
+use host_tests::token::TokenSpec;
+use libtest_mimic::{Arguments, Failed, Trial};
+use serde_json::Value;
+use strict_host::StrictHost;
+
+/// The time at which the cases happen where the clock is ours.
+const NOW: u64 = 1_800_000_000;
+
+/// Keys that the cases name.
+const KEYS: [&str; 14] = [
+    "rs256",
+    "rs384",
+    "rs512",
+    "ps256",
+    "ps384",
+    "ps512",
+    "es256",
+    "es384",
+    "eddsa",
+    "hs256",
+    "hs384",
+    "hs512",
+    "second/es256",
+    "stranger/es256",
+];
+
+/// What all cases share.
+struct Scene {
+    keys: KeyRing,
+    plugins: BTreeMap<String, Value>,
+    envoy: Envoy,
+}
+
+fn main() {
+    let arguments = Arguments::from_args();
+    let (scene, files) = set_up().expect("the tests can be set up");
+    let scene = Arc::new(scene);
+    let mut trials = Vec::new();
+    for (file_name, file) in files {
+        let bundle = Arc::new(file.bundle);
+        for case in file.cases {
+            let engines: [(&str, Run); 3] = [("native", natively), ("strict", in_strict_host), ("envoy", in_envoy)];
+            for (engine, run) in engines {
+                let name = format!("{engine}::{file_name}::{}", case.name.replace(' ', "_"));
+                let (scene, bundle, case) = (Arc::clone(&scene), Arc::clone(&bundle), case.clone());
+                trials.push(Trial::test(name, move || run(&scene, &bundle, &case).map_err(failed)));
+            }
+        }
+    }
+    trials.extend(module::trials(&scene));
+    trials.extend(conformance::trials(&scene));
+    libtest_mimic::run(&arguments, trials).exit();
+}
+
+type Run = fn(&Scene, &str, &Case) -> Result<()>;
+
+fn set_up() -> Result<(Scene, BTreeMap<String, CaseFile>)> {
+    let folder = |name: &str| host_tests::repository().join("host-tests").join(name);
+    let files = case::read_all(&folder("cases"))?;
+    let keys = KeyRing::generate(KEYS)?;
+    let bundle = |name: &String| -> PathBuf { folder("bundles").join(name).with_extension("json") };
+    let plugins = files
+        .values()
+        .map(|file| Ok((file.bundle.clone(), case::read_plugin_configuration(&bundle(&file.bundle), &keys)?)));
+    let mut plugins = plugins.collect::<Result<BTreeMap<_, _>>>()?;
+    plugins.extend(conformance::plugins()?);
+    let envoy = Envoy::start(&plugins, host_tests::upstream::start()?, Ports::Free)?;
+    Ok((Scene { keys, plugins, envoy }, files))
+}
+
+fn natively(scene: &Scene, bundle: &str, case: &Case) -> Result<()> {
+    let configuration = PluginConfiguration::parse(scene.plugin(bundle)?.as_bytes())?;
+    let authorizer = Authorizer::new(configuration.into_bundle());
+    let request = case.request(&scene.keys, NOW)?;
+    let authorization = authorizer.authorize(&request.head(), UnixTime::from_seconds(NOW));
+    check(&case.expect, &Outcome::of_authorization(&request, &authorization))
+}
+
+fn in_strict_host(scene: &Scene, bundle: &str, case: &Case) -> Result<()> {
+    let mut host = StrictHost::start(scene.plugin(bundle)?.as_bytes())?;
+    let outcome = host.handle(&case.request(&scene.keys, NOW)?, NOW)?;
+    check(&case.expect, &outcome)?;
+    // The same worker serves the next good request.
+    check(&healthy(), &host.handle(&Request::get("/healthz"), NOW)?).context("afterwards")
+}
+
+fn in_envoy(scene: &Scene, bundle: &str, case: &Case) -> Result<()> {
+    let address = scene.envoy.address(bundle)?;
+    let mut connection = Connection::open(address)?;
+    let request = case.request(&scene.keys, host_tests::now())?;
+    let expected = case.envoy.as_ref().unwrap_or(&case.expect);
+    check(expected, &scene.send(&mut connection, request, &case.name)?)?;
+    // A connection belongs to one worker: the same worker serves the next good request. Where Envoy has closed it, enough
+    // new ones reach every worker.
+    let mut connections: Vec<Connection> = if connection.is_open() {
+        vec![connection]
+    } else {
+        (0..6).map(|_| Connection::open(address)).collect::<Result<_>>()?
+    };
+    for (index, connection) in connections.iter_mut().enumerate() {
+        let tag = format!("{} (afterwards {index})", case.name);
+        check(&healthy(), &scene.send(connection, Request::get("/healthz"), &tag)?).context("afterwards")?;
+    }
+    Ok(())
+}
+
+impl Scene {
+    fn plugin(&self, bundle: &str) -> Result<String> {
+        Ok(self.plugins.get(bundle).context("the bundle was read")?.to_string())
+    }
+
+    /// The value of an `Authorization` header that is good at the time `now`.
+    fn good_token(&self, now: u64) -> Result<String> {
+        let token: TokenSpec = serde_json::from_value(serde_json::json!({ "key": "es256" }))?;
+        Ok(format!("Bearer {}", token.mint(&self.keys, now)?))
+    }
+
+    /// Sends a request through Envoy; `tag` finds it again in the access log.
+    fn send(&self, connection: &mut Connection, request: Request, tag: &str) -> Result<Outcome> {
+        let response = connection.send(&request.with("user-agent", tag))?;
+        // What Envoy cannot even parse has no headers in its log, and no decision.
+        let unparsable = response.status == 400 && response.headers.iter().all(|(name, _)| name != "cache-control");
+        let decision = if unparsable { Value::Null } else { self.envoy.access_log_entry(tag)? };
+        let record = decision.get("portcullis").and_then(Value::as_str).map(serde_json::from_str).transpose()?;
+        Ok(Outcome::of_response(response, record))
+    }
+}
+
+fn healthy() -> Expectation {
+    Expectation {
+        status: 200,
+        reason: Some("permitted_by_rule".to_owned()),
+        rule: Some("health".to_owned()),
+        upstream: BTreeMap::new(),
+        upstream_without: Vec::new(),
+        challenge: None,
+    }
+}
+
+fn check(expected: &Expectation, outcome: &Outcome) -> Result<()> {
+    let differences = expected.differences(outcome);
+    ensure!(differences.is_empty(), "{}", differences.join("\n"));
+    Ok(())
+}
+
+fn failed(error: anyhow::Error) -> Failed {
+    format!("{error:?}").into()
+}

@@ -1,0 +1,177 @@
+//! What holds for the module as a whole, beyond single requests.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use anyhow::{Context as _, Result, bail, ensure};
+use host_tests::client::{Connection, Request};
+use host_tests::envoy::{Envoy, Ports};
+use libtest_mimic::Trial;
+use serde_json::json;
+
+use crate::strict_host::{self, Fault, StrictHost, UNUSED_IMPORTS, USED_IMPORTS};
+use crate::{NOW, Scene, failed};
+
+/// The largest module that is acceptable: it is compiled once for each worker when a proxy starts.
+const MAX_MODULE_BYTES: u64 = 1_500_000;
+
+type Test = (&'static str, fn(&Scene) -> Result<()>);
+
+pub fn trials(scene: &Arc<Scene>) -> Vec<Trial> {
+    let tests: [Test; 8] = [
+        ("imports_and_exports_are_those_that_are_listed", imports_and_exports),
+        ("is_small", is_small),
+        ("a_failing_host_call_never_lets_a_request_through", failing_host_calls),
+        ("memory_does_not_grow_with_requests", memory_is_flat),
+        ("a_bad_configuration_is_refused_with_every_error_and_its_place", bad_configuration),
+        ("envoy_refuses_a_bad_configuration_and_says_why", bad_configuration_in_envoy),
+        ("a_stranger_cannot_tell_why_a_token_was_refused", refusals_look_the_same),
+        ("workers_live_through_all_of_this", no_worker_trapped),
+    ];
+    let trial = |(name, test): Test| {
+        let scene = Arc::clone(scene);
+        Trial::test(format!("module::{name}"), move || test(&scene).map_err(failed))
+    };
+    tests.into_iter().map(trial).collect()
+}
+
+fn imports_and_exports(_: &Scene) -> Result<()> {
+    let module = strict_host::module()?;
+    let imports: BTreeSet<String> =
+        module.imports().map(|import| format!("{}.{}", import.module(), import.name())).collect();
+    let listed: BTreeSet<String> = USED_IMPORTS.iter().chain(&UNUSED_IMPORTS).map(|name| (*name).to_owned()).collect();
+    let (new, gone): (Vec<_>, Vec<_>) = (imports.difference(&listed).collect(), listed.difference(&imports).collect());
+    ensure!(imports == listed, "imports {new:?} are not listed, {gone:?} are listed in vain");
+    // Envoy enters the module once a request for every callback that is exported.
+    let callbacks: BTreeSet<_> =
+        module.exports().map(|export| export.name()).filter(|name| name.starts_with("proxy_on_")).collect();
+    let wanted = ["configure", "context_create", "delete", "memory_allocate", "request_headers", "vm_start"];
+    ensure!(
+        callbacks
+            == wanted
+                .iter()
+                .map(|name| format!("proxy_on_{name}"))
+                .collect::<Vec<_>>()
+                .iter()
+                .map(String::as_str)
+                .collect(),
+        "exports {callbacks:?}"
+    );
+    Ok(())
+}
+
+fn is_small(_: &Scene) -> Result<()> {
+    let bytes = std::fs::metadata(host_tests::repository().join("dist/portcullis.wasm"))?.len();
+    ensure!(bytes <= MAX_MODULE_BYTES, "the module has {bytes} bytes, at most {MAX_MODULE_BYTES} are allowed");
+    Ok(())
+}
+
+fn failing_host_calls(scene: &Scene) -> Result<()> {
+    let mut host = StrictHost::start(scene.plugin("orders")?.as_bytes())?;
+    let request =
+        Request::get("/healthz").with("x-portcullis-subject", "admin").with("authorization", &scene.good_token(NOW)?);
+    for fault in [
+        Fault::HeadersUnavailable,
+        Fault::HeadersDamaged,
+        Fault::ClockFails,
+        Fault::SetHeaderFails,
+        Fault::RemoveHeaderFails,
+    ] {
+        let outcome = host.handle_with_fault(&request, NOW, Some(fault))?;
+        ensure!((outcome.status, outcome.decided("reason")) == (503, Some("host_failure")), "{fault:?}: {outcome:?}");
+        ensure!(host.handle(&request, NOW)?.status == 200, "after {fault:?}");
+    }
+    Ok(())
+}
+
+fn memory_is_flat(scene: &Scene) -> Result<()> {
+    let mut host = StrictHost::start(scene.plugin("orders")?.as_bytes())?;
+    let good = Request::get("/orders").with("authorization", &scene.good_token(NOW)?);
+    let bad = Request::get("/orders").with("authorization", &format!("Bearer {}", "a.".repeat(6000)));
+    let mut serve = |count| -> Result<usize> {
+        for _ in 0..count {
+            ensure!(host.handle(&good, NOW)?.status == 200);
+            ensure!(host.handle(&bad, NOW)?.status == 401);
+        }
+        host.memory_bytes()
+    };
+    let (warm, later) = (serve(50)?, serve(500)?);
+    ensure!(warm == later, "{warm} bytes after 100 requests, {later} after 1,100");
+    Ok(())
+}
+
+fn bad_configuration(_: &Scene) -> Result<()> {
+    let Err(refusal) = StrictHost::start(bad_plugin_configuration().to_string().as_bytes()) else {
+        bail!("the filter took it");
+    };
+    let log = refusal.to_string();
+    for error in BAD_CONFIGURATION_ERRORS {
+        ensure!(log.contains(error), "no `{error}` in:\n{log}");
+    }
+    Ok(())
+}
+
+fn bad_configuration_in_envoy(_: &Scene) -> Result<()> {
+    let plugins = BTreeMap::from([("bad".to_owned(), bad_plugin_configuration())]);
+    let Err(refusal) = Envoy::start(&plugins, ([127, 0, 0, 1], 9).into(), Ports::Free) else {
+        bail!("Envoy took it");
+    };
+    let log = refusal.to_string();
+    for error in BAD_CONFIGURATION_ERRORS {
+        ensure!(log.contains(error), "no `{error}` in:\n{log}");
+    }
+    Ok(())
+}
+
+const BAD_CONFIGURATION_ERRORS: [&str; 4] = [
+    "bundle.issuers[0].audiences: is missing",
+    "bundle.rules[1].id: rule id `a` is already used at bundle.rules[0].id",
+    "bundle.rules[0].target.paths[0]: `orders`: a path starts with `/`",
+    "bundle.rules[1]: unknown field `effects`; known here are `id`, `effect`, `public`, `target`, `condition`",
+];
+
+fn bad_plugin_configuration() -> serde_json::Value {
+    json!({ "version": 1, "bundle": {
+        "version": 1, "revision": 1,
+        "issuers": [{ "issuer": "https://idp.example.com/", "algorithms": ["ES256"], "jwks": { "keys": [] } }],
+        "rules": [
+            { "id": "a", "effect": "permit", "target": { "paths": ["orders"] } },
+            { "id": "a", "effects": "permit", "effect": "deny", "target": {} },
+        ],
+    } })
+}
+
+/// A forged signature, an unknown key, a wrong issuer and an expired token get the same answer, byte for byte.
+fn refusals_look_the_same(scene: &Scene) -> Result<()> {
+    let bad_tokens = [
+        r#"{ "key": "es256", "forgery": "flipped-signature" }"#,
+        r#"{ "key": "es256", "header": { "kid": "unknown" } }"#,
+        r#"{ "key": "es256", "claims": { "iss": "https://unknown.example" } }"#,
+        r#"{ "key": "es256", "claims": { "exp": { "now": -1000 } } }"#,
+        r#"{ "key": "es256", "claims": { "aud": "other" } }"#,
+        r#"{ "key": "es256", "header": { "alg": "none" } }"#,
+        r#"{ "key": "es256", "payload": "[]" }"#,
+    ];
+    let mut connection = Connection::open(scene.envoy.address("orders")?)?;
+    let mut answers = BTreeSet::new();
+    for token in bad_tokens {
+        let token: host_tests::token::TokenSpec = serde_json::from_str(token)?;
+        let token = format!("Bearer {}", token.mint(&scene.keys, host_tests::now())?);
+        let mut response = connection.send(&Request::get("/orders").with("authorization", &token))?;
+        response.headers.retain(|(name, _)| name != "date");
+        answers.insert(format!("{response:?}"));
+    }
+    ensure!(answers.len() == 1, "{answers:#?}");
+    Ok(())
+}
+
+/// Envoy replaces a VM that has trapped and says so in its log; nothing in this run may have done that.
+fn no_worker_trapped(scene: &Scene) -> Result<()> {
+    let log = scene.envoy.error_log()?;
+    let complaints: Vec<&str> = log
+        .lines()
+        .filter(|line| line.contains("[wasm]") && (line.contains("error") || line.contains("critical")))
+        .collect();
+    ensure!(complaints.is_empty(), "{}", complaints.join("\n"));
+    scene.envoy.admin("/ready").context("Envoy is alive").map(drop)
+}

