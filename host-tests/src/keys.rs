@@ -172,6 +172,11 @@ impl KeyRing {
         Ok(Self(keys))
     }
 
+    /// Adds a key under its own `kid`.
+    pub fn add(&mut self, key: SigningKey) {
+        self.0.insert(key.key_id.clone(), key);
+    }
+
     /// The key of this name.
     ///
     /// # Errors

@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use crate::keys::{KeyRing, hmac_sha256};
 
 /// A token. Without further fields it is good for five minutes.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TokenSpec {
     /// The key that signs it.

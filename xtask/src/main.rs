@@ -4,6 +4,8 @@
 mod module;
 mod tools;
 
+use std::process::ExitCode;
+
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 use xshell::{Shell, cmd};
@@ -34,10 +36,20 @@ enum Command {
     Test,
 }
 
-fn main() -> Result<()> {
+fn main() -> ExitCode {
+    match run(Arguments::parse().command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> Result<()> {
     let sh = Shell::new()?;
     sh.change_dir(tools::repository()?);
-    match Arguments::parse().command {
+    match command {
         Command::Build => module::build(&sh).map(|path| println!("{}", path.display())),
         Command::Demo { keep } => demo(&sh, keep),
         Command::Lint => lint(&sh),

@@ -76,9 +76,12 @@ fn cargo_install(sh: &Shell, package: &str, version: &str, binary: &str) -> Resu
     let binary = folder.join("bin").join(binary);
     if !binary.is_file() {
         eprintln!("Installing {package} {version} from crates.io, once; this takes some minutes ...");
-        cmd!(sh, "cargo install --quiet --locked --root {folder} --version {version} {package}")
-            .quiet()
-            .run()
+        let install = |locked: Option<&str>| {
+            cmd!(sh, "cargo install --quiet {locked...} --root {folder} --version {version} {package}").quiet().run()
+        };
+        // A package's own lock file may name versions that were withdrawn; the tool is as good with their successors.
+        install(Some("--locked"))
+            .or_else(|_| install(None))
             .with_context(|| format!("{package} {version} is missing and could not be built from crates.io"))?;
     }
     Ok(binary)

@@ -6,6 +6,8 @@
 mod error;
 mod plugin;
 pub(crate) mod reader;
+#[cfg(test)]
+mod tests;
 
 pub use error::{BundleError, BundleErrors, Problem};
 pub use plugin::PluginConfiguration;
@@ -68,6 +70,16 @@ impl Bundle {
     /// The revision of this bundle.
     pub const fn revision(&self) -> Revision {
         self.revision
+    }
+
+    /// The names of the trusted issuers.
+    pub fn issuers(&self) -> impl Iterator<Item = &str> {
+        self.issuers.iter()
+    }
+
+    /// The ids of the rules, in the order of the bundle.
+    pub fn rules(&self) -> impl Iterator<Item = &str> {
+        self.policy.rule_ids()
     }
 
     pub(crate) fn read(node: &Node<'_>) -> Option<Self> {

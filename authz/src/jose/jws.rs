@@ -49,13 +49,13 @@ impl<'t> UnverifiedJws<'t> {
         else {
             return Err(Reason::TokenMalformed);
         };
+        let header = base64url::decode(header).ok_or(Reason::TokenMalformed).and_then(|text| Header::parse(&text))?;
+        let payload = base64url::decode(payload).ok_or(Reason::TokenMalformed)?;
         let signature_bytes = base64url::decode(signature).ok_or(Reason::TokenMalformed)?.len();
-        if header.is_empty() || signature_bytes == 0 {
+        if signature_bytes == 0 {
             return Err(Reason::TokenMalformed);
         }
-        let header = base64url::decode(header).ok_or(Reason::TokenMalformed)?;
-        let payload = base64url::decode(payload).ok_or(Reason::TokenMalformed)?;
-        Ok(Self { token, header: Header::parse(&header)?, payload, signature_bytes })
+        Ok(Self { token, header, payload, signature_bytes })
     }
 
     pub(crate) const fn header(&self) -> &Header {

@@ -46,6 +46,11 @@ impl TrustedIssuers {
         issuer.validate(verified.header().normalized_type(), claims, now)
     }
 
+    /// Their names.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(|name| &**name)
+    }
+
     pub(crate) fn read(node: &Node<'_>) -> Option<Self> {
         let unique = Unique::default();
         let issuers = node.list(|item| TrustedIssuer::read(item, &unique))?;

@@ -31,6 +31,11 @@ impl Policy {
         Some(Self { rules: node.list(|item| Rule::read(item, &unique, issuer_names))? })
     }
 
+    /// The ids of all rules.
+    pub(crate) fn rule_ids(&self) -> impl Iterator<Item = &str> {
+        self.rules.iter().map(|rule| &*rule.id)
+    }
+
     /// Decides. A total function: there is no request and no principal for which it has no answer.
     pub(crate) fn evaluate(&self, request: &AccessRequest<'_>, principal: &Principal) -> Verdict {
         let mut permitting: Option<&Rule> = None;

@@ -1,0 +1,62 @@
+//! The command as a user runs it.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+fn portcullis(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_portcullis"))
+        .args(arguments)
+        .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests"))
+        .output()
+        .unwrap()
+}
+
+fn shown(output: &Output) -> (i32, String, String) {
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+    (output.status.code().unwrap(), text(&output.stdout), text(&output.stderr))
+}
+
+#[test]
+fn a_good_bundle_is_described() {
+    let good = "everything.json: good: revision 3, 1 issuers, 2 rules\n";
+    assert_eq!(shown(&portcullis(&["check", "everything.json"])), (0, good.to_owned(), String::new()));
+}
+
+#[test]
+fn a_bad_bundle_is_refused_with_every_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("bad.json");
+    std::fs::write(
+        &file,
+        r#"{ "version": 1, "bundle": { "version": 1, "revision": "x", "issuers": [], "rules": [{}] } }"#,
+    )
+    .unwrap();
+    let name = file.to_str().unwrap();
+    let errors = [
+        "bundle.revision: expected a whole number, found a string",
+        "bundle.rules[0].id: is missing",
+        "bundle.rules[0].effect: is missing",
+        "bundle.rules[0].target: is missing",
+    ];
+    let expected: String = errors.iter().map(|error| format!("{name}: {error}\n")).collect();
+    assert_eq!(shown(&portcullis(&["check", name])), (1, String::new(), expected));
+}
+
+#[test]
+fn a_file_that_is_not_there_is_no_refusal() {
+    let (code, _, errors) = shown(&portcullis(&["check", "everything.json", "nowhere.json"]));
+    assert_eq!(code, 2);
+    assert!(errors.starts_with("nowhere.json: cannot be read"), "{errors}");
+}
+
+#[test]
+fn every_schema_is_printed() {
+    for (format, file) in
+        [("bundle", "bundle"), ("plugin-configuration", "plugin-configuration"), ("decision-record", "decision-record")]
+    {
+        let schema = host_tests::repository().join("authz/schema").join(file).with_extension("schema.json");
+        assert_eq!(shown(&portcullis(&["schema", format])).1, std::fs::read_to_string(schema).unwrap());
+    }
+}
