@@ -100,6 +100,22 @@ fn wycheproof_jwk() {
     run(include_str!("../conformance/wycheproof-jwk.json"));
 }
 
+/// No bit of a token is ignored, in whatever part: each one flipped, the token is refused.
+#[test]
+fn every_bit_of_a_token_counts() {
+    let suite: Suite = serde_json::from_str(include_str!("../conformance/jose-matrix.json")).unwrap();
+    let good = suite.cases.into_iter().find(|case| case.id == "matrix-ES256-ok-no-kid-in-token").unwrap();
+    assert_eq!(good.passes_http(), Ok(()));
+    for position in 0..good.token.len() {
+        for bit in 0..7 {
+            let mut token = good.token.clone().into_bytes();
+            token[position] ^= 1 << bit;
+            let flipped = Case { token: String::from_utf8(token).unwrap(), ..good.clone() };
+            assert!(flipped.passes_http().is_err(), "bit {bit} of byte {position}");
+        }
+    }
+}
+
 #[test]
 fn every_exception_names_a_case_and_a_reason() {
     let exceptions: Vec<Exception> = serde_json::from_str(include_str!("../conformance/exceptions.json")).unwrap();

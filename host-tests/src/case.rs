@@ -101,10 +101,19 @@ pub fn read_all(folder: &Path) -> Result<BTreeMap<String, CaseFile>> {
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
         let name = path.file_stem().context("a case file has a name")?.to_string_lossy().into_owned();
-        let file = toml::from_str(&fs::read_to_string(&path)?).with_context(|| format!("{}", path.display()))?;
+        let file = parse(&fs::read_to_string(&path)?).with_context(|| format!("{}", path.display()))?;
         files.insert(name, file);
     }
     Ok(files)
+}
+
+/// Reads the text of a case file.
+///
+/// # Errors
+///
+/// It is not as documented.
+pub fn parse(text: &str) -> Result<CaseFile> {
+    Ok(toml::from_str(text)?)
 }
 
 /// Reads a bundle of `host-tests/bundles` and puts the test keys into it, as a plugin configuration.

@@ -157,6 +157,27 @@ mod tests {
         }
     }
 
+    /// Every target of up to five of the characters that matter: what is accepted means one thing.
+    #[test]
+    fn an_accepted_path_cannot_be_read_in_two_ways() {
+        let alphabet = b"/.%2e5fF;\\a?#";
+        let mut targets = vec![b"/".to_vec()];
+        for _ in 0..5 {
+            targets = targets
+                .iter()
+                .flat_map(|target| alphabet.iter().map(|byte| [&target[..], &[*byte]].concat()))
+                .collect();
+            for target in &targets {
+                let Ok(path) = Path::parse(target) else { continue };
+                for segment in path.segments() {
+                    let shown = String::from_utf8_lossy(target);
+                    assert!(!matches!(&**segment, "" | "." | ".."), "{shown}");
+                    assert!(!segment.contains(['/', '\\', ';', '%', '#', '?']), "{shown}");
+                }
+            }
+        }
+    }
+
     #[test]
     fn what_is_no_path_is_refused() {
         let deep = "/a".repeat(129);

@@ -1,222 +1,18 @@
-//! A strict in-process proxy-wasm host on Wasmtime.
-//!
-//! Stricter than any real one: a call that the filter has no business making ends the run, memory and work are bounded,
-//! the clock is ours, and every way in which a host may fail can be switched on.
+//! The host calls, as the ABI (proxy-wasm 0.2.1) defines them.
 
-use std::collections::BTreeMap;
-use std::sync::OnceLock;
+use anyhow::Result;
+use host_tests::outcome::Outcome;
+use wasmtime::{Caller, Extern, Linker, Memory, Module};
 
-use anyhow::{Context as _, Result, anyhow, bail, ensure};
-use host_tests::client::Request;
-use host_tests::outcome::{Outcome, lower_case};
-use wasmtime::{
-    Caller, Config, Engine, Extern, Instance, Linker, Memory, Module, Store, StoreLimits, StoreLimitsBuilder,
-};
-
-/// The most that one callback may do. A decision with an RSA signature takes about 10 million instructions.
-const FUEL_PER_CALLBACK: u64 = 500_000_000;
-
-/// The most memory that the module may have: the budget of one VM.
-const MEMORY_BYTES: usize = 16 * 1024 * 1024;
-
-/// What the module may import, and no more: a host refuses to load a module with an import that it does not know.
-/// The filter itself uses the first group; the second comes with the SDK's default callbacks and is never called.
-pub const USED_IMPORTS: [&str; 12] = [
-    "env.proxy_get_buffer_bytes",
-    "env.proxy_get_current_time_nanoseconds",
-    "env.proxy_get_header_map_pairs",
-    "env.proxy_log",
-    "env.proxy_remove_header_map_value",
-    "env.proxy_replace_header_map_value",
-    "env.proxy_send_local_response",
-    "env.proxy_set_property",
-    "wasi_snapshot_preview1.environ_get",
-    "wasi_snapshot_preview1.environ_sizes_get",
-    "wasi_snapshot_preview1.fd_write",
-    "wasi_snapshot_preview1.random_get",
-];
-
-/// See [`USED_IMPORTS`]. Kong's host does not load a module that imports `proxy_get_log_level`: it must not appear here.
-pub const UNUSED_IMPORTS: [&str; 25] = [
-    "env.proxy_add_header_map_value",
-    "env.proxy_call_foreign_function",
-    "env.proxy_close_stream",
-    "env.proxy_continue_stream",
-    "env.proxy_dequeue_shared_queue",
-    "env.proxy_done",
-    "env.proxy_enqueue_shared_queue",
-    "env.proxy_get_header_map_value",
-    "env.proxy_get_property",
-    "env.proxy_get_shared_data",
-    "env.proxy_get_status",
-    "env.proxy_grpc_call",
-    "env.proxy_grpc_cancel",
-    "env.proxy_grpc_close",
-    "env.proxy_grpc_send",
-    "env.proxy_grpc_stream",
-    "env.proxy_http_call",
-    "env.proxy_register_shared_queue",
-    "env.proxy_resolve_shared_queue",
-    "env.proxy_set_buffer_bytes",
-    "env.proxy_set_header_map_pairs",
-    "env.proxy_set_shared_data",
-    "env.proxy_set_tick_period_milliseconds",
-    "wasi_snapshot_preview1.clock_time_get",
-    "wasi_snapshot_preview1.proc_exit",
-];
+use super::{Fault, State, UNUSED_IMPORTS};
 
 const OK: i32 = 0;
 const INTERNAL_FAILURE: i32 = 10;
-const CONTINUE: i32 = 0;
-const PAUSE: i32 = 1;
 const REQUEST_HEADERS: i32 = 0;
 const PLUGIN_CONFIGURATION: i32 = 7;
-const ROOT_CONTEXT: i32 = 1;
 
-/// A host call that fails, to see what the filter makes of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fault {
-    /// Reading the headers reports a failure.
-    HeadersUnavailable,
-    /// The header map arrives damaged.
-    HeadersDamaged,
-    /// Setting a header reports a failure.
-    SetHeaderFails,
-    /// Removing a header reports a failure.
-    RemoveHeaderFails,
-    /// The clock reports a failure.
-    ClockFails,
-}
-
-struct State {
-    limits: StoreLimits,
-    configuration: Vec<u8>,
-    now: u64,
-    fault: Option<Fault>,
-    headers: Vec<(Vec<u8>, Vec<u8>)>,
-    reply: Option<Outcome>,
-    properties: BTreeMap<Vec<u8>, Vec<u8>>,
-    log: String,
-}
-
-/// One VM with one configured plugin, as each worker of a proxy has it.
-pub struct StrictHost {
-    store: Store<State>,
-    instance: Instance,
-    next_context: i32,
-}
-
-/// The module as it was built.
-pub fn module() -> Result<&'static Module> {
-    static MODULE: OnceLock<Result<Module, String>> = OnceLock::new();
-    let module = MODULE.get_or_init(|| {
-        let mut config = Config::new();
-        config.consume_fuel(true);
-        let path = host_tests::repository().join("dist/portcullis.wasm");
-        let bytes =
-            std::fs::read(&path).map_err(|error| format!("{}: {error}. Run `cargo xtask build`", path.display()))?;
-        let engine = Engine::new(&config).map_err(|error| error.to_string())?;
-        Module::new(&engine, bytes).map_err(|error| error.to_string())
-    });
-    module.as_ref().map_err(|error| anyhow!("{error}"))
-}
-
-impl StrictHost {
-    /// Starts a VM and configures the plugin; an error with the log if the filter refuses the configuration.
-    pub fn start(configuration: &[u8]) -> Result<Self> {
-        let module = module()?;
-        let state = State {
-            limits: StoreLimitsBuilder::new().memory_size(MEMORY_BYTES).build(),
-            configuration: configuration.to_vec(),
-            now: 0,
-            fault: None,
-            headers: Vec::new(),
-            reply: None,
-            properties: BTreeMap::new(),
-            log: String::new(),
-        };
-        let mut store = Store::new(module.engine(), state);
-        store.limiter(|state| &mut state.limits);
-        store.set_fuel(FUEL_PER_CALLBACK)?;
-        let mut linker = Linker::new(module.engine());
-        define_imports(&mut linker)?;
-        define_unused(&mut linker, module)?;
-        let instance = linker.instantiate(&mut store, module)?;
-        let mut host = Self { store, instance, next_context: ROOT_CONTEXT };
-        host.call::<(), ()>("_initialize", ())?;
-        let root = host.create_context(0)?;
-        ensure!(host.call::<_, i32>("proxy_on_vm_start", (root, 0))? == 1, "the filter refused to start");
-        let length = i32::try_from(configuration.len())?;
-        if host.call::<_, i32>("proxy_on_configure", (root, length))? != 1 {
-            bail!("{}", host.store.data().log);
-        }
-        Ok(host)
-    }
-
-    /// Lets the filter decide one request at the time `now`, in seconds.
-    pub fn handle(&mut self, request: &Request, now: u64) -> Result<Outcome> {
-        self.handle_with_fault(request, now, None)
-    }
-
-    /// The same, with a host that fails in one way.
-    pub fn handle_with_fault(&mut self, request: &Request, now: u64, fault: Option<Fault>) -> Result<Outcome> {
-        let state = self.store.data_mut();
-        state.now = now;
-        state.fault = fault;
-        state.reply = None;
-        state.properties.clear();
-        state.headers = vec![
-            (b":authority".to_vec(), request.host.clone()),
-            (b":path".to_vec(), request.path.clone()),
-            (b":method".to_vec(), request.method.clone()),
-            (b":scheme".to_vec(), b"http".to_vec()),
-        ];
-        state.headers.extend(request.headers.iter().map(|(name, value)| (name.to_ascii_lowercase(), value.clone())));
-        let count = i32::try_from(state.headers.len())?;
-        let context = self.create_context(ROOT_CONTEXT)?;
-        let action: i32 = self.call("proxy_on_request_headers", (context, count, 1))?;
-        self.call::<_, ()>("proxy_on_delete", context)?;
-        let state = self.store.data_mut();
-        let decision =
-            state.properties.get(&b"portcullis.decision"[..]).and_then(|record| serde_json::from_slice(record).ok());
-        match (action, state.reply.take()) {
-            (PAUSE, Some(reply)) => Ok(Outcome { decision, ..reply }),
-            (CONTINUE, None) => {
-                let headers = state.headers.iter().filter(|(name, _)| !name.starts_with(b":")).cloned().collect();
-                Ok(Outcome { status: 200, upstream: Some(lower_case(headers)), decision, ..Outcome::default() })
-            }
-            (PAUSE, None) => bail!("the request hangs: it was neither answered nor sent on"),
-            (action, _) => bail!("the filter answered and then went on (action {action})"),
-        }
-    }
-
-    /// The linear memory that the module has, in bytes.
-    pub fn memory_bytes(&mut self) -> Result<usize> {
-        let memory = self.instance.get_memory(&mut self.store, "memory").context("the module exports its memory")?;
-        Ok(memory.data_size(&self.store))
-    }
-
-    fn create_context(&mut self, parent: i32) -> Result<i32> {
-        let context = self.next_context;
-        self.next_context = context.checked_add(1).context("contexts are numbered")?;
-        self.call::<_, ()>("proxy_on_context_create", (context, parent))?;
-        Ok(context)
-    }
-
-    fn call<Parameters, Results>(&mut self, name: &str, parameters: Parameters) -> Result<Results>
-    where
-        Parameters: wasmtime::WasmParams,
-        Results: wasmtime::WasmResults,
-    {
-        self.store.set_fuel(FUEL_PER_CALLBACK)?;
-        let function = self.instance.get_typed_func::<Parameters, Results>(&mut self.store, name)?;
-        function
-            .call(&mut self.store, parameters)
-            .map_err(|error| anyhow!("{name}: {error:?}\n{}", self.store.data().log))
-    }
-}
-
-fn define_imports(linker: &mut Linker<State>) -> Result<()> {
+/// The calls that the filter uses.
+pub fn define_imports(linker: &mut Linker<State>) -> Result<()> {
     let env = "env";
     linker.func_wrap(env, "proxy_log", |mut caller: Caller<'_, State>, _level: i32, data: i32, size: i32| {
         let message = read(&mut caller, data, size)?;
@@ -365,7 +161,7 @@ fn define_wasi(linker: &mut Linker<State>) -> Result<()> {
 }
 
 /// Imports that come with the SDK and must never be called.
-fn define_unused(linker: &mut Linker<State>, module: &Module) -> Result<()> {
+pub fn define_unused(linker: &mut Linker<State>, module: &Module) -> Result<()> {
     for import in module.imports() {
         let name = format!("{}.{}", import.module(), import.name());
         if let (true, wasmtime::ExternType::Func(signature)) = (UNUSED_IMPORTS.contains(&name.as_str()), import.ty()) {

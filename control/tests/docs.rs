@@ -1,0 +1,94 @@
+//! The documentation is true: its examples are read by the code, its tables are complete, the files it names are there.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use authz::{Bundle, PluginConfiguration, Reason};
+use host_tests::repository;
+
+fn pages() -> Vec<(PathBuf, String)> {
+    let folders = ["", "docs", "envoy-config", "kong-config", "host-tests", "authz/conformance"];
+    let files = folders.iter().flat_map(|folder| fs::read_dir(repository().join(folder)).unwrap());
+    let paths = files
+        .map(|file| file.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "md"));
+    paths.map(|path| (path.clone(), fs::read_to_string(&path).unwrap())).collect()
+}
+
+fn page(name: &str) -> String {
+    fs::read_to_string(repository().join(name)).unwrap()
+}
+
+/// The fenced blocks of a language.
+fn blocks<'p>(page: &'p str, language: &str) -> Vec<&'p str> {
+    let fence = format!("```{language}\n");
+    page.split(&fence).skip(1).map(|rest| rest.split("\n```").next().unwrap()).collect()
+}
+
+#[test]
+fn every_example_bundle_is_good() {
+    let mut read = 0;
+    for (path, page) in pages() {
+        for block in blocks(&page, "json")
+            .into_iter()
+            .filter(|block| block.contains("\"version\"") && !block.contains("\"decision\""))
+        {
+            let errors = match block.contains("\"bundle\"") {
+                true => PluginConfiguration::parse(block.as_bytes()).err(),
+                false => Bundle::parse(block.as_bytes()).err(),
+            };
+            assert!(errors.is_none(), "{}: {}", path.display(), errors.unwrap());
+            read += 1;
+        }
+    }
+    assert!(read >= 2, "only {read} examples were found");
+}
+
+#[test]
+fn the_example_case_is_a_case() {
+    let readme = page("host-tests/README.md");
+    let example = blocks(&readme, "toml").concat();
+    assert_eq!(host_tests::case::parse(&example).unwrap().cases.len(), 1);
+}
+
+#[test]
+fn every_reason_is_explained_with_its_status() {
+    let table = page("docs/reasons.md");
+    let rows: Vec<&str> = table.lines().filter(|line| line.starts_with("| `")).collect();
+    assert_eq!(rows.len(), Reason::ALL.len());
+    for reason in Reason::ALL {
+        let start = format!("| `{}` | {} | ", reason.code(), reason.status());
+        assert!(rows.iter().any(|row| row.starts_with(&start)), "no row `{start}`");
+    }
+}
+
+#[test]
+fn every_link_leads_somewhere() {
+    for (path, page) in pages() {
+        for target in page.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            let file = target.split('#').next().unwrap();
+            let exists =
+                file.is_empty() || target.starts_with("https://") || path.parent().unwrap().join(file).exists();
+            assert!(exists, "{} links to {target}", path.display());
+        }
+    }
+}
+
+#[test]
+fn the_journey_names_functions_that_are_there() {
+    let page = page("docs/journey.md");
+    let rows: Vec<Vec<&str>> =
+        page.lines().filter(|line| line.contains(".rs` `")).map(|line| line.split('`').collect()).collect();
+    assert_eq!(rows.len(), 10);
+    let mut files: Vec<&str> = Vec::new();
+    for row in rows {
+        let (file, function) = (row.get(1).unwrap(), row.get(3).unwrap());
+        let name = function.rsplit("::").next().unwrap();
+        let source = fs::read_to_string(repository().join(Path::new(file))).unwrap();
+        assert!(source.contains(&format!("fn {name}(")), "{file} has no function {name}");
+        assert!(!files.contains(file), "{file} is opened twice");
+        files.push(file);
+    }
+}
