@@ -3,11 +3,12 @@
 use std::rc::Rc;
 
 use crate::bundle::Bundle;
+use crate::credential::Place;
 use crate::decision::Decision;
 use crate::effect::{self, Action, IdentityHeaders, Reply};
-use crate::http::{AccessRequest, Credential, RequestHead};
-use crate::jwt::Principal;
+use crate::http::{AccessRequest, RequestHead};
 use crate::policy::Verdict;
+use crate::principal::Principal;
 use crate::reason::Reason;
 use crate::time::UnixTime;
 
@@ -73,10 +74,26 @@ impl Authorizer {
         let Some(bundle) = &self.bundle else {
             return self.refuse(Reason::BundleMissing);
         };
-        match judge(bundle, head, now) {
-            Ok((verdict, principal)) => self.enforce(verdict, head, &principal, &bundle.identity_headers),
+        match self.judge(bundle, head, now) {
+            Ok(authorization) => authorization,
             Err(reason) => self.refuse(reason),
         }
+    }
+
+    /// Reads the request, verifies its credentials, asks the policy and draws the conclusion.
+    fn judge(&self, bundle: &Bundle, head: &RequestHead<'_>, now: UnixTime) -> Result<Authorization, Reason> {
+        if effect::nominates_owned_header(head, &bundle.identity_headers) {
+            return Err(Reason::HeaderNominated);
+        }
+        let request = AccessRequest::parse(head)?;
+        let presented = bundle.credentials.find(head)?;
+        let principal = bundle.credentials.authenticate(&presented, &bundle.issuers, &bundle.api_keys, now)?;
+        if principal.identities.iter().any(|(_, identity)| bundle.revocations.concern(identity, now)) {
+            return Err(Reason::CredentialRevoked);
+        }
+        let verdict = bundle.policy.evaluate(&request, &principal, now);
+        let stripped: Vec<&Place> = bundle.credentials.stripped(&presented).collect();
+        Ok(self.enforce(verdict, head, &principal, &stripped, &bundle.identity_headers))
     }
 
     /// Refuses a request that could not even be read from the host.
@@ -89,14 +106,15 @@ impl Authorizer {
         verdict: Verdict,
         head: &RequestHead<'_>,
         principal: &Principal,
+        stripped: &[&Place],
         owned: &IdentityHeaders,
     ) -> Authorization {
         let decision = self.decision(verdict.reason, verdict.rule);
         if verdict.reason != Reason::PermittedByRule {
-            let reply = Reply::denied(verdict.reason, verdict.missing_scope.as_deref());
+            let reply = Reply::denied(verdict.reason, verdict.challenge.as_ref());
             return Authorization { decision, action: Action::Reply(reply) };
         }
-        match effect::forward(head, principal, owned) {
+        match effect::forward(head, principal, stripped, owned) {
             Ok(edits) => Authorization { decision, action: Action::Forward(edits) },
             Err(reason) => Authorization {
                 decision: decision.denied_for(reason),
@@ -108,18 +126,4 @@ impl Authorizer {
     fn decision(&self, reason: Reason, rule: Option<Rc<str>>) -> Decision {
         Decision::new(reason, rule, self.bundle.as_ref().map(Bundle::revision))
     }
-}
-
-/// Reads the request, verifies its credential and asks the policy.
-fn judge(bundle: &Bundle, head: &RequestHead<'_>, now: UnixTime) -> Result<(Verdict, Principal), Reason> {
-    if effect::nominates_owned_header(head, &bundle.identity_headers) {
-        return Err(Reason::HeaderNominated);
-    }
-    let request = AccessRequest::parse(head)?;
-    let principal = match request.credential {
-        Credential::Absent => Principal::Anonymous,
-        // A bad credential ends the journey here, on public paths too: it is never taken for an anonymous request.
-        Credential::Bearer(token) => Principal::Authenticated(bundle.issuers.authenticate(token, now)?),
-    };
-    Ok((bundle.policy.evaluate(&request, &principal), principal))
 }

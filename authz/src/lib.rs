@@ -14,6 +14,7 @@
 
 mod authorizer;
 mod bundle;
+mod credential;
 mod decision;
 mod effect;
 mod http;
@@ -22,7 +23,9 @@ mod json;
 mod jwt;
 pub mod limits;
 mod policy;
+mod principal;
 mod reason;
+mod revocation;
 mod time;
 
 #[cfg(test)]
@@ -35,7 +38,7 @@ pub use authorizer::{Authorization, Authorizer};
 pub use bundle::{Bundle, BundleError, BundleErrors, PluginConfiguration, Problem};
 pub use decision::{Decision, Effect, Revision};
 pub use effect::{Action, HeaderEdits, Reply};
-pub use http::{AccessRequest, Credential, Host, Path, RequestHead};
+pub use http::{AccessRequest, Host, Path, RequestHead};
 pub use jose::Algorithm;
 pub use reason::Reason;
 pub use time::UnixTime;

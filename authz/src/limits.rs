@@ -36,3 +36,12 @@ pub const MAX_LEEWAY_SECONDS: u64 = 300;
 
 /// Largest `max_lifetime_seconds`: ten years, so that a typing error in milliseconds is noticed.
 pub const MAX_LIFETIME_SECONDS: u64 = 10 * 365 * 24 * 3600;
+
+/// Most tokens that are remembered as verified, in each worker.
+pub const MAX_CACHED_TOKENS: usize = 10_000;
+
+/// Most memory for remembered tokens, in each worker: a quarter of a VM's 16 MiB.
+pub const MAX_CACHED_BYTES: usize = 4 * 1024 * 1024;
+
+/// Most revocations in a bundle.
+pub const MAX_REVOCATIONS: usize = 20_000;

@@ -78,10 +78,20 @@ reasons! {
     TokenIssuedInFuture = "token_issued_in_future", 401;
     /// `exp` - `iat` is longer than the issuer's tokens may live.
     LifetimeExceeded = "lifetime_exceeded", 401;
+    /// `iat` lies further back than the issuer's tokens may be old.
+    TokenTooOld = "token_too_old", 401;
+    /// The token is bound to a key or certificate, and no proof of possession fits (RFC 7800 section 3).
+    ProofMissing = "proof_missing", 401;
+    /// The API key is unknown, wrong or expired.
+    ApiKeyInvalid = "api_key_invalid", 401;
+    /// The credential was good and has been revoked.
+    CredentialRevoked = "credential_revoked", 401;
     /// A deny rule applies.
     DeniedByRule = "denied_by_rule", 403;
     /// A permit rule would apply if the token had the scope (RFC 6750 section 3.1, `insufficient_scope`).
     ScopeInsufficient = "scope_insufficient", 403;
+    /// A permit rule would apply if the end user had authenticated more strongly or more recently (RFC 9470).
+    AuthenticationInsufficient = "authentication_insufficient", 401;
     /// No rule permits the request.
     NoRulePermits = "no_rule_permits", 403;
     /// The rule permits, but what it obliges us to do cannot be done (XACML 3.0 section 7.18).

@@ -39,6 +39,12 @@ impl UnixTime {
         Self { millis: self.millis.saturating_add(seconds.saturating_mul(1000)) }
     }
 
+    /// This time, `seconds` earlier, saturating at the start of the range.
+    #[must_use]
+    pub const fn minus_seconds(self, seconds: u64) -> Self {
+        Self { millis: self.millis.saturating_sub(seconds.saturating_mul(1000)) }
+    }
+
     /// Reads a NumericDate (RFC 7519 section 2): a number of seconds from 0 to 2^53, a fraction is fine.
     pub(crate) fn from_numeric_date(number: &Number) -> Option<Self> {
         let seconds = number.as_f64()?;

@@ -76,8 +76,10 @@ fn both_require_the_same_fields() {
         for name in names {
             let mut less = bundle.clone();
             less.pointer_mut(&pointer).unwrap().as_object_mut().unwrap().remove(&name);
-            // What cannot be said in a schema: which members each type of key needs, and which secrets an algorithm needs.
-            if pointer.contains("/keys/") || pointer.contains("/secrets") || name == "jwks" || name == "secrets" {
+            // What cannot be said in a schema: which members each type of key needs, which secrets an algorithm needs, and
+            // that what a rule names must be there.
+            let elsewhere = ["jwks", "secrets", "credentials", "tenants"].contains(&name.as_str());
+            if elsewhere || pointer.contains("/jwks") || pointer.contains("/secrets") {
                 continue;
             }
             assert_eq!(is_valid(&schema, &less), parse(&less).is_ok(), "without {pointer}/{name}");
@@ -123,18 +125,29 @@ fn objects(value: &Value, pointer: &str) -> Vec<String> {
 
 /// The names of the properties that the schema has for the object at `pointer`.
 fn properties_at(schema: &Value, pointer: &str) -> BTreeSet<String> {
-    let resolve = |mut at: Value| {
-        while let Some(reference) = at.get("$ref").and_then(Value::as_str) {
-            at = schema.pointer(reference.trim_start_matches('#')).unwrap().clone();
-        }
-        at
-    };
     let mut at = schema.clone();
     for step in pointer.split('/').skip(1) {
-        at = resolve(at);
-        at = if step.parse::<usize>().is_ok() { at["items"].clone() } else { at["properties"][step].clone() };
+        at = match step.parse::<usize>() {
+            Ok(_) => with_member(schema, &at, "items")["items"].clone(),
+            Err(_) => with_member(schema, &at, "properties")["properties"][step].clone(),
+        };
     }
-    resolve(at)["properties"].as_object().unwrap().keys().cloned().collect()
+    with_member(schema, &at, "properties")["properties"].as_object().unwrap().keys().cloned().collect()
+}
+
+/// The part of a schema that has this member: behind its references, or the first of its alternatives.
+fn with_member(schema: &Value, at: &Value, member: &str) -> Value {
+    if at.get(member).is_some() {
+        return at.clone();
+    }
+    if let Some(reference) = at.get("$ref").and_then(Value::as_str) {
+        return with_member(schema, schema.pointer(reference.trim_start_matches('#')).unwrap(), member);
+    }
+    let alternatives = ["oneOf", "allOf"].into_iter().filter_map(|kind| at.get(kind)?.as_array()).flatten();
+    alternatives
+        .map(|alternative| with_member(schema, alternative, member))
+        .find(|part| part.get(member).is_some())
+        .unwrap_or_default()
 }
 
 fn collect_properties(schema: &Value, names: &mut BTreeSet<String>) {

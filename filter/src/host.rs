@@ -49,8 +49,8 @@ pub(crate) fn remove_request_header(name: &[u8]) -> Result<(), HostError> {
 }
 
 /// Sets a request header, replacing all its occurrences.
-pub(crate) fn set_request_header(name: &str, value: &str) -> Result<(), HostError> {
-    abi::replace_header_map_value(MapType::HttpRequestHeaders, name.as_bytes(), value.as_bytes())
+pub(crate) fn set_request_header(name: &str, value: &[u8]) -> Result<(), HostError> {
+    abi::replace_header_map_value(MapType::HttpRequestHeaders, name.as_bytes(), value)
 }
 
 /// Puts the decision record where the proxy's access log finds it.

@@ -43,6 +43,8 @@ pub struct Case {
     pub bulk: Option<Bulk>,
     /// The token.
     pub token: Option<TokenSpec>,
+    /// A second token, for `{second}` in `headers`, `authorization` and `path`, where `{token}` stands for the first.
+    pub second: Option<TokenSpec>,
     /// The `Authorization` headers, `{token}` standing for the token; one `Bearer {token}` if there is a token.
     pub authorization: Option<Vec<String>>,
     /// What must become of it.
@@ -87,6 +89,8 @@ pub struct Expectation {
     /// Headers that the upstream must not see.
     #[serde(default)]
     pub upstream_without: Vec<String>,
+    /// The request target that the upstream must see; the one that was sent if not given.
+    pub upstream_target: Option<String>,
     /// The challenge, `WWW-Authenticate`.
     pub challenge: Option<String>,
 }
@@ -135,24 +139,23 @@ impl Case {
     ///
     /// A key that is not there.
     pub fn request(&self, keys: &KeyRing, now: u64) -> Result<Request> {
-        let token = self.token.as_ref().map(|token| token.mint(keys, now)).transpose()?;
-        let default = if token.is_some() { vec!["Bearer {token}".to_owned()] } else { Vec::new() };
+        let mint = |token: &Option<TokenSpec>| token.as_ref().map_or(Ok(String::new()), |token| token.mint(keys, now));
+        let (token, second) = (mint(&self.token)?, mint(&self.second)?);
+        let filled = |text: &str| bytes(&text.replace("{token}", &token).replace("{second}", &second));
+        let mentioned =
+            self.path.iter().chain(self.headers.iter().map(|(_, value)| value)).any(|text| text.contains("{token}"));
+        let default = if token.is_empty() || mentioned { Vec::new() } else { vec!["Bearer {token}".to_owned()] };
         let authorization = self.authorization.clone().unwrap_or(default);
-        let mut headers = Vec::new();
-        for value in authorization {
-            headers.push((
-                b"authorization".to_vec(),
-                bytes(&value.replace("{token}", token.as_deref().unwrap_or_default())),
-            ));
-        }
-        headers.extend(self.headers.iter().map(|(name, value)| (bytes(name), bytes(value))));
+        let mut headers: Vec<_> =
+            authorization.iter().map(|value| (b"authorization".to_vec(), filled(value))).collect();
+        headers.extend(self.headers.iter().map(|(name, value)| (bytes(name), filled(value))));
         if let Some(bulk) = &self.bulk {
             let header = (bytes(&bulk.name), bytes(&bulk.text.repeat(bulk.times)));
             headers.extend(std::iter::repeat_n(header, bulk.headers));
         }
         Ok(Request {
             method: bytes(self.method.as_deref().unwrap_or("GET")),
-            path: bytes(self.path.as_deref().unwrap_or("/orders")),
+            path: filled(self.path.as_deref().unwrap_or("/orders")),
             host: bytes(self.host.as_deref().unwrap_or("api.example.com")),
             headers,
         })
@@ -186,6 +189,9 @@ impl Expectation {
         }
         for name in &self.upstream_without {
             compare(&format!("upstream's {name}"), &Vec::<String>::new(), &seen(name));
+        }
+        if let Some(target) = &self.upstream_target {
+            compare("upstream's target", &Some(target), &outcome.target.as_ref());
         }
         if let Some(challenge) = &self.challenge {
             compare("challenge", &vec![challenge], &outcome.header("www-authenticate"));

@@ -15,6 +15,8 @@ pub struct Outcome {
     pub body: String,
     /// The headers that the upstream saw, names in lower case, values as bytes; none if it saw nothing.
     pub upstream: Option<Vec<(String, Vec<u8>)>>,
+    /// The request target that the upstream saw.
+    pub target: Option<String>,
     /// The decision record; none if the filter was not asked.
     pub decision: Option<serde_json::Value>,
 }
@@ -38,23 +40,34 @@ impl Outcome {
                 status: reply.status,
                 headers: reply.headers.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect(),
                 body: reply.body.clone(),
-                upstream: None,
                 decision,
+                ..Self::default()
             },
             Action::Forward(edits) => {
                 let mut headers: Vec<_> = request.headers.clone();
+                headers.push((b":path".to_vec(), request.path.clone()));
                 headers.retain(|(name, _)| !edits.remove.contains(name));
-                headers.extend(
-                    edits.set.iter().map(|(name, value)| (name.clone().into_bytes(), value.clone().into_bytes())),
-                );
-                Self { status: 200, upstream: Some(lower_case(headers)), decision, ..Self::default() }
+                for (name, value) in &edits.set {
+                    headers.retain(|(key, _)| !key.eq_ignore_ascii_case(name.as_bytes()));
+                    headers.push((name.clone().into_bytes(), value.clone()));
+                }
+                Self::forwarded(headers, decision)
             }
         }
     }
 
+    /// A request that was forwarded with these headers, `:path` among them.
+    pub fn forwarded(headers: Vec<(Vec<u8>, Vec<u8>)>, decision: Option<serde_json::Value>) -> Self {
+        let (pseudo, headers): (Vec<_>, Vec<_>) = headers.into_iter().partition(|(name, _)| name.starts_with(b":"));
+        let path = pseudo.into_iter().find(|(name, _)| name == b":path");
+        let target = path.map(|(_, path)| String::from_utf8_lossy(&path).into_owned());
+        Self { status: 200, upstream: Some(lower_case(headers)), target, decision, ..Self::default() }
+    }
+
     /// What a real client, upstream and access log saw.
     pub fn of_response(response: Response, decision: Option<serde_json::Value>) -> Self {
-        let upstream = (response.status == 200).then(|| crate::upstream::seen(&response.body)).flatten();
+        let seen = (response.status == 200).then(|| crate::upstream::seen(&response.body)).flatten();
+        let (target, upstream) = seen.map(|seen| (seen.target, seen.headers)).unzip();
         let headers =
             response.headers.into_iter().map(|(name, value)| (name, String::from_utf8_lossy(&value).into_owned()));
         Self {
@@ -62,6 +75,7 @@ impl Outcome {
             headers: headers.collect(),
             body: String::from_utf8_lossy(&response.body).into_owned(),
             upstream,
+            target,
             decision,
         }
     }

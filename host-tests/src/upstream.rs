@@ -57,9 +57,19 @@ async fn echo(request: hyper::Request<Incoming>) -> Result<hyper::Response<Full<
     Ok(hyper::Response::new(Full::new(Bytes::from(seen.to_string()))))
 }
 
-/// The headers that the upstream saw, from its answer.
-pub fn seen(answer: &[u8]) -> Option<Vec<(String, Vec<u8>)>> {
+/// What the upstream saw of a request.
+#[derive(Clone, Debug, Default)]
+pub struct Seen {
+    /// The request target.
+    pub target: String,
+    /// The headers, names in lower case, values as bytes.
+    pub headers: Vec<(String, Vec<u8>)>,
+}
+
+/// What the upstream saw, from its answer.
+pub fn seen(answer: &[u8]) -> Option<Seen> {
     let answer: Value = serde_json::from_slice(answer).ok()?;
     let headers: Vec<(String, String)> = serde_json::from_value(answer.get("headers")?.clone()).ok()?;
-    headers.into_iter().map(|(name, value)| Some((name, STANDARD.decode(value).ok()?))).collect()
+    let headers = headers.into_iter().map(|(name, value)| Some((name, STANDARD.decode(value).ok()?)));
+    Some(Seen { target: answer.get("target")?.as_str()?.to_owned(), headers: headers.collect::<Option<_>>()? })
 }

@@ -12,12 +12,14 @@ mod tests;
 pub use error::{BundleError, BundleErrors, Problem};
 pub use plugin::PluginConfiguration;
 
+use crate::credential::{ApiKeys, Credentials};
 use crate::decision::Revision;
 use crate::effect::IdentityHeaders;
 use crate::json;
 use crate::jwt::TrustedIssuers;
 use crate::limits::MAX_BUNDLE_BYTES;
-use crate::policy::Policy;
+use crate::policy::{Names, Policy};
+use crate::revocation::Revocations;
 pub(crate) use error::ErrorSink;
 use reader::Node;
 
@@ -44,7 +46,7 @@ const BUNDLE_VERSION: u64 = 1;
 ///
 /// let errors = Bundle::parse(br#"{ "version": 1, "revision": -1, "issuers": [], "rule": [] }"#).unwrap_err();
 /// assert_eq!(errors.to_string(), "\
-/// document: unknown field `rule`; known here are `version`, `revision`, `issuers`, `rules`, `identity_headers`
+/// document: unknown field `rule`; known here are `version`, `revision`, `issuers`, `credentials`, `api_keys`, `revocations`, `rules`, `identity_headers`
 /// revision: expected a whole number, found a number
 /// rules: is missing");
 /// # Ok::<(), authz::BundleErrors>(())
@@ -53,6 +55,9 @@ const BUNDLE_VERSION: u64 = 1;
 pub struct Bundle {
     pub(crate) revision: Revision,
     pub(crate) issuers: TrustedIssuers,
+    pub(crate) credentials: Credentials,
+    pub(crate) api_keys: ApiKeys,
+    pub(crate) revocations: Revocations,
     pub(crate) policy: Policy,
     pub(crate) identity_headers: IdentityHeaders,
 }
@@ -83,22 +88,39 @@ impl Bundle {
     }
 
     pub(crate) fn read(node: &Node<'_>) -> Option<Self> {
-        let fields = node.object(&["version", "revision", "issuers", "rules", "identity_headers"])?;
+        let fields = node.object(&[
+            "version",
+            "revision",
+            "issuers",
+            "credentials",
+            "api_keys",
+            "revocations",
+            "rules",
+            "identity_headers",
+        ])?;
         let version = fields.required("version").and_then(|node| read_version(&node, BUNDLE_VERSION));
         let revision = fields.required("revision").and_then(|node| node.integer(0..=(1 << 53)));
-        let issuers = fields.required("issuers");
-        // Rules may name an issuer that is there but has an error of its own: report that one error, not two.
-        let issuer_names = issuers.as_ref().map(TrustedIssuers::names).unwrap_or_default();
+        let (issuers, credentials) = (fields.required("issuers"), fields.optional("credentials"));
+        let names = Names::of(issuers.as_ref(), credentials.as_ref());
         let issuers = issuers.and_then(|node| TrustedIssuers::read(&node));
-        let policy = fields.required("rules").and_then(|node| Policy::read(&node, &issuer_names));
-        let identity_headers = match fields.optional("identity_headers") {
-            Some(node) => IdentityHeaders::read(&node),
-            None => Some(IdentityHeaders::default()),
-        };
+        let credentials =
+            credentials.map_or_else(|| Some(Credentials::default()), |node| Credentials::read(&node, &names));
+        let api_keys =
+            fields.optional("api_keys").map_or_else(|| Some(ApiKeys::default()), |node| ApiKeys::read(&node));
+        let revocations = fields
+            .optional("revocations")
+            .map_or_else(|| Some(Revocations::default()), |node| Revocations::read(&node));
+        let policy = fields.required("rules").and_then(|node| Policy::read(&node, &names));
+        let identity_headers = fields
+            .optional("identity_headers")
+            .map_or_else(|| Some(IdentityHeaders::default()), |node| IdentityHeaders::read(&node));
         version?;
         Some(Self {
             revision: Revision(revision?),
             issuers: issuers?,
+            credentials: credentials?,
+            api_keys: api_keys?,
+            revocations: revocations?,
             policy: policy?,
             identity_headers: identity_headers?,
         })

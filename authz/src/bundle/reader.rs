@@ -35,6 +35,14 @@ impl<'n> Node<'n> {
         Self { value, step: Step::Root, parent: None, errors }
     }
 
+    /// The same place with another value, which was made from the one that is there.
+    pub(crate) const fn with_value<'s>(&self, value: &'s Value) -> Node<'s>
+    where
+        'n: 's,
+    {
+        Node { value, ..*self }
+    }
+
     pub(crate) const fn value(&self) -> &'n Value {
         self.value
     }

@@ -66,7 +66,7 @@ fn what_is_wrong_with_the_frame_is_named() {
         (
             "/rulez",
             json!([]),
-            "document: unknown field `rulez`; known here are `version`, `revision`, `issuers`, `rules`, `identity_headers`",
+            "document: unknown field `rulez`; known here are `version`, `revision`, `issuers`, `credentials`, `api_keys`, `revocations`, `rules`, `identity_headers`",
         ),
         (
             "/identity_headers",
@@ -322,7 +322,7 @@ fn what_is_wrong_with_a_rule_is_named() {
         (
             "/rules/0/condition",
             json!({ "claims": [{ "pointer": "/a" }] }),
-            "rules[0].condition.claims[0]: needs exactly one of `equals`, `one_of`, `contains`",
+            "rules[0].condition.claims[0]: needs exactly one of `equals`, `one_of`, `contains`, `prefix`, `suffix`, `exists`",
         ),
         (
             "/rules/0/condition",

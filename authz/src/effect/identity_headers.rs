@@ -1,9 +1,9 @@
 //! The headers in which the upstream learns who asks, and which nobody else may set.
 
-use crate::bundle::reader::{Fields, Node, Unique};
+use crate::bundle::reader::{Node, Unique};
 use crate::http::is_token_byte;
-use crate::jwt::{Attribute, Identity, Principal};
 use crate::limits::MAX_IDENTITY_HEADER_BYTES;
+use crate::principal::{Attribute, Identity, Principal};
 
 /// Every header under this prefix belongs to Portcullis, configured or not.
 const OWNED_PREFIX: &str = "x-portcullis-";
@@ -23,38 +23,30 @@ const RESERVED: [&str; 10] = [
     "x-forwarded-for",
 ];
 
-/// The identity headers: which attribute goes into which header. Names are in lower case.
+/// The attributes that an upstream can be told.
+const ATTRIBUTES: [&str; 7] = ["subject", "issuer", "client", "tenant", "scopes", "roles", "groups"];
+
+/// The identity headers: for each attribute that is told, the name of its header, in lower case.
 #[derive(Clone, Debug)]
-pub(crate) struct IdentityHeaders {
-    subject: Option<String>,
-    issuer: Option<String>,
-    scopes: Option<String>,
-    roles: Option<String>,
-    groups: Option<String>,
-}
+pub(crate) struct IdentityHeaders(Vec<(&'static str, String)>);
 
 impl Default for IdentityHeaders {
     fn default() -> Self {
-        let name = |attribute| Some(format!("{OWNED_PREFIX}{attribute}"));
-        Self {
-            subject: name("subject"),
-            issuer: name("issuer"),
-            scopes: name("scopes"),
-            roles: name("roles"),
-            groups: name("groups"),
-        }
+        Self(ATTRIBUTES.iter().map(|attribute| (*attribute, format!("{OWNED_PREFIX}{attribute}"))).collect())
     }
 }
 
 impl IdentityHeaders {
     /// Reads the names. Whoever names headers names all that are wanted.
     pub(crate) fn read(node: &Node<'_>) -> Option<Self> {
-        let fields = node.object(&["subject", "issuer", "scopes", "roles", "groups"])?;
+        let fields = node.object(&ATTRIBUTES)?;
         let unique = Unique::default();
-        let header = |name| read_name(&fields, name, &unique);
-        let (subject, issuer) = (header("subject"), header("issuer"));
-        let (scopes, roles, groups) = (header("scopes"), header("roles"), header("groups"));
-        Some(Self { subject: subject?, issuer: issuer?, scopes: scopes?, roles: roles?, groups: groups? })
+        let names: Vec<_> =
+            ATTRIBUTES.iter().filter_map(|attribute| Some((*attribute, fields.optional(attribute)?))).collect();
+        let names = names.iter().map(|(attribute, node)| Some((*attribute, read_name(node, attribute, &unique)?)));
+        // All names are read before the first bad one ends it.
+        let names: Vec<_> = names.collect();
+        names.into_iter().collect::<Option<_>>().map(Self)
     }
 
     /// Whether only Portcullis may set the header of this name.
@@ -64,53 +56,58 @@ impl IdentityHeaders {
     pub(crate) fn contains(&self, name: &[u8]) -> bool {
         let under_prefix =
             name.len() >= OWNED_PREFIX.len() && is_alias(name.iter().take(OWNED_PREFIX.len()), OWNED_PREFIX);
-        under_prefix || self.names().any(|owned| name.len() == owned.len() && is_alias(name.iter(), owned))
+        under_prefix || self.0.iter().any(|(_, owned)| name.len() == owned.len() && is_alias(name.iter(), owned))
     }
 
-    /// The headers to set for a principal: none for an anonymous one. `None` if one of them cannot be expressed.
-    pub(crate) fn values(&self, principal: &Principal) -> Option<Vec<(String, String)>> {
-        let identity = match principal {
-            Principal::Anonymous => return Some(Vec::new()),
-            Principal::Authenticated(identity) => identity,
+    /// The headers to set for a principal: of the first of its credentials, in the order of the bundle; none for an
+    /// anonymous one. `None` if one of them cannot be expressed.
+    pub(crate) fn values(&self, principal: &Principal) -> Option<Vec<(String, Vec<u8>)>> {
+        let Some((_, identity)) = principal.identities.first() else {
+            return Some(Vec::new());
         };
         let mut set = Vec::new();
-        for (name, value) in self.pairs(identity) {
-            match (name, value?) {
-                (Some(name), Some(value)) if value.len() <= MAX_IDENTITY_HEADER_BYTES => {
-                    set.push((name.clone(), value))
+        for (attribute, name) in &self.0 {
+            match value_of(identity, attribute) {
+                Attribute::Absent => {}
+                Attribute::Present(value) if value.len() <= MAX_IDENTITY_HEADER_BYTES => {
+                    set.push((name.clone(), value.into_bytes()))
                 }
-                (Some(_), Some(_)) => return None,
-                _ => {}
+                Attribute::Present(_) | Attribute::Malformed => return None,
             }
         }
         Some(set)
     }
+}
 
-    fn pairs<'i>(
-        &'i self,
-        identity: &'i Identity,
-    ) -> impl Iterator<Item = (&'i Option<String>, Option<Option<String>>)> {
-        let text = |wanted: &Option<String>, text: Option<&str>| Some(text.filter(|_| wanted.is_some()).map(encode));
-        let list = |wanted: &Option<String>, attribute: &Attribute| match attribute {
-            _ if wanted.is_none() => Some(None),
-            Attribute::Malformed => None,
-            Attribute::Absent => Some(None),
-            Attribute::Present(values) => {
-                Some(Some(values.iter().map(|value| encode(value)).collect::<Vec<_>>().join(",")))
-            }
-        };
-        [
-            (&self.subject, text(&self.subject, identity.subject())),
-            (&self.issuer, text(&self.issuer, Some(identity.issuer()))),
-            (&self.scopes, list(&self.scopes, identity.scopes())),
-            (&self.roles, list(&self.roles, identity.roles())),
-            (&self.groups, list(&self.groups, identity.groups())),
-        ]
-        .into_iter()
+/// An attribute in the form of a header value.
+fn value_of(identity: &Identity, attribute: &str) -> Attribute<String> {
+    let issuer = identity.issuer.as_deref().map_or(Attribute::Absent, |issuer| Attribute::Present(encode(issuer)));
+    match attribute {
+        "issuer" => issuer,
+        "subject" => text(&identity.subject),
+        "client" => text(&identity.client),
+        "tenant" => text(&identity.tenant),
+        "scopes" => list(&identity.scopes),
+        "roles" => list(&identity.roles),
+        _ => list(&identity.groups),
     }
+}
 
-    fn names(&self) -> impl Iterator<Item = &str> {
-        [&self.subject, &self.issuer, &self.scopes, &self.roles, &self.groups].into_iter().flatten().map(String::as_str)
+fn text(attribute: &Attribute<String>) -> Attribute<String> {
+    match attribute {
+        Attribute::Absent => Attribute::Absent,
+        Attribute::Malformed => Attribute::Malformed,
+        Attribute::Present(text) => Attribute::Present(encode(text)),
+    }
+}
+
+fn list(attribute: &Attribute<Vec<String>>) -> Attribute<String> {
+    match attribute {
+        Attribute::Absent => Attribute::Absent,
+        Attribute::Malformed => Attribute::Malformed,
+        Attribute::Present(values) => {
+            Attribute::Present(values.iter().map(|value| encode(value)).collect::<Vec<_>>().join(","))
+        }
     }
 }
 
@@ -136,10 +133,7 @@ fn encode(value: &str) -> String {
     encoded
 }
 
-fn read_name<'n>(fields: &Fields<'n>, attribute: &'n str, unique: &Unique) -> Option<Option<String>> {
-    let Some(node) = fields.optional(attribute) else {
-        return Some(None);
-    };
+fn read_name(node: &Node<'_>, attribute: &str, unique: &Unique) -> Option<String> {
     let name = node.text()?.to_ascii_lowercase();
     if !name.bytes().all(is_token_byte) {
         return node.refuse(format!("`{name}` is not a header name (RFC 9110 section 5.1)"));
@@ -149,8 +143,8 @@ fn read_name<'n>(fields: &Fields<'n>, attribute: &'n str, unique: &Unique) -> Op
             "`{name}` has a meaning of its own; choose another name, for example `{OWNED_PREFIX}{attribute}`"
         ));
     }
-    unique.claim("header", &name, &node)?;
-    Some(Some(name))
+    unique.claim("header", &name, node)?;
+    Some(name)
 }
 
 #[cfg(test)]
@@ -162,7 +156,7 @@ mod tests {
 
     #[test]
     fn every_spelling_that_an_upstream_may_fold_together_is_owned() {
-        let headers = IdentityHeaders { roles: Some("x-user-roles".to_owned()), ..IdentityHeaders::default() };
+        let headers = IdentityHeaders(vec![("roles", "x-user-roles".to_owned())]);
         for name in [
             "x-portcullis-subject",
             "X-Portcullis-Subject",

@@ -6,8 +6,9 @@ mod reply;
 pub(crate) use identity_headers::IdentityHeaders;
 pub use reply::Reply;
 
+use crate::credential::{self, Place};
 use crate::http::RequestHead;
-use crate::jwt::Principal;
+use crate::principal::Principal;
 use crate::reason::Reason;
 
 /// What the proxy has to do. There is nothing between forwarding and refusing.
@@ -25,7 +26,7 @@ pub struct HeaderEdits {
     /// Headers to remove, all their occurrences, each name as the client spelled it.
     pub remove: Vec<Vec<u8>>,
     /// Headers to set, exactly once each: name and value.
-    pub set: Vec<(String, String)>,
+    pub set: Vec<(String, Vec<u8>)>,
 }
 
 /// The edits that a permitted request needs before it may go upstream, or why it may not go.
@@ -35,16 +36,33 @@ pub struct HeaderEdits {
 pub(crate) fn forward(
     head: &RequestHead<'_>,
     principal: &Principal,
+    stripped: &[&Place],
     owned: &IdentityHeaders,
 ) -> Result<HeaderEdits, Reason> {
-    let set = owned.values(principal).ok_or(Reason::ObligationFailed)?;
-    let mut remove: Vec<Vec<u8>> = Vec::new();
-    for (name, _) in &head.headers {
-        if owned.contains(name) && !remove.iter().any(|known| known == name) {
-            remove.push(name.to_vec());
+    let mut edits = HeaderEdits { remove: Vec::new(), set: owned.values(principal).ok_or(Reason::ObligationFailed)? };
+    let is_stripped = |name: &[u8]| stripped.iter().any(|place| place.is_header(name));
+    for (name, _) in head.headers.iter().filter(|(name, _)| owned.contains(name) || is_stripped(name)) {
+        edits.remove(name);
+    }
+    let cookies: Vec<&str> = stripped.iter().filter_map(|place| place.cookie()).collect();
+    if !cookies.is_empty() {
+        edits.remove(b"cookie");
+        edits.set.extend(credential::cookies_without(head, &cookies).map(|kept| ("cookie".to_owned(), kept)));
+    }
+    let parameters: Vec<&str> = stripped.iter().filter_map(|place| place.query_parameter()).collect();
+    if !parameters.is_empty() {
+        let target = credential::target_without(head, &parameters).ok_or(Reason::ObligationFailed)?;
+        edits.set.push((":path".to_owned(), target));
+    }
+    Ok(edits)
+}
+
+impl HeaderEdits {
+    fn remove(&mut self, name: &[u8]) {
+        if !self.remove.iter().any(|known| known == name) {
+            self.remove.push(name.to_vec());
         }
     }
-    Ok(HeaderEdits { remove, set })
 }
 
 /// Whether `Connection` asks a next hop to remove a header that only Portcullis may set (RFC 9110 section 7.6.1).

@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use crate::policy::Challenge;
 use crate::reason::Reason;
 
 /// An HTTP response. It says what RFC 6750 says and nothing that a stranger could learn from: the answers to a forged
@@ -17,28 +18,32 @@ pub struct Reply {
 }
 
 impl Reply {
-    /// The reply to a request that is denied for `reason`; `missing_scope` goes into the challenge.
-    pub(crate) fn denied(reason: Reason, missing_scope: Option<&str>) -> Self {
+    /// The reply to a request that is denied for `reason`.
+    pub(crate) fn denied(reason: Reason, challenge: Option<&Challenge>) -> Self {
         let status = reason.status();
         let mut headers =
             vec![("content-type", "application/problem+json".to_owned()), ("cache-control", "no-store".to_owned())];
-        headers.extend(challenge(reason, missing_scope).map(|challenge| ("www-authenticate", challenge)));
+        headers.extend(www_authenticate(reason, challenge).map(|challenge| ("www-authenticate", challenge)));
         let body = json!({ "type": "about:blank", "title": title(status), "status": status }).to_string();
         Self { status, headers, body }
     }
 }
 
 /// RFC 6750 section 3.1: no error code for who has sent no credential; `invalid_token` for every token that is not
-/// accepted; `insufficient_scope` with what to ask for; `invalid_request` for more than one credential.
-fn challenge(reason: Reason, missing_scope: Option<&str>) -> Option<String> {
-    match (reason, reason.status()) {
-        (Reason::CredentialMissing, _) => Some("Bearer".to_owned()),
-        (Reason::CredentialRepeated, _) => Some(r#"Bearer error="invalid_request""#.to_owned()),
-        (Reason::ScopeInsufficient, _) => {
-            let scope = missing_scope.unwrap_or_default();
-            Some(format!(r#"Bearer error="insufficient_scope", scope="{scope}""#))
+/// accepted; `insufficient_scope` with what to ask for; `invalid_request` for more than one credential. RFC 9470
+/// section 3: `insufficient_user_authentication` with what is wanted.
+fn www_authenticate(reason: Reason, challenge: Option<&Challenge>) -> Option<String> {
+    match (reason, challenge) {
+        (_, Some(Challenge::Scope(scope))) => Some(format!(r#"Bearer error="insufficient_scope", scope="{scope}""#)),
+        (_, Some(Challenge::StepUp { acr_values, max_age_seconds })) => {
+            let acr_values =
+                acr_values.as_ref().map(|values| format!(r#", acr_values="{values}""#)).unwrap_or_default();
+            let max_age = max_age_seconds.map(|seconds| format!(", max_age={seconds}")).unwrap_or_default();
+            Some(format!(r#"Bearer error="insufficient_user_authentication"{acr_values}{max_age}"#))
         }
-        (_, 401) => Some(r#"Bearer error="invalid_token""#.to_owned()),
+        (Reason::CredentialMissing, None) => Some("Bearer".to_owned()),
+        (Reason::CredentialRepeated, None) => Some(r#"Bearer error="invalid_request""#.to_owned()),
+        (reason, None) if reason.status() == 401 => Some(r#"Bearer error="invalid_token""#.to_owned()),
         _ => None,
     }
 }

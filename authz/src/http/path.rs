@@ -71,7 +71,8 @@ fn is_ambiguous(character: char) -> bool {
     matches!(character, '/' | '\\' | ';' | '%') || character.is_control()
 }
 
-fn percent_decode(raw: &str) -> Result<String, Reason> {
+/// Decodes `%XX` once.
+pub(crate) fn percent_decode(raw: &str) -> Result<String, Reason> {
     let mut bytes = raw.bytes();
     let mut decoded = Vec::with_capacity(raw.len());
     while let Some(byte) = bytes.next() {

@@ -1,6 +1,6 @@
-//! The access request: who asks for which action on which resource.
+//! The access request: which action on which resource.
 
-use super::{Credential, Host, Path};
+use super::{Host, Path};
 use crate::reason::Reason;
 
 /// The head of an HTTP request as a host hands it over: bytes, nothing decoded, nothing trusted.
@@ -23,7 +23,7 @@ impl<'r> RequestHead<'r> {
     }
 }
 
-/// A request that can be judged: action, resource and credential, each read once.
+/// A request that can be judged: action and resource, each read once.
 #[derive(Clone, Debug)]
 pub struct AccessRequest<'r> {
     /// The action: the HTTP method, compared byte for byte (RFC 9110 section 9.1).
@@ -32,8 +32,6 @@ pub struct AccessRequest<'r> {
     pub host: Host<'r>,
     /// The path of the resource.
     pub path: Path<'r>,
-    /// The credential, not verified yet.
-    pub credential: Credential<'r>,
 }
 
 impl<'r> AccessRequest<'r> {
@@ -46,8 +44,7 @@ impl<'r> AccessRequest<'r> {
         let method = head.method.and_then(method_token).ok_or(Reason::MethodMalformed)?;
         let host = Host::parse(head.authority.ok_or(Reason::HostMalformed)?)?;
         let path = Path::parse(head.path.ok_or(Reason::PathMalformed)?)?;
-        let credential = Credential::parse(head.values("authorization"))?;
-        Ok(Self { method, host, path, credential })
+        Ok(Self { method, host, path })
     }
 }
 

@@ -1,7 +1,7 @@
 //! JSON Object Signing: token bytes → unverified → verified, with keys that know their algorithm (RFC 7515, 7517, 7518).
 
 mod algorithm;
-mod base64url;
+pub(crate) mod base64url;
 mod jwk;
 mod jws;
 mod key_set;
@@ -9,5 +9,5 @@ mod roca;
 mod signature;
 
 pub use algorithm::Algorithm;
-pub(crate) use jws::{UnverifiedJws, normalized_type};
+pub(crate) use jws::{UnverifiedJws, VerifiedJws, normalized_type};
 pub(crate) use key_set::KeySet;

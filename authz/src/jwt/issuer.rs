@@ -1,178 +1,182 @@
-//! Trusted issuers: whose tokens count, verified with which keys, under which conditions.
+//! A trusted issuer: whose tokens count, verified with which keys, under which conditions.
 
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
-use super::claims::{self, RegisteredClaims};
 use super::mapping::ClaimMapping;
-use super::principal::Identity;
-use crate::bundle::reader::{Node, Unique};
-use crate::jose::{KeySet, UnverifiedJws};
+use super::matcher::ClaimMatcher;
+use super::preset;
+use crate::bundle::reader::{Fields, Node, Unique};
+use crate::jose::{KeySet, normalized_type};
 use crate::limits::{MAX_LEEWAY_SECONDS, MAX_LIFETIME_SECONDS};
-use crate::reason::Reason;
-use crate::time::UnixTime;
 
 /// Tolerance for clocks that differ, in seconds, where an issuer says nothing.
 const DEFAULT_LEEWAY_SECONDS: u64 = 60;
 
-/// One trusted issuer.
+/// What stands for the tenant in the name of a multi-tenant issuer.
+const TENANT: &str = "{tenant}";
+
+/// One trusted issuer. Its validation is in `validation.rs`.
 #[derive(Debug)]
-pub struct TrustedIssuer {
-    issuer: Rc<str>,
-    audiences: Vec<String>,
-    keys: KeySet,
-    leeway_seconds: u64,
-    max_lifetime_seconds: Option<u64>,
+pub(super) struct TrustedIssuer {
+    name: Rc<str>,
+    keys: Rc<KeySet>,
+    /// The tenant that this issuer stands for, if its name is made from a template.
+    pub(super) tenant: Option<String>,
+    pub(super) audiences: Rc<Audiences>,
+    pub(super) leeway_seconds: u64,
+    pub(super) max_lifetime_seconds: Option<u64>,
+    pub(super) max_age_seconds: Option<u64>,
     /// In lower case without `application/`; `None` is a token without `typ`.
-    token_types: Vec<Option<String>>,
-    required_claims: Vec<String>,
-    mapping: ClaimMapping,
+    pub(super) token_types: Rc<[Option<String>]>,
+    pub(super) required: Rc<[ClaimMatcher]>,
+    pub(super) mapping: Rc<ClaimMapping>,
 }
 
-/// All trusted issuers, by their exact name. A key belongs to one issuer, so the same `kid` in two cannot be confused.
+/// Who we are to an issuer.
 #[derive(Debug)]
-pub(crate) struct TrustedIssuers(BTreeMap<Rc<str>, TrustedIssuer>);
-
-impl TrustedIssuers {
-    /// Checks a token from first byte to last: selects issuer and key, verifies the signature, judges the claims.
-    pub(crate) fn authenticate(&self, token: &[u8], now: UnixTime) -> Result<Identity, Reason> {
-        let unverified = UnverifiedJws::parse(token)?;
-        let claims = unverified.read_claims()?;
-        let issuer = self.0.get(claims::issuer(&claims)?).ok_or(Reason::IssuerUnknown)?;
-        let key = issuer.keys.select(unverified.header())?;
-        let verified = unverified.verify(key)?;
-        issuer.validate(verified.header().normalized_type(), claims, now)
-    }
-
-    /// Their names.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &str> {
-        self.0.keys().map(|name| &**name)
-    }
-
-    pub(crate) fn read(node: &Node<'_>) -> Option<Self> {
-        let unique = Unique::default();
-        let issuers = node.list(|item| TrustedIssuer::read(item, &unique))?;
-        Some(Self(issuers.into_iter().map(|issuer| (Rc::clone(&issuer.issuer), issuer)).collect()))
-    }
-
-    /// The names in a list of issuers, whatever else may be wrong with them.
-    pub(crate) fn names<'n>(node: &Node<'n>) -> Vec<&'n str> {
-        let issuers = node.value().as_array().map(Vec::as_slice).unwrap_or_default();
-        issuers.iter().filter_map(|issuer| issuer.get("issuer")?.as_str()).collect()
-    }
+pub(super) enum Audiences {
+    /// One of these must be in the token.
+    Any(Vec<String>),
+    /// All of these must be in the token.
+    All(Vec<String>),
 }
 
 impl TrustedIssuer {
-    fn read(node: &Node<'_>, unique: &Unique) -> Option<Self> {
+    pub(super) const fn name(&self) -> &Rc<str> {
+        &self.name
+    }
+
+    pub(super) fn keys(&self) -> &KeySet {
+        &self.keys
+    }
+
+    /// Reads an issuer: one or, where its name is a template, one for each tenant.
+    pub(super) fn read(node: &Node<'_>, unique: &Unique) -> Option<Vec<Self>> {
+        let with_preset = preset::apply(node)?;
+        let node = node.with_value(&with_preset);
         let fields = node.object(&[
             "issuer",
+            "preset",
+            "tenants",
             "audiences",
             "algorithms",
             "jwks",
             "secrets",
             "leeway_seconds",
             "max_lifetime_seconds",
+            "max_age_seconds",
             "token_types",
             "required_claims",
             "claims",
         ])?;
-        let issuer = fields.required("issuer").and_then(|node| {
-            let name = node.text()?;
-            unique.claim("issuer", name, &node)?;
-            Some(Rc::from(name))
-        });
-        let audiences = fields.required("audiences").and_then(|node| node.texts());
+        let issuer = fields.required("issuer").and_then(|node| node.text().map(|name| (node, name)));
+        let audiences = fields.required("audiences").and_then(|node| Audiences::read(&node));
         let keys = KeySet::read(&fields);
-        let leeway_seconds = match fields.optional("leeway_seconds") {
-            Some(node) => node.integer(0..=MAX_LEEWAY_SECONDS),
-            None => Some(DEFAULT_LEEWAY_SECONDS),
-        };
-        let max_lifetime_seconds = match fields.optional("max_lifetime_seconds") {
-            Some(node) => node.integer(1..=MAX_LIFETIME_SECONDS).map(Some),
-            None => Some(None),
-        };
+        let seconds = |name, range| fields.optional(name).map_or(Some(None), |node| node.integer(range).map(Some));
+        let leeway_seconds = seconds("leeway_seconds", 0..=MAX_LEEWAY_SECONDS);
+        let max_lifetime_seconds = seconds("max_lifetime_seconds", 1..=MAX_LIFETIME_SECONDS);
+        let max_age_seconds = seconds("max_age_seconds", 1..=MAX_LIFETIME_SECONDS);
         let token_types = match fields.optional("token_types") {
             Some(node) => read_token_types(&node),
             None => Some(vec![None, Some("jwt".to_owned()), Some("at+jwt".to_owned())]),
         };
-        let required_claims = match fields.optional("required_claims") {
-            Some(node) => node.texts(),
+        let required = match fields.optional("required_claims") {
+            Some(node) => node.filled_list(read_required_claim),
             None => Some(Vec::new()),
         };
-        let mapping = match fields.optional("claims") {
-            Some(node) => ClaimMapping::read(&node),
-            None => Some(ClaimMapping::default()),
-        };
-        Some(Self {
-            issuer: issuer?,
-            audiences: audiences?,
-            keys: keys?,
-            leeway_seconds: leeway_seconds?,
+        let mapping = ClaimMapping::read(fields.optional("claims").as_ref());
+        let tenants = read_tenants(&fields);
+        let (issuer_node, issuer) = issuer?;
+        let prototype = Self {
+            name: Rc::from(issuer),
+            keys: Rc::new(keys?),
+            tenant: None,
+            audiences: Rc::new(audiences?),
+            leeway_seconds: leeway_seconds?.unwrap_or(DEFAULT_LEEWAY_SECONDS),
             max_lifetime_seconds: max_lifetime_seconds?,
-            token_types: token_types?,
-            required_claims: required_claims?,
-            mapping: mapping?,
-        })
+            max_age_seconds: max_age_seconds?,
+            token_types: token_types?.into(),
+            required: required?.into(),
+            mapping: Rc::new(mapping?),
+        };
+        prototype.for_tenants(tenants?, &issuer_node, unique)
     }
 
-    /// Judges the claims of a token that this issuer has signed (RFC 7519 section 4.1, strict rules in `docs/tokens.md`).
-    fn validate(
-        &self,
-        token_type: Option<String>,
-        claims: Map<String, Value>,
-        now: UnixTime,
-    ) -> Result<Identity, Reason> {
-        let registered = RegisteredClaims::read(&claims)?;
-        if !self.token_types.contains(&token_type) {
-            return Err(Reason::TypeMismatch);
-        }
-        if !registered.audience.iter().any(|audience| self.audiences.iter().any(|accepted| accepted == audience)) {
-            return Err(Reason::AudienceMismatch);
-        }
-        self.check_times(&registered, now)?;
-        if !self.required_claims.iter().all(|name| claims.get(name).is_some_and(|value| !value.is_null())) {
-            return Err(Reason::ClaimsMalformed);
-        }
-        let subject = registered.subject.map(str::to_owned);
-        Ok(Identity {
-            issuer: Rc::clone(&self.issuer),
-            subject,
-            scopes: self.mapping.scopes(&claims),
-            roles: self.mapping.roles(&claims),
-            groups: self.mapping.groups(&claims),
-            claims,
-        })
-    }
-
-    fn check_times(&self, claims: &RegisteredClaims<'_>, now: UnixTime) -> Result<(), Reason> {
-        let latest = now.plus_seconds(self.leeway_seconds);
-        // RFC 7519 section 4.1.4: refused on and after `exp`.
-        if now >= claims.expires_at.plus_seconds(self.leeway_seconds) {
-            return Err(Reason::TokenExpired);
-        }
-        if claims.not_before.is_some_and(|not_before| not_before > latest) {
-            return Err(Reason::TokenNotYetValid);
-        }
-        if claims.issued_at.is_some_and(|issued_at| issued_at > latest) {
-            return Err(Reason::TokenIssuedInFuture);
-        }
-        match (self.max_lifetime_seconds, claims.issued_at) {
-            (None, _) => Ok(()),
-            // Without `iat` the lifetime cannot be known.
-            (Some(_), None) => Err(Reason::ClaimsMalformed),
-            (Some(longest), Some(issued_at)) if claims.expires_at > issued_at.plus_seconds(longest) => {
-                Err(Reason::LifetimeExceeded)
+    /// One issuer for each tenant, and its name must have a place for them. The keys are shared: they are the provider's.
+    fn for_tenants(self, tenants: Option<Vec<String>>, node: &Node<'_>, unique: &Unique) -> Option<Vec<Self>> {
+        match (self.name.matches(TENANT).count(), tenants) {
+            (0, None) => {
+                unique.claim("issuer", &self.name, node)?;
+                Some(vec![self])
             }
-            (Some(_), Some(_)) => Ok(()),
+            (1, Some(tenants)) => tenants.into_iter().map(|tenant| self.for_tenant(tenant, node, unique)).collect(),
+            (_, None) => node.refuse(format!(
+                "`{TENANT}` needs a list of `tenants`: whoever else the provider serves is not trusted"
+            )),
+            (_, Some(_)) => {
+                node.refuse(format!("with `tenants` the name needs `{TENANT}` where the tenant stands, once"))
+            }
         }
     }
+
+    fn for_tenant(&self, tenant: String, node: &Node<'_>, unique: &Unique) -> Option<Self> {
+        let name = self.name.replace(TENANT, &tenant);
+        unique.claim("issuer", &name, node)?;
+        Some(Self {
+            name: Rc::from(name),
+            keys: Rc::clone(&self.keys),
+            tenant: Some(tenant),
+            audiences: Rc::clone(&self.audiences),
+            token_types: Rc::clone(&self.token_types),
+            required: Rc::clone(&self.required),
+            mapping: Rc::clone(&self.mapping),
+            ..*self
+        })
+    }
+}
+
+impl Audiences {
+    fn read(node: &Node<'_>) -> Option<Self> {
+        if !node.value().is_object() {
+            return node.texts().map(Self::Any);
+        }
+        let fields = node.object(&["all"])?;
+        fields.required("all")?.texts().map(Self::All)
+    }
+
+    pub(super) fn accept(&self, audience: &[String]) -> bool {
+        match self {
+            Self::Any(ours) => ours.iter().any(|ours| audience.contains(ours)),
+            Self::All(ours) => ours.iter().all(|ours| audience.contains(ours)),
+        }
+    }
+}
+
+fn read_tenants(fields: &Fields<'_>) -> Option<Option<Vec<String>>> {
+    let Some(node) = fields.optional("tenants") else {
+        return Some(None);
+    };
+    let plain = |tenant: &str| tenant.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte));
+    let tenant = |item: &Node<'_>| match item.text()? {
+        tenant if plain(tenant) => Some(tenant.to_owned()),
+        tenant => item.refuse(format!("`{tenant}` is not a tenant: letters, digits and `-_.`")),
+    };
+    node.filled_list(tenant).map(Some)
 }
 
 fn read_token_types(node: &Node<'_>) -> Option<Vec<Option<String>>> {
     node.filled_list(|item| match item.value() {
         Value::Null => Some(None),
-        _ => item.text().map(|name| Some(crate::jose::normalized_type(name))),
+        _ => item.text().map(|name| Some(normalized_type(name))),
     })
+}
+
+/// A name is a claim that must be there and not null; an object is a test that it must pass.
+fn read_required_claim(item: &Node<'_>) -> Option<ClaimMatcher> {
+    match item.value() {
+        Value::String(_) => item.text().map(ClaimMatcher::present),
+        _ => ClaimMatcher::read(item),
+    }
 }

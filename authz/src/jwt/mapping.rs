@@ -1,63 +1,155 @@
-//! Which claims say what about a principal: JSON Pointers (RFC 6901), so that dotted and URL-like names are reachable.
+//! Which claims say what about a principal.
 
 use serde_json::{Map, Value};
 
-use super::principal::Attribute;
-use crate::bundle::reader::Node;
+use super::pointer::Pointer;
+use crate::bundle::reader::{Fields, Node};
+use crate::principal::Attribute;
+use crate::time::UnixTime;
 
-/// The claims of one issuer's tokens that hold scopes, roles and groups.
+/// Where the attributes of a principal are in one issuer's tokens. For each, the pointers are tried together: the values
+/// of a set are united; of a single value the first that is there counts.
 #[derive(Debug)]
 pub(super) struct ClaimMapping {
+    audience: Vec<Pointer>,
+    subject: Vec<Pointer>,
+    client: Vec<Pointer>,
+    tenant: Vec<Pointer>,
+    session: Vec<Pointer>,
     scopes: Vec<Pointer>,
     roles: Vec<Pointer>,
     groups: Vec<Pointer>,
-}
-
-impl Default for ClaimMapping {
-    /// RFC 9068 section 2.2.3 and 7.2.1.1 (RFC 7643): `scope`, `roles`, `groups`; and `scp`, as Entra ID and Okta write it.
-    fn default() -> Self {
-        let pointers = |names: &[&str]| names.iter().map(|name| Pointer(vec![(*name).to_owned()])).collect();
-        Self { scopes: pointers(&["scope", "scp"]), roles: pointers(&["roles"]), groups: pointers(&["groups"]) }
-    }
+    acr: Vec<Pointer>,
+    amr: Vec<Pointer>,
+    auth_time: Vec<Pointer>,
 }
 
 impl ClaimMapping {
-    pub(super) fn read(node: &Node<'_>) -> Option<Self> {
-        let fields = node.object(&["scopes", "roles", "groups"])?;
-        let pointers = |name, default| match fields.optional(name) {
-            Some(node) => node.filled_list(Pointer::read),
-            None => Some(default),
+    /// Reads the field `claims` of an issuer; what it leaves out has the claim names of the standards.
+    pub(super) fn read(node: Option<&Node<'_>>) -> Option<Self> {
+        let fields = match node {
+            Some(node) => Some(node.object(&[
+                "audience",
+                "subject",
+                "client",
+                "tenant",
+                "session",
+                "scopes",
+                "roles",
+                "groups",
+                "acr",
+                "amr",
+                "auth_time",
+            ])?),
+            None => None,
         };
-        let defaults = Self::default();
-        let (scopes, roles, groups) = (
-            pointers("scopes", defaults.scopes),
-            pointers("roles", defaults.roles),
-            pointers("groups", defaults.groups),
-        );
-        Some(Self { scopes: scopes?, roles: roles?, groups: groups? })
+        let pointers = |name, standard: &[&str]| read_pointers(fields.as_ref(), name, standard);
+        let (audience, subject) = (pointers("audience", &["aud"]), pointers("subject", &["sub"]));
+        // RFC 9068 section 2.2; `azp` of OpenID Connect, where a provider has no `client_id`.
+        let (client, tenant) = (pointers("client", &["client_id", "azp"]), pointers("tenant", &["tid"]));
+        let session = pointers("session", &["sid"]);
+        // RFC 9068 section 2.2.3 and 7.2.1.1 (RFC 7643); `scp` as Entra ID and Okta write it.
+        let (scopes, roles, groups) =
+            (pointers("scopes", &["scope", "scp"]), pointers("roles", &["roles"]), pointers("groups", &["groups"]));
+        // RFC 9068 section 2.2.1.
+        let (acr, amr, auth_time) =
+            (pointers("acr", &["acr"]), pointers("amr", &["amr"]), pointers("auth_time", &["auth_time"]));
+        Some(Self {
+            audience: audience?,
+            subject: subject?,
+            client: client?,
+            tenant: tenant?,
+            session: session?,
+            scopes: scopes?,
+            roles: roles?,
+            groups: groups?,
+            acr: acr?,
+            amr: amr?,
+            auth_time: auth_time?,
+        })
+    }
+
+    pub(super) fn audience(&self, claims: &Map<String, Value>) -> Attribute<Vec<String>> {
+        strings(&self.audience, claims, one)
+    }
+
+    pub(super) fn subject(&self, claims: &Map<String, Value>) -> Attribute<String> {
+        string(&self.subject, claims)
+    }
+
+    pub(super) fn client(&self, claims: &Map<String, Value>) -> Attribute<String> {
+        string(&self.client, claims)
+    }
+
+    pub(super) fn tenant(&self, claims: &Map<String, Value>) -> Attribute<String> {
+        string(&self.tenant, claims)
+    }
+
+    pub(super) fn session(&self, claims: &Map<String, Value>) -> Attribute<String> {
+        string(&self.session, claims)
     }
 
     /// Scopes: a space-separated string (RFC 6749 section 3.3) or a list of strings.
-    pub(super) fn scopes(&self, claims: &Map<String, Value>) -> Attribute {
-        collect(&self.scopes, claims, |text| {
+    pub(super) fn scopes(&self, claims: &Map<String, Value>) -> Attribute<Vec<String>> {
+        strings(&self.scopes, claims, |text| {
             text.split(' ').filter(|scope| !scope.is_empty()).map(str::to_owned).collect()
         })
     }
 
-    /// Roles: a string, which is one role, or a list of strings.
-    pub(super) fn roles(&self, claims: &Map<String, Value>) -> Attribute {
-        collect(&self.roles, claims, |text| vec![text.to_owned()])
+    pub(super) fn roles(&self, claims: &Map<String, Value>) -> Attribute<Vec<String>> {
+        strings(&self.roles, claims, one)
     }
 
-    /// Groups: a string, which is one group, or a list of strings.
-    pub(super) fn groups(&self, claims: &Map<String, Value>) -> Attribute {
-        collect(&self.groups, claims, |text| vec![text.to_owned()])
+    pub(super) fn groups(&self, claims: &Map<String, Value>) -> Attribute<Vec<String>> {
+        strings(&self.groups, claims, one)
+    }
+
+    pub(super) fn acr(&self, claims: &Map<String, Value>) -> Attribute<String> {
+        string(&self.acr, claims)
+    }
+
+    pub(super) fn amr(&self, claims: &Map<String, Value>) -> Attribute<Vec<String>> {
+        strings(&self.amr, claims, one)
+    }
+
+    pub(super) fn auth_time(&self, claims: &Map<String, Value>) -> Attribute<UnixTime> {
+        let date = |value: &Value| UnixTime::from_numeric_date(value.as_number()?);
+        first(&self.auth_time, claims)
+            .map_or(Attribute::Absent, |value| date(value).map_or(Attribute::Malformed, Attribute::Present))
+    }
+}
+
+fn read_pointers<'n>(fields: Option<&Fields<'n>>, name: &'n str, standard: &[&str]) -> Option<Vec<Pointer>> {
+    match fields.and_then(|fields| fields.optional(name)) {
+        Some(node) => node.filled_list(Pointer::read),
+        None => Some(standard.iter().map(|name| Pointer::to_claim(name)).collect()),
+    }
+}
+
+/// A string is one value, whatever is in it.
+fn one(text: &str) -> Vec<String> {
+    vec![text.to_owned()]
+}
+
+fn first<'c>(pointers: &[Pointer], claims: &'c Map<String, Value>) -> Option<&'c Value> {
+    pointers.iter().find_map(|pointer| pointer.find(claims))
+}
+
+fn string(pointers: &[Pointer], claims: &Map<String, Value>) -> Attribute<String> {
+    match first(pointers, claims) {
+        None => Attribute::Absent,
+        Some(Value::String(text)) if !text.is_empty() => Attribute::Present(text.clone()),
+        Some(_) => Attribute::Malformed,
     }
 }
 
 /// The values at all pointers together; malformed if one of them is.
-fn collect(pointers: &[Pointer], claims: &Map<String, Value>, split: impl Fn(&str) -> Vec<String>) -> Attribute {
-    let mut found = Attribute::Absent;
+fn strings(
+    pointers: &[Pointer],
+    claims: &Map<String, Value>,
+    split: impl Fn(&str) -> Vec<String>,
+) -> Attribute<Vec<String>> {
+    let mut found: Attribute<Vec<String>> = Attribute::Absent;
     for value in pointers.iter().filter_map(|pointer| pointer.find(claims)) {
         let more = match value {
             Value::String(text) => Some(split(text)),
@@ -76,55 +168,6 @@ fn collect(pointers: &[Pointer], claims: &Map<String, Value>, split: impl Fn(&st
     found
 }
 
-/// A JSON Pointer (RFC 6901) to a claim, taken apart once.
-#[derive(Clone, Debug)]
-pub(crate) struct Pointer(Vec<String>);
-
-impl Pointer {
-    pub(crate) fn read(node: &Node<'_>) -> Option<Self> {
-        let text = node.text()?;
-        let Some(path) = text.strip_prefix('/') else {
-            return node.refuse(format!("`{text}` is not a JSON Pointer (RFC 6901); write `/{text}`"));
-        };
-        let tokens: Option<Vec<_>> = path.split('/').map(unescape).collect();
-        match tokens {
-            Some(tokens) => Some(Self(tokens)),
-            None => node.refuse(format!(
-                "`{text}` is not a JSON Pointer (RFC 6901): `~` must be written `~0`, `/` within a name `~1`"
-            )),
-        }
-    }
-
-    /// The value that this pointer names; JSON `null` is a value.
-    pub(crate) fn find<'c>(&self, claims: &'c Map<String, Value>) -> Option<&'c Value> {
-        let (first, rest) = self.0.split_first()?;
-        rest.iter().try_fold(claims.get(first)?, |value, token| match value {
-            Value::Object(members) => members.get(token),
-            // RFC 6901 section 4: no leading zeros, so that one element has one name.
-            Value::Array(items) if token == "0" || !token.starts_with(['0', '+']) => {
-                items.get(token.parse::<usize>().ok()?)
-            }
-            _ => None,
-        })
-    }
-}
-
-fn unescape(token: &str) -> Option<String> {
-    let mut plain = String::with_capacity(token.len());
-    let mut characters = token.chars();
-    while let Some(character) = characters.next() {
-        plain.push(match character {
-            '~' => match characters.next()? {
-                '0' => '~',
-                '1' => '/',
-                _ => return None,
-            },
-            other => other,
-        });
-    }
-    Some(plain)
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -133,39 +176,11 @@ mod tests {
 
     use super::*;
 
-    fn claims(value: Value) -> Map<String, Value> {
-        value.as_object().unwrap().clone()
-    }
-
-    #[test]
-    fn a_pointer_reaches_nested_dotted_and_url_like_names() {
-        let claims = claims(json!({
-            "realm_access": { "roles": ["admin"] }, "https://x.example/tenant": "t1", "a.b": 1, "m~n": 2, "n": null, "": 3
-        }));
-        for (pointer, expected) in [
-            ("/realm_access/roles/0", Some(json!("admin"))),
-            ("/https:~1~1x.example~1tenant", Some(json!("t1"))),
-            ("/a.b", Some(json!(1))),
-            ("/m~0n", Some(json!(2))),
-            ("/n", Some(json!(null))),
-            ("/", Some(json!(3))),
-            ("/realm_access/roles/1", None),
-            ("/realm_access/roles/00", None),
-            ("/realm_access/roles/+0", None),
-            ("/a/b", None),
-            ("/n/x", None),
-        ] {
-            let tokens =
-                pointer.strip_prefix('/').unwrap().split('/').map(unescape).collect::<Option<Vec<_>>>().unwrap();
-            assert_eq!(Pointer(tokens).find(&claims).cloned(), expected, "{pointer}");
-        }
-    }
-
     #[test]
     fn absent_malformed_and_present_are_three_states() {
         let present = |values: &[&str]| Attribute::Present(values.iter().map(|value| (*value).to_owned()).collect());
-        let mapping = ClaimMapping::default();
-        for (value, scopes) in [
+        let mapping = ClaimMapping::read(None).unwrap();
+        for (claims, scopes) in [
             (json!({}), Attribute::Absent),
             (json!({ "scope": "a b  c" }), present(&["a", "b", "c"])),
             (json!({ "scope": "" }), present(&[])),
@@ -176,8 +191,13 @@ mod tests {
             (json!({ "scope": ["a", 1] }), Attribute::Malformed),
             (json!({ "scope": "a", "scp": {} }), Attribute::Malformed),
         ] {
-            assert_eq!(mapping.scopes(&claims(value.clone())), scopes, "{value}");
+            assert_eq!(mapping.scopes(claims.as_object().unwrap()), scopes, "{claims}");
         }
-        assert_eq!(mapping.roles(&claims(json!({ "roles": "a b" }))), present(&["a b"]));
+        let claims = json!({ "roles": "a b", "azp": "c", "acr": 1, "auth_time": 5.5, "sub": "" });
+        let claims = claims.as_object().unwrap();
+        assert_eq!(mapping.roles(claims), present(&["a b"]));
+        assert_eq!(mapping.client(claims), Attribute::Present("c".to_owned()));
+        assert_eq!((mapping.acr(claims), mapping.subject(claims)), (Attribute::Malformed, Attribute::Malformed));
+        assert_eq!(mapping.auth_time(claims), Attribute::Present(UnixTime::from_millis(5500)));
     }
 }

@@ -1,10 +1,14 @@
-//! JSON Web Tokens (RFC 7519): who may issue them, what must hold, and which principal they make.
+//! JSON Web Tokens (RFC 7519): who may issue them, what must hold, and which identity they make.
 
 mod claims;
 mod issuer;
 mod mapping;
-mod principal;
+mod matcher;
+mod pointer;
+mod preset;
+mod token_cache;
+mod trusted_issuers;
+mod validation;
 
-pub(crate) use issuer::TrustedIssuers;
-pub(crate) use mapping::Pointer;
-pub(crate) use principal::{Attribute, Identity, Principal};
+pub(crate) use matcher::{ClaimMatcher, Match};
+pub(crate) use trusted_issuers::TrustedIssuers;

@@ -1,50 +1,120 @@
 //! What must hold for a rule to apply (XACML 3.0, Condition).
 
-use serde_json::Value;
-
+use super::names::Names;
 use crate::bundle::reader::{Fields, Node};
-use crate::jwt::{Attribute, Identity, Pointer};
+use crate::jwt::{ClaimMatcher, Match};
+use crate::limits::MAX_LIFETIME_SECONDS;
+use crate::principal::{Attribute, Identity, Principal};
+use crate::time::UnixTime;
 
 /// Whether a condition holds. What cannot be decided is neither: it denies where it stands in a deny rule and permits
 /// nothing where it stands in a permit rule.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Outcome {
     /// It holds.
     Holds,
-    /// All of it holds but for a scope that the token does not have.
-    LacksScope,
+    /// It does not hold, and this is all that is missing: the client can be told.
+    Lacks(Lack),
     /// It does not hold.
     Fails,
     /// An attribute that it needs is malformed.
     Undecidable,
 }
 
-/// The condition of a rule. An absent field demands nothing; all that are there must hold.
-#[derive(Debug, Default)]
+/// The one thing that is missing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Lack {
+    /// The credential was not presented.
+    Credential,
+    /// A scope (RFC 6750 section 3.1).
+    Scope,
+    /// A stronger or fresher authentication (RFC 9470).
+    Authentication,
+}
+
+/// The condition of a rule: what must hold for one credential, and for others besides. An absent field demands nothing;
+/// all that are there must hold.
+#[derive(Debug)]
 pub(super) struct Condition {
+    /// The index of the credential.
+    credential: usize,
     issuers: Option<Vec<String>>,
+    subjects: Option<Vec<String>>,
+    clients: Option<Vec<String>>,
+    tenants: Option<Vec<String>>,
+    audiences: Option<Vec<String>>,
     scopes: Option<Demand>,
     roles: Option<Demand>,
     groups: Option<Demand>,
     claims: Vec<ClaimMatcher>,
+    authentication: Option<Authentication>,
+    also: Vec<Condition>,
 }
 
 impl Condition {
-    pub(super) fn read(node: &Node<'_>, issuer_names: &[&str]) -> Option<Self> {
-        let fields = node.object(&["issuers", "scopes", "roles", "groups", "claims"])?;
+    /// The condition that somebody is authenticated, by the first credential of the bundle.
+    pub(super) const fn authenticated() -> Self {
+        Self {
+            credential: 0,
+            issuers: None,
+            subjects: None,
+            clients: None,
+            tenants: None,
+            audiences: None,
+            scopes: None,
+            roles: None,
+            groups: None,
+            claims: Vec::new(),
+            authentication: None,
+            also: Vec::new(),
+        }
+    }
+
+    pub(super) fn read(node: &Node<'_>, names: &Names<'_>) -> Option<Self> {
+        let fields = node.object(&[
+            "credential",
+            "issuers",
+            "subjects",
+            "clients",
+            "tenants",
+            "audiences",
+            "scopes",
+            "roles",
+            "groups",
+            "claims",
+            "authentication",
+            "also",
+        ])?;
+        let credential = fields.optional("credential").map_or(Some(0), |node| names.credential(&node));
         let issuers = fields.optional("issuers").map_or(Some(None), |node| {
-            node.filled_list(|item| match item.text()? {
-                name if issuer_names.contains(&name) => Some(name.to_owned()),
-                name => item.refuse(format!(
-                    "`{name}` is not a trusted issuer of this bundle; add it to `issuers` or correct the name"
-                )),
-            })
-            .map(Some)
+            node.filled_list(|item| names.issuers(item)).map(|names| Some(names.into_iter().flatten().collect()))
         });
-        let demand = |name| Demand::read(&fields, name);
-        let (scopes, roles, groups) = (demand("scopes"), demand("roles"), demand("groups"));
+        let texts = |name| fields.optional(name).map_or(Some(None), |node| node.texts().map(Some));
+        let (subjects, clients) = (texts("subjects"), texts("clients"));
+        let (tenants, audiences) = (texts("tenants"), texts("audiences"));
+        let scopes = Demand::read(&fields, "scopes");
+        let (roles, groups) = (Demand::read(&fields, "roles"), Demand::read(&fields, "groups"));
         let claims = fields.optional("claims").map_or(Some(Vec::new()), |node| node.filled_list(ClaimMatcher::read));
-        let condition = Self { issuers: issuers?, scopes: scopes?, roles: roles?, groups: groups?, claims: claims? };
+        let authentication =
+            fields.optional("authentication").map_or(Some(None), |node| Authentication::read(&node).map(Some));
+        // One level: a condition for each other credential is all there is to say.
+        let also = fields
+            .optional("also")
+            .map_or(Some(Vec::new()), |node| node.filled_list(|item| Self::read_also(item, names)));
+        let condition = Self {
+            credential: credential?,
+            issuers: issuers?,
+            subjects: subjects?,
+            clients: clients?,
+            tenants: tenants?,
+            audiences: audiences?,
+            scopes: scopes?,
+            roles: roles?,
+            groups: groups?,
+            claims: claims?,
+            authentication: authentication?,
+            also: also?,
+        };
         if let Some(scope) = condition.scope_list().find(|scope| !is_scope_token(scope)) {
             return node
                 .refuse(format!("`{scope}` is not a scope (RFC 6749 section 3.3): no spaces, quotes or backslashes"));
@@ -52,39 +122,85 @@ impl Condition {
         Some(condition)
     }
 
-    /// Whether the condition holds for a verified identity.
-    pub(super) fn evaluate(&self, identity: &Identity) -> Outcome {
-        let issuer =
-            self.issuers.as_ref().map(|issuers| holds_if(issuers.iter().any(|issuer| issuer == identity.issuer())));
-        let roles = self.roles.as_ref().map(|demand| demand.evaluate(identity.roles()));
-        let groups = self.groups.as_ref().map(|demand| demand.evaluate(identity.groups()));
-        let claims = self.claims.iter().map(|matcher| matcher.evaluate(identity));
-        let others = [issuer, roles, groups].into_iter().flatten().chain(claims).fold(Outcome::Holds, and);
-        let scopes = self.scopes.as_ref().map_or(Outcome::Holds, |demand| demand.evaluate(identity.scopes()));
-        match (others, scopes) {
-            (Outcome::Holds, Outcome::Fails) => Outcome::LacksScope,
-            (others, scopes) => and(others, scopes),
+    fn read_also(node: &Node<'_>, names: &Names<'_>) -> Option<Self> {
+        node.open_object()?.required("credential")?;
+        let condition = Self::read(node, names)?;
+        if !condition.also.is_empty() {
+            return node.refuse("`also` cannot stand within `also`; put all of them into one list");
         }
+        Some(condition)
+    }
+
+    /// Whether the condition holds for a principal.
+    pub(super) fn evaluate(&self, principal: &Principal, now: UnixTime) -> Outcome {
+        let own = principal
+            .identity(self.credential)
+            .map_or(Outcome::Lacks(Lack::Credential), |identity| self.judge(identity, now));
+        self.also.iter().map(|condition| condition.evaluate(principal, now)).fold(own, and)
+    }
+
+    fn judge(&self, identity: &Identity, now: UnixTime) -> Outcome {
+        let issuer = self.issuers.as_ref().map(|issuers| {
+            let issuer = identity.issuer.as_deref();
+            holds_if(issuer.is_some_and(|issuer| issuers.iter().any(|accepted| accepted == issuer)))
+        });
+        let audience = self
+            .audiences
+            .as_ref()
+            .map(|wanted| holds_if(wanted.iter().any(|wanted| identity.audience.contains(wanted))));
+        let named =
+            [(&self.subjects, &identity.subject), (&self.clients, &identity.client), (&self.tenants, &identity.tenant)];
+        let named = named.into_iter().filter_map(|(accepted, actual)| Some(one_of(accepted.as_ref()?, actual)));
+        let sets = [(&self.roles, &identity.roles), (&self.groups, &identity.groups)];
+        let sets = sets.into_iter().filter_map(|(demand, actual)| Some(demand.as_ref()?.evaluate(actual)));
+        let claims = self.claims.iter().map(|matcher| match matcher.evaluate(&identity.claims) {
+            Match::Holds => Outcome::Holds,
+            Match::Fails => Outcome::Fails,
+            Match::Undecidable => Outcome::Undecidable,
+        });
+        let scopes = self.scopes.as_ref().map(|demand| lacking(demand.evaluate(&identity.scopes), Lack::Scope));
+        let authentication =
+            self.authentication.as_ref().map(|wanted| lacking(wanted.evaluate(identity, now), Lack::Authentication));
+        let parts = [issuer, audience].into_iter().flatten().chain(named).chain(sets).chain(claims);
+        parts.chain(scopes).chain(authentication).fold(Outcome::Holds, and)
     }
 
     /// The scopes that would satisfy this condition, for the challenge of RFC 6750 section 3.
     pub(super) fn scope_list(&self) -> impl Iterator<Item = &str> {
         self.scopes.iter().flat_map(|demand| demand.all.iter().chain(&demand.any)).map(String::as_str)
     }
+
+    /// The authentication that is wanted, for the challenge of RFC 9470 section 3.
+    pub(super) const fn authentication(&self) -> Option<&Authentication> {
+        self.authentication.as_ref()
+    }
 }
 
-/// Conjunction: one part that fails settles it; one that cannot be decided leaves the whole undecidable.
+/// Conjunction: one part that fails settles it; one that cannot be decided leaves the whole undecidable. Two things that
+/// are missing are more than the client could be told.
 fn and(left: Outcome, right: Outcome) -> Outcome {
     match (left, right) {
         (Outcome::Holds, other) | (other, Outcome::Holds) => other,
+        (Outcome::Lacks(left), Outcome::Lacks(right)) if left == right => Outcome::Lacks(left),
+        (Outcome::Fails | Outcome::Lacks(_), _) | (_, Outcome::Fails | Outcome::Lacks(_)) => Outcome::Fails,
         (Outcome::Undecidable, Outcome::Undecidable) => Outcome::Undecidable,
-        // A failed part makes the whole false whatever the other would have been.
-        (Outcome::Fails | Outcome::LacksScope, _) | (_, Outcome::Fails | Outcome::LacksScope) => Outcome::Fails,
     }
 }
 
 const fn holds_if(condition: bool) -> Outcome {
     if condition { Outcome::Holds } else { Outcome::Fails }
+}
+
+fn lacking(outcome: Outcome, lack: Lack) -> Outcome {
+    if outcome == Outcome::Fails { Outcome::Lacks(lack) } else { outcome }
+}
+
+fn one_of(accepted: &[String], actual: &Attribute<String>) -> Outcome {
+    match actual {
+        Attribute::Absent => Outcome::Fails,
+        Attribute::Malformed => Outcome::Undecidable,
+        Attribute::Present(actual) => holds_if(accepted.contains(actual)),
+    }
 }
 
 /// Values that must be in a set: all of some, any of others.
@@ -109,7 +225,7 @@ impl Demand {
         Some(Some(demand))
     }
 
-    fn evaluate(&self, attribute: &Attribute) -> Outcome {
+    fn evaluate(&self, attribute: &Attribute<Vec<String>>) -> Outcome {
         let values: &[String] = match attribute {
             Attribute::Malformed => return Outcome::Undecidable,
             Attribute::Absent => &[],
@@ -121,67 +237,43 @@ impl Demand {
     }
 }
 
-/// What one claim must be. Types are compared too: `true` is not `"true"`.
+/// How strongly and how recently the end user must have authenticated.
 #[derive(Debug)]
-struct ClaimMatcher {
-    pointer: Pointer,
-    test: ClaimTest,
+pub(super) struct Authentication {
+    /// One of these classes, in the order of preference.
+    pub(super) acr: Option<Vec<String>>,
+    amr: Option<Demand>,
+    pub(super) max_age_seconds: Option<u64>,
 }
 
-#[derive(Debug)]
-enum ClaimTest {
-    Contains(Value),
-    OneOf(Vec<Value>),
-}
-
-impl ClaimMatcher {
+impl Authentication {
     fn read(node: &Node<'_>) -> Option<Self> {
-        let fields = node.object(&["pointer", "equals", "one_of", "contains"])?;
-        let pointer = fields.required("pointer").and_then(|node| Pointer::read(&node));
-        let tests = (fields.optional("equals"), fields.optional("one_of"), fields.optional("contains"));
-        let test = match tests {
-            (Some(value), None, None) => scalar(&value).map(|value| ClaimTest::OneOf(vec![value])),
-            (None, Some(values), None) => values.filled_list(scalar).map(ClaimTest::OneOf),
-            (None, None, Some(value)) => scalar(&value).map(ClaimTest::Contains),
-            _ => node.refuse("needs exactly one of `equals`, `one_of`, `contains`"),
-        };
-        Some(Self { pointer: pointer?, test: test? })
-    }
-
-    fn evaluate(&self, identity: &Identity) -> Outcome {
-        match (&self.test, self.pointer.find(identity.claims())) {
-            (_, None) => Outcome::Fails,
-            (ClaimTest::OneOf(values), Some(claim)) => equals_any(values, claim),
-            (ClaimTest::Contains(value), Some(Value::Array(items))) => {
-                holds_if(items.iter().any(|item| same(item, value)))
-            }
-            (ClaimTest::Contains(_), Some(_)) => Outcome::Undecidable,
+        let fields = node.object(&["acr", "amr", "max_age_seconds"])?;
+        let acr = fields.optional("acr").map_or(Some(None), |node| node.texts().map(Some));
+        let amr = Demand::read(&fields, "amr");
+        let max_age_seconds = fields
+            .optional("max_age_seconds")
+            .map_or(Some(None), |node| node.integer(0..=MAX_LIFETIME_SECONDS).map(Some));
+        let authentication = Self { acr: acr?, amr: amr?, max_age_seconds: max_age_seconds? };
+        if let Some(acr) = authentication.acr.iter().flatten().find(|acr| !is_scope_token(acr)) {
+            return node
+                .refuse(format!("`{acr}` is not an authentication context class: no spaces, quotes or backslashes"));
         }
+        if let Self { acr: None, amr: None, max_age_seconds: None } = authentication {
+            return node.refuse("demands nothing; write `acr`, `amr` or `max_age_seconds`");
+        }
+        Some(authentication)
     }
-}
 
-/// A claim of another type than all values is malformed, not merely different: `"true"` where a boolean is expected may
-/// mean anything.
-fn equals_any(values: &[Value], claim: &Value) -> Outcome {
-    if values.iter().any(|value| same(value, claim)) {
-        return Outcome::Holds;
-    }
-    let same_type = values.iter().any(|value| std::mem::discriminant(value) == std::mem::discriminant(claim));
-    if same_type { Outcome::Fails } else { Outcome::Undecidable }
-}
-
-/// Equality of JSON values; numbers by value, so that 1 and 1.0 are one (a host may hand the bundle on as floating point).
-fn same(left: &Value, right: &Value) -> bool {
-    match (left, right) {
-        (Value::Number(left), Value::Number(right)) => left == right || left.as_f64() == right.as_f64(),
-        _ => left == right,
-    }
-}
-
-fn scalar(node: &Node<'_>) -> Option<Value> {
-    match node.value() {
-        Value::Array(_) | Value::Object(_) => node.refuse("must be a string, a number, a boolean or null"),
-        scalar => Some(scalar.clone()),
+    fn evaluate(&self, identity: &Identity, now: UnixTime) -> Outcome {
+        let acr = self.acr.as_ref().map(|accepted| one_of(accepted, &identity.acr));
+        let amr = self.amr.as_ref().map(|demand| demand.evaluate(&identity.amr));
+        let age = self.max_age_seconds.map(|oldest| match identity.auth_time {
+            Attribute::Absent => Outcome::Fails,
+            Attribute::Malformed => Outcome::Undecidable,
+            Attribute::Present(at) => holds_if(now <= at.plus_seconds(oldest)),
+        });
+        [acr, amr, age].into_iter().flatten().fold(Outcome::Holds, and)
     }
 }
 

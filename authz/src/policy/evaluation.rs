@@ -2,12 +2,14 @@
 
 use std::rc::Rc;
 
-use super::condition::Outcome;
+use super::condition::{Lack, Outcome};
+use super::names::Names;
 use super::rule::{Kind, Rule};
 use crate::bundle::reader::{Node, Unique};
 use crate::http::AccessRequest;
-use crate::jwt::Principal;
+use crate::principal::Principal;
 use crate::reason::Reason;
+use crate::time::UnixTime;
 
 /// All rules, in the order of the bundle.
 #[derive(Debug)]
@@ -19,16 +21,24 @@ pub(crate) struct Policy {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Verdict {
     pub(crate) reason: Reason,
-    /// The rule that decided or, where a scope is missing, the rule that would have permitted.
+    /// The rule that decided or, where one thing is missing, the rule that would have permitted.
     pub(crate) rule: Option<Rc<str>>,
-    /// With [`Reason::ScopeInsufficient`]: the scopes to ask for, separated by spaces.
-    pub(crate) missing_scope: Option<String>,
+    pub(crate) challenge: Option<Challenge>,
+}
+
+/// What the client is told to come back with.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Challenge {
+    /// These scopes, separated by spaces (RFC 6750 section 3.1).
+    Scope(String),
+    /// An authentication of one of these classes, separated by spaces, or not older than this (RFC 9470 section 3).
+    StepUp { acr_values: Option<String>, max_age_seconds: Option<u64> },
 }
 
 impl Policy {
-    pub(crate) fn read(node: &Node<'_>, issuer_names: &[&str]) -> Option<Self> {
+    pub(crate) fn read(node: &Node<'_>, names: &Names<'_>) -> Option<Self> {
         let unique = Unique::default();
-        Some(Self { rules: node.list(|item| Rule::read(item, &unique, issuer_names))? })
+        Some(Self { rules: node.list(|item| Rule::read(item, &unique, names))? })
     }
 
     /// The ids of all rules.
@@ -37,57 +47,65 @@ impl Policy {
     }
 
     /// Decides. A total function: there is no request and no principal for which it has no answer.
-    pub(crate) fn evaluate(&self, request: &AccessRequest<'_>, principal: &Principal) -> Verdict {
+    pub(crate) fn evaluate(&self, request: &AccessRequest<'_>, principal: &Principal, now: UnixTime) -> Verdict {
         let mut permitting: Option<&Rule> = None;
-        let mut lacking_scope: Option<&Rule> = None;
+        let mut nearest: Option<(Lack, &Rule)> = None;
         for rule in self.rules.iter().filter(|rule| rule.target.matches(request, rule.effect())) {
-            match (&rule.kind, outcome(rule, principal)) {
+            match (&rule.kind, outcome(rule, principal, now)) {
                 // Deny overrides: nothing after this can change the answer.
                 (Kind::Deny(_), Outcome::Holds) => return Verdict::of(Reason::DeniedByRule, Some(rule)),
                 // A deny rule that cannot be evaluated denies.
                 (Kind::Deny(_), Outcome::Undecidable) => return Verdict::of(Reason::DeniedByRule, Some(rule)),
                 // A deny rule that does not hold says nothing.
-                (Kind::Deny(_), Outcome::Fails | Outcome::LacksScope) => {}
+                (Kind::Deny(_), Outcome::Fails | Outcome::Lacks(_)) => {}
                 // The first permit is the one that is named; a later deny can still override it.
                 (Kind::PermitPublic | Kind::Permit(_), Outcome::Holds) => permitting = permitting.or(Some(rule)),
                 // A permit rule that cannot be evaluated permits nothing.
                 (Kind::PermitPublic | Kind::Permit(_), Outcome::Undecidable | Outcome::Fails) => {}
-                // It does not permit either, but the client can be told what to ask for.
-                (Kind::PermitPublic | Kind::Permit(_), Outcome::LacksScope) => {
-                    lacking_scope = lacking_scope.or(Some(rule))
+                // It does not permit either, but the client can be told what is missing.
+                (Kind::PermitPublic | Kind::Permit(_), Outcome::Lacks(lack)) => {
+                    nearest = nearest.or(Some((lack, rule)))
                 }
             }
         }
-        match (permitting, principal, lacking_scope) {
-            (Some(rule), _, _) => Verdict::of(Reason::PermittedByRule, Some(rule)),
+        match (permitting, nearest) {
+            (Some(rule), _) => Verdict::of(Reason::PermittedByRule, Some(rule)),
             // RFC 9110 section 15.5.2: who has not said who they are is asked, before any rule is revealed.
-            (None, Principal::Anonymous, _) => Verdict::of(Reason::CredentialMissing, None),
-            (None, Principal::Authenticated(_), Some(rule)) => Verdict::of(Reason::ScopeInsufficient, Some(rule)),
-            (None, Principal::Authenticated(_), None) => Verdict::of(Reason::NoRulePermits, None),
+            (None, _) if principal.is_anonymous() => Verdict::of(Reason::CredentialMissing, None),
+            (None, Some((Lack::Credential, _))) => Verdict::of(Reason::CredentialMissing, None),
+            (None, Some((Lack::Scope, rule))) => Verdict::of(Reason::ScopeInsufficient, Some(rule)),
+            (None, Some((Lack::Authentication, rule))) => Verdict::of(Reason::AuthenticationInsufficient, Some(rule)),
+            (None, None) => Verdict::of(Reason::NoRulePermits, None),
         }
     }
 }
 
-/// Whether a rule whose target matches applies to the principal. Nothing is known of an anonymous one, so a condition
-/// never holds for it.
-fn outcome(rule: &Rule, principal: &Principal) -> Outcome {
-    match (&rule.kind, principal) {
-        (Kind::PermitPublic | Kind::Deny(None), _) => Outcome::Holds,
-        (Kind::Permit(condition) | Kind::Deny(Some(condition)), Principal::Authenticated(identity)) => {
-            condition.evaluate(identity)
-        }
-        (Kind::Permit(_) | Kind::Deny(Some(_)), Principal::Anonymous) => Outcome::Fails,
+/// Whether a rule whose target matches applies to the principal.
+fn outcome(rule: &Rule, principal: &Principal, now: UnixTime) -> Outcome {
+    match &rule.kind {
+        Kind::PermitPublic | Kind::Deny(None) => Outcome::Holds,
+        Kind::Permit(condition) | Kind::Deny(Some(condition)) => condition.evaluate(principal, now),
     }
 }
 
 impl Verdict {
     fn of(reason: Reason, rule: Option<&Rule>) -> Self {
-        let missing_scope = match (reason, rule.map(|rule| &rule.kind)) {
-            (Reason::ScopeInsufficient, Some(Kind::Permit(condition))) => {
-                Some(condition.scope_list().collect::<Vec<_>>().join(" "))
+        let condition = rule.and_then(|rule| match &rule.kind {
+            Kind::Permit(condition) => Some(condition),
+            Kind::PermitPublic | Kind::Deny(_) => None,
+        });
+        let challenge = match (reason, condition) {
+            (Reason::ScopeInsufficient, Some(condition)) => {
+                Some(Challenge::Scope(condition.scope_list().collect::<Vec<_>>().join(" ")))
+            }
+            (Reason::AuthenticationInsufficient, Some(condition)) => {
+                condition.authentication().map(|wanted| Challenge::StepUp {
+                    acr_values: wanted.acr.as_ref().map(|values| values.join(" ")),
+                    max_age_seconds: wanted.max_age_seconds,
+                })
             }
             _ => None,
         };
-        Self { reason, rule: rule.map(|rule| Rc::clone(&rule.id)), missing_scope }
+        Self { reason, rule: rule.map(|rule| Rc::clone(&rule.id)), challenge }
     }
 }

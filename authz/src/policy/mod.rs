@@ -2,8 +2,9 @@
 
 mod condition;
 mod evaluation;
+mod names;
 mod rule;
 mod target;
 
-pub(crate) use evaluation::Policy;
-pub(crate) use evaluation::Verdict;
+pub(crate) use evaluation::{Challenge, Policy, Verdict};
+pub(crate) use names::Names;

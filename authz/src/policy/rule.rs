@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use super::condition::Condition;
+use super::names::Names;
 use super::target::Target;
 use crate::bundle::reader::{Node, Unique};
 use crate::decision::Effect;
@@ -23,14 +24,14 @@ pub(super) struct Rule {
 pub(super) enum Kind {
     /// Permits everybody, anonymous principals included.
     PermitPublic,
-    /// Permits authenticated principals for whom the condition holds.
+    /// Permits principals for whom the condition holds; at the least it wants them to be authenticated.
     Permit(Condition),
-    /// Denies; without a condition everybody, with one the authenticated principals for whom it holds.
+    /// Denies; without a condition everybody, with one the principals for whom it holds.
     Deny(Option<Condition>),
 }
 
 impl Rule {
-    pub(super) fn read(node: &Node<'_>, unique: &Unique, issuer_names: &[&str]) -> Option<Self> {
+    pub(super) fn read(node: &Node<'_>, unique: &Unique, names: &Names<'_>) -> Option<Self> {
         let fields = node.object(&["id", "effect", "public", "target", "condition"])?;
         let id = fields.required("id").and_then(|node| {
             let id = read_id(&node)?;
@@ -45,11 +46,13 @@ impl Rule {
         let public = fields.optional("public").map_or(Some(false), |node| node.flag());
         let target = fields.required("target").and_then(|node| Target::read(&node));
         let condition = match fields.optional("condition") {
-            Some(node) => Condition::read(&node, issuer_names).map(Some),
+            Some(node) => Condition::read(&node, names).map(Some),
             None => Some(None),
         };
         let kind = match (effect?, public?, condition?) {
-            (Effect::Permit, false, condition) => Some(Kind::Permit(condition.unwrap_or_default())),
+            (Effect::Permit, false, condition) => {
+                Some(Kind::Permit(condition.unwrap_or_else(Condition::authenticated)))
+            }
             (Effect::Permit, true, None) => Some(Kind::PermitPublic),
             (Effect::Permit, true, Some(_)) => {
                 node.refuse("a public rule permits everybody and can have no `condition`; remove one of the two")

@@ -152,6 +152,7 @@ fn healthy() -> Expectation {
         rule: Some("health".to_owned()),
         upstream: BTreeMap::new(),
         upstream_without: Vec::new(),
+        upstream_target: None,
         challenge: None,
     }
 }

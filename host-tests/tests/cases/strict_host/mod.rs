@@ -10,7 +10,7 @@ use std::sync::OnceLock;
 
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use host_tests::client::Request;
-use host_tests::outcome::{Outcome, lower_case};
+use host_tests::outcome::Outcome;
 use wasmtime::{Config, Engine, Instance, Linker, Module, Store, StoreLimits, StoreLimitsBuilder};
 
 /// The most that one callback may do. A decision with an RSA signature takes about 10 million instructions.
@@ -177,10 +177,7 @@ impl StrictHost {
             state.properties.get(&b"portcullis.decision"[..]).and_then(|record| serde_json::from_slice(record).ok());
         match (action, state.reply.take()) {
             (PAUSE, Some(reply)) => Ok(Outcome { decision, ..reply }),
-            (CONTINUE, None) => {
-                let headers = state.headers.iter().filter(|(name, _)| !name.starts_with(b":")).cloned().collect();
-                Ok(Outcome { status: 200, upstream: Some(lower_case(headers)), decision, ..Outcome::default() })
-            }
+            (CONTINUE, None) => Ok(Outcome::forwarded(state.headers.clone(), decision)),
             (PAUSE, None) => bail!("the request hangs: it was neither answered nor sent on"),
             (action, _) => bail!("the filter answered and then went on (action {action})"),
         }

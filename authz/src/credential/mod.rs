@@ -1,0 +1,153 @@
+//! Credentials: where they stand in a request, what kind each is, and what it takes to believe them.
+//!
+//! Absent, malformed and present are three states; and every credential that is presented must hold, so that a request is
+//! never decided on the convenient one.
+
+mod api_key;
+mod cookie;
+mod place;
+mod query;
+
+use std::borrow::Cow;
+use std::rc::Rc;
+
+pub(crate) use api_key::ApiKeys;
+pub(crate) use cookie::without as cookies_without;
+pub(crate) use place::Place;
+pub(crate) use query::without as target_without;
+
+use crate::bundle::reader::{Node, Unique};
+use crate::http::RequestHead;
+use crate::jwt::TrustedIssuers;
+use crate::policy::Names;
+use crate::principal::Principal;
+use crate::reason::Reason;
+use crate::time::UnixTime;
+use place::HeaderPlaces;
+
+/// The credentials that a bundle knows, in the order in which rules number them.
+#[derive(Debug)]
+pub(crate) struct Credentials {
+    credentials: Vec<Credential>,
+    headers: HeaderPlaces,
+}
+
+/// One kind of credential.
+#[derive(Debug)]
+struct Credential {
+    kind: Kind,
+    places: Vec<Place>,
+    /// Whether it is removed before the request goes upstream.
+    strip: bool,
+}
+
+#[derive(Debug)]
+enum Kind {
+    /// A JWT of one of these issuers; none stands for all.
+    Jwt { issuers: Option<Vec<String>> },
+    /// An API key.
+    ApiKey,
+}
+
+/// A credential that was presented: which, where, and its bytes.
+#[derive(Debug)]
+pub(crate) struct Presented<'r> {
+    credential: usize,
+    place: Place,
+    value: Cow<'r, [u8]>,
+}
+
+impl Default for Credentials {
+    /// A bearer token in `Authorization` (RFC 6750 section 2.1).
+    fn default() -> Self {
+        let bearer = Credential { kind: Kind::Jwt { issuers: None }, places: vec![Place::bearer()], strip: false };
+        Self::new(vec![bearer])
+    }
+}
+
+impl Credentials {
+    fn new(credentials: Vec<Credential>) -> Self {
+        let headers = HeaderPlaces::of(credentials.iter().map(|credential| credential.places.as_slice()));
+        Self { credentials, headers }
+    }
+
+    pub(crate) fn read(node: &Node<'_>, names: &Names<'_>) -> Option<Self> {
+        let (unique_names, unique_places) = (Unique::default(), Unique::default());
+        let credentials = node.filled_list(|item| Credential::read(item, names, &unique_names, &unique_places))?;
+        Some(Self::new(credentials))
+    }
+
+    /// The credentials in a request, each at most once.
+    ///
+    /// # Errors
+    ///
+    /// [`Reason::CredentialRepeated`] or [`Reason::CredentialMalformed`].
+    pub(crate) fn find<'r>(&self, head: &RequestHead<'r>) -> Result<Vec<Presented<'r>>, Reason> {
+        let mut found = self.headers.find(head)?;
+        for (index, credential) in self.credentials.iter().enumerate() {
+            for place in &credential.places {
+                let values = match place {
+                    Place::Header { .. } => continue,
+                    Place::Cookie(name) => cookie::values(head, name),
+                    Place::Query(name) => query::values(head, name)?,
+                };
+                found.extend(values.into_iter().map(|value| Presented {
+                    credential: index,
+                    place: place.clone(),
+                    value,
+                }));
+            }
+        }
+        found.sort_by_key(|presented| presented.credential);
+        let repeated = found.iter().zip(found.iter().skip(1)).any(|(one, next)| one.credential == next.credential);
+        if repeated { Err(Reason::CredentialRepeated) } else { Ok(found) }
+    }
+
+    /// Verifies every credential that was presented. One that does not hold refuses the request, on public paths too: it
+    /// is never taken for absent.
+    pub(crate) fn authenticate(
+        &self,
+        presented: &[Presented<'_>],
+        issuers: &TrustedIssuers,
+        api_keys: &ApiKeys,
+        now: UnixTime,
+    ) -> Result<Principal, Reason> {
+        let verify = |presented: &Presented<'_>| {
+            let credential = self.credentials.get(presented.credential).ok_or(Reason::CredentialMalformed)?;
+            let identity = match &credential.kind {
+                Kind::Jwt { issuers: accepted } => issuers.authenticate(&presented.value, accepted.as_deref(), now)?,
+                Kind::ApiKey => Rc::new(api_keys.authenticate(&presented.value, now)?),
+            };
+            Ok((presented.credential, identity))
+        };
+        Ok(Principal { identities: presented.iter().map(verify).collect::<Result<_, _>>()? })
+    }
+
+    /// The places from which credentials are removed before the request goes upstream.
+    pub(crate) fn stripped<'p>(&self, presented: &'p [Presented<'_>]) -> impl Iterator<Item = &'p Place> {
+        let strip = |presented: &&Presented<'_>| {
+            self.credentials.get(presented.credential).is_some_and(|credential| credential.strip)
+        };
+        presented.iter().filter(strip).map(|presented| &presented.place)
+    }
+}
+
+impl Credential {
+    fn read(node: &Node<'_>, names: &Names<'_>, unique_names: &Unique, unique_places: &Unique) -> Option<Self> {
+        let fields = node.object(&["name", "type", "from", "issuers", "strip"])?;
+        let name = fields.required("name").and_then(|node| unique_names.claim("credential", node.text()?, &node));
+        let issuers = fields.optional("issuers").map_or(Some(None), |node| {
+            node.filled_list(|item| names.issuers(item)).map(|names| Some(names.into_iter().flatten().collect()))
+        });
+        let kind = fields.required("type").and_then(|node| match (node.text()?, issuers?) {
+            ("jwt", issuers) => Some(Kind::Jwt { issuers }),
+            ("api_key", None) => Some(Kind::ApiKey),
+            ("api_key", Some(_)) => node.refuse("an API key has no issuer; remove `issuers`"),
+            (other, _) => node.refuse(format!("`{other}` is not a type of credential; write `jwt` or `api_key`")),
+        });
+        let places = fields.required("from").and_then(|node| node.filled_list(|item| Place::read(item, unique_places)));
+        let strip = fields.optional("strip").map_or(Some(false), |node| node.flag());
+        name?;
+        Some(Self { kind: kind?, places: places?, strip: strip? })
+    }
+}

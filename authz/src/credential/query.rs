@@ -1,0 +1,45 @@
+//! Query parameters, as far as a credential may stand in one.
+
+use std::borrow::Cow;
+
+use crate::http::{RequestHead, percent_decode};
+use crate::reason::Reason;
+
+/// All values of the query parameter of this name, decoded once.
+///
+/// # Errors
+///
+/// [`Reason::CredentialMalformed`] if a name or value cannot be decoded: it might be the one.
+pub(super) fn values<'r>(head: &RequestHead<'r>, name: &str) -> Result<Vec<Cow<'r, [u8]>>, Reason> {
+    let mut values = Vec::new();
+    for parameter in parameters(head) {
+        let (key, value) = split(parameter);
+        if decoded(key)? == name {
+            values.push(Cow::Owned(decoded(value)?.into_bytes()));
+        }
+    }
+    Ok(values)
+}
+
+/// The request target without the query parameters of these names.
+pub(crate) fn without(head: &RequestHead<'_>, names: &[&str]) -> Option<Vec<u8>> {
+    let path = head.path?.split(|byte| *byte == b'?').next()?;
+    let is_named = |parameter: &[u8]| decoded(split(parameter).0).is_ok_and(|key| names.contains(&key.as_str()));
+    let kept: Vec<&[u8]> = parameters(head).filter(|parameter| !is_named(parameter)).collect();
+    Some(if kept.is_empty() { path.to_vec() } else { [path, &kept.join(&b"&"[..])].join(&b"?"[..]) })
+}
+
+fn parameters<'h, 'r>(head: &'h RequestHead<'r>) -> impl Iterator<Item = &'r [u8]> + 'h {
+    let mut parts = head.path.unwrap_or_default().splitn(2, |byte| *byte == b'?').skip(1);
+    parts.next().into_iter().flat_map(|query| query.split(|byte| *byte == b'&'))
+}
+
+fn split(parameter: &[u8]) -> (&[u8], &[u8]) {
+    let mut parts = parameter.splitn(2, |byte| *byte == b'=');
+    (parts.next().unwrap_or_default(), parts.next().unwrap_or_default())
+}
+
+fn decoded(text: &[u8]) -> Result<String, Reason> {
+    let text = std::str::from_utf8(text).map_err(|_| Reason::CredentialMalformed)?;
+    percent_decode(text).map_err(|_| Reason::CredentialMalformed)
+}

@@ -1,0 +1,129 @@
+//! What must hold for the claims of a token whose signature is good (RFC 7519 section 4.1; strict rules in `docs/tokens.md`).
+
+use std::rc::Rc;
+
+use serde_json::{Map, Value};
+
+use super::claims::{self, Times};
+use super::issuer::TrustedIssuer;
+use super::matcher::Match;
+use crate::jose::VerifiedJws;
+use crate::principal::{Attribute, Identity};
+use crate::reason::Reason;
+use crate::time::UnixTime;
+
+/// A token that passed every check, and how long its passing holds.
+#[derive(Debug)]
+pub(super) struct Validated {
+    pub(super) identity: Rc<Identity>,
+    /// From when to when it is good, leeway included.
+    pub(super) good_from: UnixTime,
+    pub(super) good_until: UnixTime,
+}
+
+impl Validated {
+    pub(super) fn is_good_at(&self, now: UnixTime) -> bool {
+        self.good_from <= now && now < self.good_until
+    }
+}
+
+impl TrustedIssuer {
+    /// Judges the claims of a token that this issuer has signed.
+    pub(super) fn validate(
+        &self,
+        jws: &VerifiedJws,
+        claims: Map<String, Value>,
+        now: UnixTime,
+    ) -> Result<Validated, Reason> {
+        claims::text(&claims, "sub")?;
+        let token_id = claims::text(&claims, "jti")?.map(str::to_owned);
+        // A token that is bound to a key or certificate is not a bearer token: whoever stole it does not have the key
+        // (RFC 7800 section 3, RFC 9449 section 7.1).
+        if claims.contains_key("cnf") {
+            return Err(Reason::ProofMissing);
+        }
+        let times = Times::read(&claims)?;
+        if !self.token_types.contains(&jws.header().normalized_type()) {
+            return Err(Reason::TypeMismatch);
+        }
+        let audience = self.accept_audience(&claims)?;
+        let (good_from, good_until) = self.check_times(&times, now)?;
+        if !self.required.iter().all(|matcher| matcher.evaluate(&claims) == Match::Holds) {
+            return Err(Reason::ClaimsMalformed);
+        }
+        let tenant = self.accept_tenant(&claims)?;
+        let identity = Identity {
+            issuer: Some(Rc::clone(self.name())),
+            subject: self.mapping.subject(&claims),
+            client: self.mapping.client(&claims),
+            tenant,
+            session: self.mapping.session(&claims),
+            token_id,
+            key_id: jws.header().key_id.clone(),
+            issued_at: times.issued_at,
+            audience,
+            scopes: self.mapping.scopes(&claims),
+            roles: self.mapping.roles(&claims),
+            groups: self.mapping.groups(&claims),
+            acr: self.mapping.acr(&claims),
+            amr: self.mapping.amr(&claims),
+            auth_time: self.mapping.auth_time(&claims),
+            claims,
+        };
+        Ok(Validated { identity: Rc::new(identity), good_from, good_until })
+    }
+
+    /// RFC 7519 section 4.1.3: a token that is for nobody in particular is not for us.
+    fn accept_audience(&self, claims: &Map<String, Value>) -> Result<Vec<String>, Reason> {
+        match self.mapping.audience(claims) {
+            Attribute::Present(audience) if self.audiences.accept(&audience) => Ok(audience),
+            Attribute::Present(_) => Err(Reason::AudienceMismatch),
+            Attribute::Absent | Attribute::Malformed => Err(Reason::ClaimsMalformed),
+        }
+    }
+
+    /// A token of a multi-tenant provider must name the tenant whose issuer it names: the keys are the same for all.
+    fn accept_tenant(&self, claims: &Map<String, Value>) -> Result<Attribute<String>, Reason> {
+        let claimed = self.mapping.tenant(claims);
+        match (&self.tenant, claimed) {
+            (None, claimed) => Ok(claimed),
+            (Some(tenant), Attribute::Absent) => Ok(Attribute::Present(tenant.clone())),
+            (Some(tenant), Attribute::Present(claimed)) if claimed == *tenant => Ok(Attribute::Present(claimed)),
+            (Some(_), _) => Err(Reason::IssuerUnknown),
+        }
+    }
+
+    /// From when to when the token is good; an error unless now is between.
+    fn check_times(&self, times: &Times, now: UnixTime) -> Result<(UnixTime, UnixTime), Reason> {
+        let latest = now.plus_seconds(self.leeway_seconds);
+        let mut good_until = times.expires_at.plus_seconds(self.leeway_seconds);
+        // RFC 7519 section 4.1.4: refused on and after `exp`.
+        if now >= good_until {
+            return Err(Reason::TokenExpired);
+        }
+        if times.not_before.is_some_and(|not_before| not_before > latest) {
+            return Err(Reason::TokenNotYetValid);
+        }
+        if times.issued_at.is_some_and(|issued_at| issued_at > latest) {
+            return Err(Reason::TokenIssuedInFuture);
+        }
+        // Without `iat` neither lifetime nor age can be known.
+        let issued_at = || times.issued_at.ok_or(Reason::ClaimsMalformed);
+        if let Some(longest) = self.max_lifetime_seconds
+            && times.expires_at > issued_at()?.plus_seconds(longest)
+        {
+            return Err(Reason::LifetimeExceeded);
+        }
+        if let Some(oldest) = self.max_age_seconds {
+            good_until = good_until.min(issued_at()?.plus_seconds(oldest.saturating_add(self.leeway_seconds)));
+            if now >= good_until {
+                return Err(Reason::TokenTooOld);
+            }
+        }
+        let good_from = times
+            .not_before
+            .max(times.issued_at)
+            .map_or(UnixTime::from_millis(0), |from| from.minus_seconds(self.leeway_seconds));
+        Ok((good_from, good_until))
+    }
+}

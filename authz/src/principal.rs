@@ -1,0 +1,67 @@
+//! Who asks, after verification.
+
+use std::rc::Rc;
+
+use serde_json::{Map, Value};
+
+use crate::time::UnixTime;
+
+/// A value taken from claims. Absent, malformed and present are three states, never two.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Attribute<T> {
+    /// None of the claims that may hold it is there.
+    #[default]
+    Absent,
+    /// A claim is there and has the wrong type. Whoever needs the value cannot decide.
+    Malformed,
+    /// The value.
+    Present(T),
+}
+
+/// What one verified credential says. Made only by the functions that verify credentials.
+#[derive(Debug, Default)]
+pub(crate) struct Identity {
+    /// Who vouches: the trusted issuer of a token; none for a credential that the bundle itself vouches for.
+    pub(crate) issuer: Option<Rc<str>>,
+    /// The claim `sub`; the owner of an API key.
+    pub(crate) subject: Attribute<String>,
+    pub(crate) client: Attribute<String>,
+    pub(crate) tenant: Attribute<String>,
+    pub(crate) session: Attribute<String>,
+    /// The claim `jti`.
+    pub(crate) token_id: Option<String>,
+    /// The `kid` of the key that the token was signed with.
+    pub(crate) key_id: Option<String>,
+    /// The claim `iat`.
+    pub(crate) issued_at: Option<UnixTime>,
+    pub(crate) audience: Vec<String>,
+    pub(crate) scopes: Attribute<Vec<String>>,
+    pub(crate) roles: Attribute<Vec<String>>,
+    pub(crate) groups: Attribute<Vec<String>>,
+    /// The authentication context class (OpenID Connect Core section 2).
+    pub(crate) acr: Attribute<String>,
+    /// The authentication methods (RFC 8176).
+    pub(crate) amr: Attribute<Vec<String>>,
+    /// When the end user last authenticated.
+    pub(crate) auth_time: Attribute<UnixTime>,
+    pub(crate) claims: Map<String, Value>,
+}
+
+/// Who asks: the identities of all credentials that were presented, each fully verified. Anonymous if there are none; a
+/// bad credential never ends here.
+#[derive(Debug)]
+pub(crate) struct Principal {
+    /// By the index of the credential in the bundle.
+    pub(crate) identities: Vec<(usize, Rc<Identity>)>,
+}
+
+impl Principal {
+    pub(crate) const fn is_anonymous(&self) -> bool {
+        self.identities.is_empty()
+    }
+
+    /// The identity of the credential with this index.
+    pub(crate) fn identity(&self, credential: usize) -> Option<&Identity> {
+        self.identities.iter().find(|(index, _)| *index == credential).map(|(_, identity)| &**identity)
+    }
+}
