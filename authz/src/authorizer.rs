@@ -69,6 +69,11 @@ impl Authorizer {
         Self { bundle: None }
     }
 
+    /// Whether only Portcullis may set a header of this name, in whatever spelling.
+    pub fn owns_header(&self, name: &[u8]) -> bool {
+        self.bundle.as_ref().is_none_or(|bundle| bundle.identity_headers.contains(name))
+    }
+
     /// Decides one request at the time `now`. Never fails: what cannot be judged is denied.
     pub fn authorize(&self, head: &RequestHead<'_>, now: UnixTime) -> Authorization {
         let Some(bundle) = &self.bundle else {
@@ -96,8 +101,12 @@ impl Authorizer {
         Ok(self.enforce(verdict, head, &principal, &stripped, &bundle.identity_headers))
     }
 
-    /// Refuses a request that could not even be read from the host.
-    pub fn refuse(&self, reason: Reason) -> Authorization {
+    /// Refuses a request that the host could not hand over, or for which it could not do what was decided.
+    pub fn host_failure(&self) -> Authorization {
+        self.refuse(Reason::HostFailure)
+    }
+
+    fn refuse(&self, reason: Reason) -> Authorization {
         Authorization { decision: self.decision(reason, None), action: Action::Reply(Reply::denied(reason, None)) }
     }
 

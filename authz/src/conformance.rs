@@ -5,7 +5,7 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use crate::bundle::reader::Node;
 use crate::jose::{KeySet, UnverifiedJws};
-use crate::{Authorizer, Bundle, Reason, RequestHead, UnixTime};
+use crate::{Authorizer, Bundle, RequestHead, UnixTime};
 
 #[path = "../conformance/case.rs"]
 #[expect(dead_code, reason = "each of its two users needs some of the fields")]
@@ -34,8 +34,7 @@ impl Case {
         }
     }
 
-    /// Whether the signature is accepted, whatever the payload. `jwt-simple` reads the payload after it has accepted the
-    /// signature, so a payload that it cannot read has a good one.
+    /// Whether the signature is accepted, whatever the payload.
     fn passes_jws(&self) -> Result<(), String> {
         let issuer = self.issuers().swap_remove(0);
         let errors = crate::bundle::ErrorSink::default();
@@ -44,10 +43,7 @@ impl Case {
         let keys = errors.into_result(keys).map_err(|errors| errors.to_string())?;
         let unverified = UnverifiedJws::parse(self.token.as_bytes()).map_err(|reason| reason.code().to_owned())?;
         let key = keys.select(unverified.header()).map_err(|reason| reason.code().to_owned())?;
-        match unverified.verify(key) {
-            Ok(_) | Err(Reason::ClaimsMalformed) => Ok(()),
-            Err(reason) => Err(reason.code().to_owned()),
-        }
+        unverified.verify(key).map(drop).map_err(|reason| reason.code().to_owned())
     }
 }
 

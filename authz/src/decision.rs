@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::reason::Reason;
 
-/// The revision (epoch) of a bundle: a number that only grows.
+/// The revision (epoch) of a bundle: the number that whoever publishes it raises with every change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Revision(pub(crate) u64);
 

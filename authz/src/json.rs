@@ -4,12 +4,13 @@
 //! What it lets pass is a second member of the same name (the last one wins), which is how two readers of one token
 //! come to see two different tokens (RFC 8725 section 2.4).
 
+use std::cell::Cell;
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
-use crate::limits::MAX_JSON_DEPTH;
+use crate::limits::{MAX_JSON_DEPTH, MAX_JSON_VALUES};
 
 /// Why a text is not acceptable JSON, with line and column.
 #[derive(Debug)]
@@ -27,36 +28,41 @@ impl std::error::Error for JsonError {}
 ///
 /// # Errors
 ///
-/// Anything that RFC 8259 forbids, a duplicate member, or nesting deeper than [`MAX_JSON_DEPTH`].
+/// Anything that RFC 8259 forbids, a duplicate member, nesting deeper than [`MAX_JSON_DEPTH`], or more than [`MAX_JSON_VALUES`] values.
 pub fn parse(text: &[u8]) -> Result<Value, JsonError> {
     let mut deserializer = serde_json::Deserializer::from_slice(text);
-    let value = Strict { depth_left: MAX_JSON_DEPTH }.deserialize(&mut deserializer).map_err(JsonError)?;
+    let values_left = Cell::new(MAX_JSON_VALUES);
+    let strict = Strict { depth_left: MAX_JSON_DEPTH, values_left: &values_left };
+    let value = strict.deserialize(&mut deserializer).map_err(JsonError)?;
     deserializer.end().map_err(JsonError)?;
     Ok(value)
 }
 
 /// Builds a [`Value`], refusing what `serde_json` would let pass.
 #[derive(Clone, Copy)]
-struct Strict {
+struct Strict<'c> {
     depth_left: u32,
+    values_left: &'c Cell<usize>,
 }
 
-impl Strict {
+impl Strict<'_> {
     fn deeper<E: serde::de::Error>(self) -> Result<Self, E> {
         let depth_left = self.depth_left.checked_sub(1).ok_or_else(|| E::custom("nested too deeply"))?;
-        Ok(Self { depth_left })
+        Ok(Self { depth_left, ..self })
     }
 }
 
-impl<'de> DeserializeSeed<'de> for Strict {
+impl<'de> DeserializeSeed<'de> for Strict<'_> {
     type Value = Value;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        let values_left = self.values_left.get().checked_sub(1).ok_or_else(|| D::Error::custom("too many values"))?;
+        self.values_left.set(values_left);
         deserializer.deserialize_any(self)
     }
 }
 
-impl<'de> Visitor<'de> for Strict {
+impl<'de> Visitor<'de> for Strict<'_> {
     type Value = Value;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

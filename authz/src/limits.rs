@@ -19,11 +19,26 @@ pub const MAX_PATH_BYTES: usize = 8 * 1024;
 /// Most segments of a path. The deepest REST interfaces have about twenty.
 pub const MAX_PATH_SEGMENTS: usize = 128;
 
+/// Longest host: that of a domain name (RFC 1035 section 2.3.4).
+pub const MAX_HOST_BYTES: usize = 255;
+
 /// Longest value of one identity header. Common upstreams refuse a header line over 8 KiB (nginx, Tomcat, Node 16 KiB).
 pub const MAX_IDENTITY_HEADER_BYTES: usize = 8 * 1024;
 
-/// Largest bundle that is parsed: 10,000 rules are about 4 MB, and a VM's memory is to stay within 16 MiB.
+/// Largest bundle that is parsed: 10,000 rules are about 4 MB.
 pub const MAX_BUNDLE_BYTES: usize = 8 * 1024 * 1024;
+
+/// Most values in one JSON text, where each may take a hundred times its length in memory: 10,000 rules have about 300,000.
+pub const MAX_JSON_VALUES: usize = 500_000;
+
+/// Longest rule id: it becomes a log field and a metric label.
+pub const MAX_RULE_ID_BYTES: usize = 100;
+
+/// Longest API key that is hashed: they are made of 32 random bytes and a prefix.
+pub const MAX_API_KEY_BYTES: usize = 512;
+
+/// Longest sentence about one error: it quotes what was written, which may be anything.
+pub const MAX_ERROR_BYTES: usize = 400;
 
 /// Most errors reported for one bundle. Operators get all of a human-sized bundle; a hostile one cannot flood the log.
 pub const MAX_REPORTED_ERRORS: usize = 100;

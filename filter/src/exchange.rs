@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use authz::{Action, Authorization, Authorizer, Reason};
+use authz::{Action, Authorization, Authorizer};
 use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types;
 
@@ -20,12 +20,22 @@ impl Exchange {
 
     fn authorize(&self) -> Authorization {
         let Ok(headers) = host::request_headers() else {
-            return self.authorizer.refuse(Reason::HostFailure);
+            return self.authorizer.host_failure();
         };
         match (headers.request_head(), host::now()) {
             (Some(head), Ok(now)) => self.authorizer.authorize(&head, now),
-            _ => self.authorizer.refuse(Reason::HostFailure),
+            _ => self.authorizer.host_failure(),
         }
+    }
+
+    fn remove_owned_trailers(&self) -> Result<(), HostError> {
+        let trailers = host::request_trailers()?;
+        for (name, _) in trailers.pairs().ok_or(HostError)? {
+            if self.authorizer.owns_header(name) {
+                host::remove_request_trailer(name)?;
+            }
+        }
+        Ok(())
     }
 }
 
@@ -38,9 +48,19 @@ impl HttpContext for Exchange {
             Ok(next) => next,
             // What the decision demands was not done, so the request must not go on.
             Err(HostError) => {
-                let refusal = self.authorizer.refuse(Reason::HostFailure);
+                let refusal = self.authorizer.host_failure();
                 carry_out(&refusal).unwrap_or(types::Action::Pause)
             }
+        }
+    }
+
+    /// A recipient may merge trailers into the headers (RFC 9110 section 6.5.1), so the client must not speak as the filter
+    /// there either. Hosts call this only for requests that have trailers.
+    fn on_http_request_trailers(&mut self, _count: usize) -> types::Action {
+        match self.remove_owned_trailers() {
+            Ok(()) => types::Action::Continue,
+            // What might be a forged identity does not go on.
+            Err(HostError) => types::Action::Pause,
         }
     }
 }
@@ -60,7 +80,8 @@ fn carry_out(authorization: &Authorization) -> Result<types::Action, HostError> 
             Ok(types::Action::Continue)
         }
         Action::Reply(reply) => {
-            host::record(&decision.to_record())?;
+            // The client is refused whether or not that can be put on record.
+            let _ = host::record(&decision.to_record());
             host::send_reply(reply, decision.reason().code())?;
             Ok(types::Action::Pause)
         }

@@ -14,21 +14,28 @@ impl HeaderMap {
         Self(serialized)
     }
 
-    /// The head of the request; `None` if the serialization is damaged.
+    /// The head of the request; `None` if the serialization is damaged, or a pseudo-header stands in it twice.
     pub(crate) fn request_head(&self) -> Option<RequestHead<'_>> {
         let mut head = RequestHead::default();
         for (name, value) in self.pairs()? {
-            match name {
-                b":method" => head.method = Some(value),
-                b":authority" => head.authority = Some(value),
-                b":path" => head.path = Some(value),
-                _ => head.headers.push((name, value)),
+            let earlier = match name {
+                b":method" => head.method.replace(value),
+                b":authority" => head.authority.replace(value),
+                b":path" => head.path.replace(value),
+                _ => {
+                    head.headers.push((name, value));
+                    None
+                }
+            };
+            if earlier.is_some() {
+                return None;
             }
         }
         Some(head)
     }
 
-    fn pairs(&self) -> Option<Vec<(&[u8], &[u8])>> {
+    /// All names and values; `None` if the serialization is damaged.
+    pub(crate) fn pairs(&self) -> Option<Vec<(&[u8], &[u8])>> {
         if self.0.is_empty() {
             return Some(Vec::new());
         }
@@ -93,6 +100,8 @@ mod tests {
         assert_eq!(head.path, Some(&b"/x"[..]));
         assert_eq!(head.headers, pairs[3..]);
         assert!(HeaderMap::new(Vec::new()).request_head().unwrap().headers.is_empty());
+        let twice = serialized(&[(b":path", b"/a"), (b":path", b"/b")]);
+        assert!(HeaderMap::new(twice).request_head().is_none());
     }
 
     #[test]

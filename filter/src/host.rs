@@ -32,8 +32,17 @@ pub(crate) fn log_error(message: &str) {
 
 /// All request headers, in one call.
 pub(crate) fn request_headers() -> Result<HeaderMap, HostError> {
+    read_map(MapType::HttpRequestHeaders)
+}
+
+/// All request trailers, in one call.
+pub(crate) fn request_trailers() -> Result<HeaderMap, HostError> {
+    read_map(MapType::HttpRequestTrailers)
+}
+
+fn read_map(map: MapType) -> Result<HeaderMap, HostError> {
     let mut bytes = HostBytes::default();
-    abi::get_header_map_pairs(MapType::HttpRequestHeaders, &mut bytes)?;
+    abi::get_header_map_pairs(map, &mut bytes)?;
     Ok(HeaderMap::new(bytes.into_vec()))
 }
 
@@ -46,6 +55,11 @@ pub(crate) fn now() -> Result<UnixTime, HostError> {
 /// Removes all occurrences of a request header.
 pub(crate) fn remove_request_header(name: &[u8]) -> Result<(), HostError> {
     abi::remove_header_map_value(MapType::HttpRequestHeaders, name)
+}
+
+/// Removes all occurrences of a request trailer.
+pub(crate) fn remove_request_trailer(name: &[u8]) -> Result<(), HostError> {
+    abi::remove_header_map_value(MapType::HttpRequestTrailers, name)
 }
 
 /// Sets a request header, replacing all its occurrences.

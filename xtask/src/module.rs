@@ -9,7 +9,7 @@ use crate::tools;
 
 /// What the host may call. The SDK exports every callback of the ABI, and Envoy enters the module once a request for each
 /// one that is there: 5 to 7 µs for callbacks that do nothing. So all others are removed after linking.
-const EXPORTS: [&str; 9] = [
+const EXPORTS: [&str; 10] = [
     "memory",
     "_initialize",
     "proxy_abi_version_0_2_1",
@@ -18,6 +18,8 @@ const EXPORTS: [&str; 9] = [
     "proxy_on_configure",
     "proxy_on_context_create",
     "proxy_on_request_headers",
+    // Entered only for requests that have trailers.
+    "proxy_on_request_trailers",
     "proxy_on_delete",
 ];
 

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::fmt;
 
-use crate::limits::MAX_REPORTED_ERRORS;
+use crate::limits::{MAX_ERROR_BYTES, MAX_REPORTED_ERRORS};
 
 /// One error in a bundle or plugin configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,7 +27,11 @@ impl BundleError {
 impl fmt::Display for BundleError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let place = if self.place.is_empty() { "document" } else { &self.place };
-        write!(f, "{place}: {}", self.problem)
+        let problem = self.problem.to_string();
+        match problem.char_indices().nth(MAX_ERROR_BYTES).and_then(|(end, _)| problem.get(..end)) {
+            Some(start) => write!(f, "{place}: {start} …"),
+            None => write!(f, "{place}: {problem}"),
+        }
     }
 }
 

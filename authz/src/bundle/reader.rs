@@ -169,6 +169,10 @@ pub(crate) struct Fields<'n> {
 }
 
 impl<'n> Fields<'n> {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.members.is_empty()
+    }
+
     pub(crate) fn optional(&self, name: &'n str) -> Option<Node<'n>> {
         let value = self.members.get(name)?;
         Some(Node { value, step: Step::Member(name), parent: Some(self.node), errors: self.node.errors })
@@ -196,11 +200,16 @@ pub(crate) struct Unique {
 impl Unique {
     /// Claims `id` for `node`; reports it there if it was claimed before. `what` names the identifier in the message.
     pub(crate) fn claim(&self, what: &str, id: &str, node: &Node<'_>) -> Option<()> {
+        self.claim_named(&format!("{what} `{id}`"), node)
+    }
+
+    /// The same for what has a description of its own.
+    pub(crate) fn claim_named(&self, what: &str, node: &Node<'_>) -> Option<()> {
         let mut places = self.places.try_borrow_mut().ok()?;
-        if let Some(first) = places.get(id) {
-            return node.report(Problem::Duplicate { what: format!("{what} `{id}`"), first: first.clone() });
+        if let Some(first) = places.get(what) {
+            return node.report(Problem::Duplicate { what: what.to_owned(), first: first.clone() });
         }
-        places.insert(id.to_owned(), node.place());
+        places.insert(what.to_owned(), node.place());
         Some(())
     }
 }

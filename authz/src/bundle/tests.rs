@@ -80,7 +80,7 @@ fn what_is_wrong_with_the_frame_is_named() {
         ),
         (
             "/identity_headers",
-            json!({ "subject": "x-a", "issuer": "X-A" }),
+            json!({ "subject": "x-a", "issuer": "X_A" }),
             "identity_headers.issuer: header `x-a` is already used at identity_headers.subject",
         ),
     ] {
@@ -145,7 +145,7 @@ fn keys_that_could_do_harm_are_refused() {
     };
     let rsa = |bytes: usize, exponent: &str| {
         use base64::Engine as _;
-        json!({ "kty": "RSA", "alg": "ES256", "e": exponent, "n": base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(vec![0xff; bytes]) })
+        json!({ "kty": "RSA", "e": exponent, "n": base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(vec![0xff; bytes]) })
     };
     for (key, expected) in [
         (
@@ -165,7 +165,10 @@ fn keys_that_could_do_harm_are_refused() {
         (rsa(256, "Aw"), "its exponent is not 65537 (`AQAB`), the only one that is accepted"),
         (rsa(1024, "AQAB"), "its modulus has 8192 bits; 2048 to 4096 are accepted"),
     ] {
-        assert_eq!(errors(&changed("/issuers/0/jwks/keys/0", key)), format!("issuers[0].jwks.keys[0]: {expected}"));
+        let issuer = json!({
+            "issuer": "https://idp.example.com/", "audiences": ["api"], "algorithms": ["ES256", "RS256"], "jwks": { "keys": [key] },
+        });
+        assert_eq!(errors(&changed("/issuers/0", issuer)), format!("issuers[0].jwks.keys[0]: {expected}"));
     }
     for (key, expected) in [
         (with("alg", json!("ES384")), "issuers[0].jwks.keys[0].alg: `ES384` does not fit this key's type or curve"),
@@ -181,9 +184,25 @@ fn keys_that_could_do_harm_are_refused() {
     ] {
         assert_eq!(errors(&changed("/issuers/0/jwks/keys/0", key)), expected);
     }
-    let twice = "issuers[0].jwks.keys[1]: key `k1 (ES256)` is already used at issuers[0].jwks.keys[0]";
+    let twice = "issuers[0].jwks.keys[1]: key `k1` for ES256 is already used at issuers[0].jwks.keys[0]";
     assert_eq!(errors(&changed("/issuers/0/jwks/keys/-", key("k1"))), twice);
     assert_eq!(errors(&changed("/issuers/0/jwks/keys/-", key("k2"))), "");
+}
+
+/// A provider may publish keys for other purposes, made in whatever way: its bundle must not be refused for them.
+#[test]
+fn keys_that_are_not_for_us_are_skipped() {
+    for other in [
+        json!({ "kty": "RSA", "use": "enc", "n": "AQAB", "e": "Aw" }),
+        json!({ "kty": "RSA", "alg": "RSA-OAEP", "n": "AQAB", "e": "AQAB" }),
+        json!({ "kty": "RSA", "n": "AQAB", "e": "AQAB" }),
+        json!({ "kty": "EC", "crv": "P-256", "use": "enc", "x": "AA", "y": "AA" }),
+        json!({ "kty": "EC", "crv": "P-521", "x": "AA", "y": "AA" }),
+        json!({ "kty": "EC", "crv": "P-256", "key_ops": ["sign"], "x": "AA", "y": "AA", "kid": "k".repeat(600) }),
+        json!({ "kty": "AKP", "alg": "ML-DSA-44", "pub": "AA" }),
+    ] {
+        assert_eq!(errors(&changed("/issuers/0/jwks/keys/-", other.clone())), "", "{other}");
+    }
 }
 
 #[test]
@@ -196,7 +215,7 @@ fn secrets_must_be_long_and_wanted() {
         (
             json!(["HS256"]),
             secret(40),
-            "issuers[0].secrets[0]: a secret of 30 bytes fits none of the issuer's `algorithms`: HS256 needs 32 bytes, HS384 48, HS512 64 (RFC 7518 section 3.2)",
+            "issuers[0].secrets[0]: a secret of 30 bytes is too short, at least 32 are needed (RFC 7518 section 3.2)",
         ),
         (
             json!(["HS256"]),
@@ -253,6 +272,22 @@ fn what_is_wrong_with_a_rule_is_named() {
             "/rules/0/target",
             template("/a//b"),
             "rules[0].target.paths[0]: `/a//b`: has an empty segment (`//`), which no accepted request path has",
+        ),
+        (
+            "/rules/0/target",
+            template("//"),
+            "rules[0].target.paths[0]: `//`: has an empty segment (`//`), which no accepted request path has",
+        ),
+        (
+            "/rules/0/target",
+            json!({ "hosts": ["*.10.0.0.1"] }),
+            "rules[0].target.hosts[0]: `*.10.0.0.1` is not a host; write for example `api.example.com` or `*.example.com`, without scheme, port or path",
+        ),
+        ("/rules/0/condition", json!({}), "rules[0].condition: demands nothing; leave it out, or say what must hold"),
+        (
+            "/rules/0/condition",
+            json!({ "claims": [{ "pointer": "/a", "equals": 1e20 }] }),
+            "rules[0].condition.claims[0].equals: is not exact as a number; have the issuer write it as a string",
         ),
         (
             "/rules/0/target",
@@ -347,6 +382,9 @@ fn all_errors_are_reported_at_once_and_a_flood_of_them_is_counted() {
 
 #[test]
 fn a_document_that_is_no_acceptable_json_is_refused_whole() {
+    let flood = errors(&changed("/rules/0/target", json!({ "paths": [format!("/{}*", "a".repeat(1_000_000))] })));
+    assert!(flood.len() < 600, "an error quotes at most a line of what was written, not {} bytes", flood.len());
+
     let prefix = "document: not acceptable JSON:";
     for text in ["", "{", "[1]x", r#"{"version":1,"version":1}"#, &"[".repeat(100_000)] {
         assert!(errors(text).starts_with(prefix), "{}", errors(text));

@@ -5,12 +5,10 @@ use std::collections::BTreeMap;
 use super::place::is_token68;
 use crate::bundle::reader::{Fields, Node, Unique};
 use crate::jose::base64url;
+use crate::limits::MAX_API_KEY_BYTES;
 use crate::principal::{Attribute, Identity};
 use crate::reason::Reason;
 use crate::time::UnixTime;
-
-/// Longest API key that is hashed: they are made of 32 random bytes and a prefix.
-const MAX_API_KEY_BYTES: usize = 512;
 
 /// Shortest salt: as long as an identifier that nobody guesses.
 const MIN_SALT_BYTES: usize = 16;

@@ -9,18 +9,21 @@ use crate::principal::{Attribute, Identity, Principal};
 const OWNED_PREFIX: &str = "x-portcullis-";
 
 /// Names of request headers that proxies and upstreams act on: an identity header of that name would break requests or
-/// open a hole.
-const RESERVED: [&str; 10] = [
+/// open a hole. In folded form; those with a dash at the end stand for all that start with them.
+const RESERVED: [&str; 13] = [
     "authorization",
     "connection",
     "content-length",
     "cookie",
+    "forwarded",
     "host",
+    "keep-alive",
     "te",
     "trailer",
     "transfer-encoding",
     "upgrade",
-    "x-forwarded-for",
+    "x-envoy-",
+    "x-forwarded-",
 ];
 
 /// The attributes that an upstream can be told.
@@ -112,8 +115,12 @@ fn list(attribute: &Attribute<Vec<String>>) -> Attribute<String> {
 }
 
 fn is_alias<'b>(name: impl Iterator<Item = &'b u8>, owned: &str) -> bool {
-    let fold = |byte: u8| if byte.is_ascii_alphanumeric() { byte.to_ascii_lowercase() } else { b'-' };
     name.map(|byte| fold(*byte)).eq(owned.bytes().map(fold))
+}
+
+/// The form in which upstreams that fold names together compare them.
+const fn fold(byte: u8) -> u8 {
+    if byte.is_ascii_alphanumeric() { byte.to_ascii_lowercase() } else { b'-' }
 }
 
 /// Percent-encodes what is not plain ASCII, and the two characters that have a meaning here: `%` and the comma between
@@ -138,12 +145,14 @@ fn read_name(node: &Node<'_>, attribute: &str, unique: &Unique) -> Option<String
     if !name.bytes().all(is_token_byte) {
         return node.refuse(format!("`{name}` is not a header name (RFC 9110 section 5.1)"));
     }
-    if RESERVED.contains(&name.as_str()) {
+    let folded: String = name.bytes().map(|byte| char::from(fold(byte))).collect();
+    let is_reserved = |reserved: &str| folded == reserved || (reserved.ends_with('-') && folded.starts_with(reserved));
+    if RESERVED.into_iter().any(is_reserved) {
         return node.refuse(format!(
             "`{name}` has a meaning of its own; choose another name, for example `{OWNED_PREFIX}{attribute}`"
         ));
     }
-    unique.claim("header", &name, node)?;
+    unique.claim("header", &folded, node)?;
     Some(name)
 }
 

@@ -1,7 +1,9 @@
 //! The host of the resource (RFC 9110 section 7.2, RFC 3986 section 3.2.2).
 
 use std::borrow::Cow;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
+use crate::limits::MAX_HOST_BYTES;
 use crate::reason::Reason;
 
 /// A host in lower case, without port: what host patterns are compared with.
@@ -24,11 +26,7 @@ impl<'r> Host<'r> {
         if !port_is_number || !is_host(host) {
             return Err(Reason::HostMalformed);
         }
-        Ok(Self(if host.bytes().any(|byte| byte.is_ascii_uppercase()) {
-            Cow::Owned(host.to_ascii_lowercase())
-        } else {
-            Cow::Borrowed(host)
-        }))
+        Ok(Self(canonical_host(host)))
     }
 
     /// The host.
@@ -53,15 +51,30 @@ fn split_port(authority: &str) -> Option<(&str, Option<&str>)> {
     }
 }
 
+/// The one spelling of a host: lower case; an IPv6 address as RFC 5952 writes it.
+pub(crate) fn canonical_host(host: &str) -> Cow<'_, str> {
+    match ipv6_address(host) {
+        Some(address) => Cow::Owned(format!("[{address}]")),
+        None if host.bytes().any(|byte| byte.is_ascii_uppercase()) => Cow::Owned(host.to_ascii_lowercase()),
+        None => Cow::Borrowed(host),
+    }
+}
+
 /// Whether `host` is a registered name of letters, digits, `-`, `_` and single dots, or a bracketed IPv6 address.
 pub(crate) fn is_host(host: &str) -> bool {
-    if let Some(address) = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
-        return address.parse::<std::net::Ipv6Addr>().is_ok();
-    }
-    host.len() <= 255
-        && host.split('.').all(|label| {
-            !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
-        })
+    let is_label = |label: &str| {
+        !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
+    };
+    ipv6_address(host).is_some() || (host.len() <= MAX_HOST_BYTES && host.split('.').all(is_label))
+}
+
+/// Whether `host` is an IP address.
+pub(crate) fn is_address(host: &str) -> bool {
+    ipv6_address(host).is_some() || host.parse::<Ipv4Addr>().is_ok()
+}
+
+fn ipv6_address(host: &str) -> Option<Ipv6Addr> {
+    host.strip_prefix('[')?.strip_suffix(']')?.parse().ok()
 }
 
 #[cfg(test)]
@@ -80,6 +93,7 @@ mod tests {
             (b"127.0.0.1:10000", Some("127.0.0.1")),
             (b"[::1]:80", Some("[::1]")),
             (b"[2001:DB8::1]", Some("[2001:db8::1]")),
+            (b"[0:0:0:0:0:0:0:1]", Some("[::1]")),
             (b"", None),
             (b":80", None),
             (b"api.example.com.", None),

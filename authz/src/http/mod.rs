@@ -5,7 +5,7 @@ mod path;
 mod request;
 
 pub use authority::Host;
-pub(crate) use authority::is_host;
+pub(crate) use authority::{canonical_host, is_address, is_host};
 pub use path::Path;
 pub(crate) use path::percent_decode;
 pub use request::{AccessRequest, RequestHead};

@@ -48,10 +48,12 @@ impl<'r> AccessRequest<'r> {
     }
 }
 
-/// A method as RFC 9110 section 9.1 defines it: a token.
+/// A method as RFC 9110 section 9.1 defines it: a token; and without lower case, because methods are case-sensitive and
+/// many a framework acts on `delete` as on `DELETE`.
 pub(crate) fn method_token(method: &[u8]) -> Option<&str> {
     let method = std::str::from_utf8(method).ok()?;
-    (!method.is_empty() && method.bytes().all(is_token_byte)).then_some(method)
+    let plain = |byte: u8| is_token_byte(byte) && !byte.is_ascii_lowercase();
+    (!method.is_empty() && method.bytes().all(plain)).then_some(method)
 }
 
 /// RFC 9110 section 5.6.2, `tchar`.

@@ -45,6 +45,17 @@ pub(super) enum KeyType {
     Secret,
 }
 
+impl KeyType {
+    /// How long each coordinate of a point is (RFC 7518 section 6.2.1.2); none where a key is no pair of coordinates.
+    pub(super) const fn coordinate_bytes(self) -> Option<usize> {
+        match self {
+            Self::P256 => Some(32),
+            Self::P384 => Some(48),
+            Self::Rsa | Self::Ed25519 | Self::Secret => None,
+        }
+    }
+}
+
 impl Algorithm {
     /// The kind of key that this algorithm needs.
     pub(super) const fn key_type(self) -> KeyType {

@@ -34,19 +34,28 @@ pub(super) fn read_secrets(node: &Node<'_>, allowed: &[Algorithm], unique: &Uniq
             return kty.refuse("only keys of the type `oct` are secrets; public keys belong into `jwks`");
         }
         let secret = octets(&fields, "k")?;
-        let keys = bind(item, &fields, KeyType::Secret, allowed, &RawKey::Bytes(&secret), unique)?;
-        if keys.is_empty() {
+        let fitting = algorithms_for(&fields, KeyType::Secret, allowed)?;
+        if fitting.is_empty() {
+            return item.refuse("is not for verifying signatures with one of the issuer's `algorithms`");
+        }
+        // RFC 7518 section 3.2: a key at least as long as the hash.
+        let long_enough: Vec<_> =
+            fitting.iter().copied().filter(|algorithm| secret.len() >= algorithm.hash_bytes()).collect();
+        if long_enough.is_empty() {
+            let least = fitting.iter().map(|algorithm| algorithm.hash_bytes()).min().unwrap_or_default();
             return item.refuse(format!(
-                "a secret of {} bytes fits none of the issuer's `algorithms`: HS256 needs 32 bytes, HS384 48, HS512 64 (RFC 7518 section 3.2)",
+                "a secret of {} bytes is too short, at least {least} are needed (RFC 7518 section 3.2)",
                 secret.len()
             ));
         }
+        let keys = bind(item, &fields, &long_enough, &RawKey::Bytes(&secret), unique)?;
         Some(keys)
     })?;
     Some(keys.into_iter().flatten().collect())
 }
 
-/// The verification keys of one JWK; none if it is not for us.
+/// The verification keys of one JWK; none if it is not for us. Whether it is comes first: how an encryption key is made is
+/// none of our business.
 fn read_public_key(node: &Node<'_>, allowed: &[Algorithm], unique: &Unique) -> Option<Vec<VerificationKey>> {
     let fields = node.open_object()?;
     if let Some(member) = PRIVATE_MEMBERS.into_iter().find(|member| fields.optional(member).is_some()) {
@@ -56,37 +65,57 @@ fn read_public_key(node: &Node<'_>, allowed: &[Algorithm], unique: &Unique) -> O
     }
     let text = |name| fields.optional(name).map_or(Some(None), |node| node.text().map(Some));
     let (key_type, curve) = (fields.required("kty").and_then(|node| node.text()), text("crv"));
-    match (key_type?, curve?) {
-        ("oct", _) => node.refuse(
-            "is a secret, which has no place among public keys; put it into `secrets` if its issuer signs with HMAC",
-        ),
-        ("RSA", _) => {
-            let (modulus, exponent) = (octets(&fields, "n"), octets(&fields, "e"));
-            let (modulus, exponent) = (modulus?, exponent?);
-            check_rsa(node, &modulus, &exponent)?;
-            let key = RawKey::Rsa { modulus: &modulus, exponent: &exponent };
-            bind(node, &fields, KeyType::Rsa, allowed, &key, unique)
+    let key_type = match (key_type?, curve?) {
+        ("oct", _) => {
+            return node.refuse("is a secret, which has no place among public keys; put it into `secrets` if its issuer signs with HMAC");
         }
-        ("EC", Some("P-256")) => {
-            bind(node, &fields, KeyType::P256, allowed, &RawKey::Point(&point(node, &fields, 32)?), unique)
-        }
-        ("EC", Some("P-384")) => {
-            bind(node, &fields, KeyType::P384, allowed, &RawKey::Point(&point(node, &fields, 48)?), unique)
-        }
-        ("OKP", Some("Ed25519")) => {
-            let key = octets(&fields, "x")?;
-            bind(node, &fields, KeyType::Ed25519, allowed, &RawKey::Bytes(&key), unique)
-        }
-        _ => Some(Vec::new()),
+        ("RSA", _) => KeyType::Rsa,
+        ("EC", Some("P-256")) => KeyType::P256,
+        ("EC", Some("P-384")) => KeyType::P384,
+        ("OKP", Some("Ed25519")) => KeyType::Ed25519,
+        _ => return Some(Vec::new()),
+    };
+    let algorithms = algorithms_for(&fields, key_type, allowed)?;
+    if algorithms.is_empty() {
+        return Some(Vec::new());
+    }
+    if key_type == KeyType::Rsa {
+        let (modulus, exponent) = (octets(&fields, "n"), octets(&fields, "e"));
+        let (modulus, exponent) = (modulus?, exponent?);
+        check_rsa(node, &modulus, &exponent)?;
+        return bind(node, &fields, &algorithms, &RawKey::Rsa { modulus: &modulus, exponent: &exponent }, unique);
+    }
+    match key_type.coordinate_bytes() {
+        Some(bytes) => bind(node, &fields, &algorithms, &RawKey::Point(&point(node, &fields, bytes)?), unique),
+        None => bind(node, &fields, &algorithms, &RawKey::Bytes(&octets(&fields, "x")?), unique),
     }
 }
 
-/// Binds key material to the algorithms that it may be used with: its own `alg`, or else all that fit its type.
+/// The algorithms that a key may be used with: its own `alg`, or else all of the issuer's that fit its type; none if it is
+/// not for verifying signatures.
+fn algorithms_for(fields: &Fields<'_>, key_type: KeyType, allowed: &[Algorithm]) -> Option<Vec<Algorithm>> {
+    if !is_for_verifying(fields)? {
+        return Some(Vec::new());
+    }
+    let fitting = allowed.iter().copied().filter(|algorithm| algorithm.key_type() == key_type);
+    let Some(alg) = fields.optional("alg") else {
+        return Some(fitting.collect());
+    };
+    match Algorithm::from_name(alg.text()?) {
+        // An algorithm that we do not know (RSA-OAEP, ES512): not for us.
+        None => Some(Vec::new()),
+        Some(own) if own.key_type() != key_type => {
+            alg.refuse(format!("`{}` does not fit this key's type or curve", own.name()))
+        }
+        Some(own) => Some(fitting.filter(|algorithm| *algorithm == own).collect()),
+    }
+}
+
+/// Binds key material to each of its algorithms.
 fn bind(
     node: &Node<'_>,
     fields: &Fields<'_>,
-    key_type: KeyType,
-    allowed: &[Algorithm],
+    algorithms: &[Algorithm],
     key: &RawKey<'_>,
     unique: &Unique,
 ) -> Option<Vec<VerificationKey>> {
@@ -99,29 +128,15 @@ fn bind(
             text => Some(text),
         },
     };
-    if !is_for_verifying(fields)? {
-        return Some(Vec::new());
-    }
-    let own = match fields.optional("alg") {
-        None => None,
-        Some(alg) => match Algorithm::from_name(alg.text()?) {
-            // An algorithm we do not know (RSA-OAEP, ES512): not for us.
-            None => return Some(Vec::new()),
-            Some(own) if own.key_type() != key_type => {
-                return alg.refuse(format!("`{}` does not fit this key's type or curve", own.name()));
-            }
-            own => own,
-        },
-    };
     let mut keys = Vec::new();
-    let fitting = allowed.iter().filter(|algorithm| key.fits(**algorithm) && algorithm.key_type() == key_type);
-    for &algorithm in fitting.filter(|algorithm| own.is_none_or(|own| own == **algorithm)) {
+    for &algorithm in algorithms {
         let Some(material) = Material::new(algorithm, key) else {
             return node
                 .refuse("is not a sound public key: the point is not on its curve, or the numbers are out of range");
         };
         // Two keys for one (kid, alg) leave nothing to choose by.
-        unique.claim("key", &format!("{} ({})", key_id.unwrap_or("without kid"), algorithm.name()), node)?;
+        let name = key_id.map_or_else(|| "without `kid`".to_owned(), |key_id| format!("`{key_id}`"));
+        unique.claim_named(&format!("key {name} for {}", algorithm.name()), node)?;
         keys.push(VerificationKey::new(key_id.map(str::to_owned), algorithm, key.signature_bytes(algorithm), material));
     }
     Some(keys)

@@ -13,10 +13,11 @@ use crate::reason::Reason;
 /// A token whose signature has not been checked. Nothing in it is believed; `iss`, `kid` and `alg` only select a key.
 #[derive(Debug)]
 pub(crate) struct UnverifiedJws<'t> {
-    token: &'t str,
+    /// Header and payload as they were sent, with the dot between them: what is signed (RFC 7515 section 5.1).
+    signing_input: &'t [u8],
     header: Header,
     payload: Vec<u8>,
-    signature_bytes: usize,
+    signature: Vec<u8>,
 }
 
 /// What is read of a JOSE header. `jwk`, `jku`, `x5u` and `x5c` are not: a token cannot bring its own key
@@ -49,13 +50,15 @@ impl<'t> UnverifiedJws<'t> {
         else {
             return Err(Reason::TokenMalformed);
         };
+        let signed_bytes = header.len().saturating_add(payload.len()).saturating_add(1);
+        let signing_input = token.as_bytes().get(..signed_bytes).ok_or(Reason::TokenMalformed)?;
         let header = base64url::decode(header).ok_or(Reason::TokenMalformed).and_then(|text| Header::parse(&text))?;
         let payload = base64url::decode(payload).ok_or(Reason::TokenMalformed)?;
-        let signature_bytes = base64url::decode(signature).ok_or(Reason::TokenMalformed)?.len();
-        if signature_bytes == 0 {
+        let signature = base64url::decode(signature).ok_or(Reason::TokenMalformed)?;
+        if signature.is_empty() {
             return Err(Reason::TokenMalformed);
         }
-        Ok(Self { token, header, payload, signature_bytes })
+        Ok(Self { signing_input, header, payload, signature })
     }
 
     pub(crate) const fn header(&self) -> &Header {
@@ -75,10 +78,7 @@ impl<'t> UnverifiedJws<'t> {
         if self.header.algorithm != key.algorithm() {
             return Err(Reason::AlgorithmRefused);
         }
-        if self.signature_bytes != key.signature_bytes() {
-            return Err(Reason::SignatureInvalid);
-        }
-        signature::verify(key, self.token, self.header.token_type.as_deref())?;
+        signature::verify(key, self.signing_input, &self.signature)?;
         Ok(VerifiedJws { header: self.header })
     }
 }

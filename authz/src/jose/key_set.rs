@@ -52,8 +52,10 @@ impl KeySet {
     pub(crate) fn read(issuer: &Fields<'_>) -> Option<Self> {
         let algorithms_node = issuer.required("algorithms");
         let algorithms = algorithms_node.and_then(|node| {
+            let unique = Unique::default();
             node.filled_list(|item| {
                 let name = item.text()?;
+                unique.claim("algorithm", name, item)?;
                 Algorithm::from_name(name)
                     .or_else(|| item.refuse(format!("`{name}` is not supported; supported are {}", supported())))
             })

@@ -1,19 +1,20 @@
-//! The signature check itself, by `jwt-simple` in pure Rust. The key's type is the algorithm.
+//! The signature check itself, by the keys of `jwt-simple` in pure Rust. The key's type is the algorithm.
+//!
+//! `jwt-simple` has no way to check a signature without also reading header and claims in its own way, which differs from
+//! ours (it wants `jwk` to be a string, and knows a `salt`). So its typed keys are asked for the primitive beneath.
 
-use jwt_simple::JWTError;
+use constant_time_eq::constant_time_eq;
 use jwt_simple::algorithms::{
     ECDSAP256PublicKeyLike as _, ECDSAP384PublicKeyLike as _, ES256PublicKey, ES384PublicKey, Ed25519PublicKey,
     EdDSAPublicKeyLike as _, HS256Key, HS384Key, HS512Key, MACLike as _, PS256PublicKey, PS384PublicKey,
-    PS512PublicKey, RS256PublicKey, RS384PublicKey, RS512PublicKey, RSAPublicKeyLike as _,
+    PS512PublicKey, RS256PublicKey, RS384PublicKey, RS512PublicKey, RSAPublicKeyLike,
 };
-use jwt_simple::claims::NoCustomClaims;
-use jwt_simple::common::VerificationOptions;
-use jwt_simple::prelude::{Duration, UnixTimeStamp};
+use p256::ecdsa::signature::Verifier as _;
+use superboring::pkey::PKey;
+use superboring::sign::Verifier;
 
 use super::Algorithm;
-use super::algorithm::KeyType;
 use super::key_set::VerificationKey;
-use crate::limits::MAX_TOKEN_BYTES;
 use crate::reason::Reason;
 
 /// Key material in the type that fixes its algorithm: confusing one for another cannot be expressed.
@@ -46,14 +47,6 @@ pub(super) enum RawKey<'k> {
 }
 
 impl RawKey<'_> {
-    /// Whether a secret is long enough for an algorithm; a public key fits by its type alone.
-    pub(super) const fn fits(&self, algorithm: Algorithm) -> bool {
-        match (algorithm.key_type(), self) {
-            (KeyType::Secret, Self::Bytes(secret)) => secret.len() >= algorithm.hash_bytes(),
-            _ => true,
-        }
-    }
-
     /// How long a signature of this key is (RFC 7518 section 3, RFC 8037 section 3.1).
     pub(super) const fn signature_bytes(&self, algorithm: Algorithm) -> usize {
         match self {
@@ -98,40 +91,36 @@ impl Material {
     }
 }
 
-/// Checks that `token`'s signature is that of `key`.
-///
-/// `jwt-simple` checks the signature first and then reads the claims its own way. Only its full consent counts as a
-/// good signature; that the claims are not to its taste is a refusal too, under its own reason. Times, issuer and
-/// audience are switched off there because [`crate::jwt`] judges them, more strictly and with our clock.
-pub(super) fn verify(key: &VerificationKey, token: &str, token_type: Option<&str>) -> Result<(), Reason> {
-    let options = Some(VerificationOptions {
-        accept_future: true,
-        artificial_time: Some(UnixTimeStamp::from_secs(0)),
-        time_tolerance: Some(Duration::from_secs(0)),
-        required_signature_type: token_type.map(str::to_owned),
-        max_token_length: Some(MAX_TOKEN_BYTES),
-        max_header_length: Some(MAX_TOKEN_BYTES),
-        ..VerificationOptions::default()
-    });
-    let outcome = match key.material() {
-        Material::Hs256(key) => key.verify_token::<NoCustomClaims>(token, options),
-        Material::Hs384(key) => key.verify_token::<NoCustomClaims>(token, options),
-        Material::Hs512(key) => key.verify_token::<NoCustomClaims>(token, options),
-        Material::Rs256(key) => key.verify_token::<NoCustomClaims>(token, options),
-        Material::Rs384(key) => key.verify_token::<NoCustomClaims>(token, options),
-        Material::Rs512(key) => key.verify_token::<NoCustomClaims>(token, options),
-        Material::Es256(key) => key.verify_token::<NoCustomClaims>(token, options),
-        Material::Es384(key) => key.verify_token::<NoCustomClaims>(token, options),
-        Material::Ps256(key) => key.verify_token::<NoCustomClaims>(token, options),
-        Material::Ps384(key) => key.verify_token::<NoCustomClaims>(token, options),
-        Material::Ps512(key) => key.verify_token::<NoCustomClaims>(token, options),
-        Material::EdDsa(key) => key.verify_token::<NoCustomClaims>(token, options),
+/// Checks that `signature` is that of `key` over `message`. Everything but a clear yes is a no.
+pub(super) fn verify(key: &VerificationKey, message: &[u8], signature: &[u8]) -> Result<(), Reason> {
+    let is_good = signature.len() == key.signature_bytes()
+        && match key.material() {
+            Material::Hs256(key) => constant_time_eq(&key.authentication_tag(message), signature),
+            Material::Hs384(key) => constant_time_eq(&key.authentication_tag(message), signature),
+            Material::Hs512(key) => constant_time_eq(&key.authentication_tag(message), signature),
+            Material::Rs256(key) => verify_rsa(key, message, signature),
+            Material::Rs384(key) => verify_rsa(key, message, signature),
+            Material::Rs512(key) => verify_rsa(key, message, signature),
+            Material::Ps256(key) => verify_rsa(key, message, signature),
+            Material::Ps384(key) => verify_rsa(key, message, signature),
+            Material::Ps512(key) => verify_rsa(key, message, signature),
+            Material::Es256(key) => p256::ecdsa::Signature::from_slice(signature)
+                .is_ok_and(|signature| key.public_key().as_ref().verify(message, &signature).is_ok()),
+            Material::Es384(key) => p384::ecdsa::Signature::from_slice(signature)
+                .is_ok_and(|signature| key.public_key().as_ref().verify(message, &signature).is_ok()),
+            Material::EdDsa(key) => ed25519_compact::Signature::from_slice(signature)
+                .is_ok_and(|signature| key.public_key().as_ref().verify(message, &signature).is_ok()),
+        };
+    if is_good { Ok(()) } else { Err(Reason::SignatureInvalid) }
+}
+
+fn verify_rsa<K: RSAPublicKeyLike>(key: &K, message: &[u8], signature: &[u8]) -> bool {
+    let check = || {
+        let public_key = PKey::from_rsa(key.public_key().as_ref().clone())?;
+        let mut verifier = Verifier::new(K::hash(), &public_key)?;
+        verifier.set_rsa_padding(key.padding_scheme())?;
+        verifier.update(message)?;
+        verifier.verify(signature)
     };
-    match outcome {
-        Ok(_) => Ok(()),
-        Err(error) => Err(match error.downcast_ref::<JWTError>() {
-            None => Reason::ClaimsMalformed,
-            Some(_) => Reason::SignatureInvalid,
-        }),
-    }
+    check().is_ok_and(|is_good| is_good)
 }

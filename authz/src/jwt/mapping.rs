@@ -114,8 +114,11 @@ impl ClaimMapping {
 
     pub(super) fn auth_time(&self, claims: &Map<String, Value>) -> Attribute<UnixTime> {
         let date = |value: &Value| UnixTime::from_numeric_date(value.as_number()?);
-        first(&self.auth_time, claims)
-            .map_or(Attribute::Absent, |value| date(value).map_or(Attribute::Malformed, Attribute::Present))
+        match first(&self.auth_time, claims) {
+            Attribute::Present(value) => date(value).map_or(Attribute::Malformed, Attribute::Present),
+            Attribute::Absent => Attribute::Absent,
+            Attribute::Malformed => Attribute::Malformed,
+        }
     }
 }
 
@@ -131,15 +134,17 @@ fn one(text: &str) -> Vec<String> {
     vec![text.to_owned()]
 }
 
-fn first<'c>(pointers: &[Pointer], claims: &'c Map<String, Value>) -> Option<&'c Value> {
-    pointers.iter().find_map(|pointer| pointer.find(claims))
+/// The value at the first pointer whose claim is there.
+fn first<'c>(pointers: &[Pointer], claims: &'c Map<String, Value>) -> Attribute<&'c Value> {
+    let mut found = pointers.iter().map(|pointer| pointer.find(claims));
+    found.find(|found| *found != Attribute::Absent).unwrap_or_default()
 }
 
 fn string(pointers: &[Pointer], claims: &Map<String, Value>) -> Attribute<String> {
     match first(pointers, claims) {
-        None => Attribute::Absent,
-        Some(Value::String(text)) if !text.is_empty() => Attribute::Present(text.clone()),
-        Some(_) => Attribute::Malformed,
+        Attribute::Absent => Attribute::Absent,
+        Attribute::Present(Value::String(text)) if !text.is_empty() => Attribute::Present(text.clone()),
+        Attribute::Present(_) | Attribute::Malformed => Attribute::Malformed,
     }
 }
 
@@ -150,11 +155,14 @@ fn strings(
     split: impl Fn(&str) -> Vec<String>,
 ) -> Attribute<Vec<String>> {
     let mut found: Attribute<Vec<String>> = Attribute::Absent;
-    for value in pointers.iter().filter_map(|pointer| pointer.find(claims)) {
-        let more = match value {
-            Value::String(text) => Some(split(text)),
-            Value::Array(items) => items.iter().map(|item| item.as_str().map(str::to_owned)).collect(),
-            _ => None,
+    for pointer in pointers {
+        let more = match pointer.find(claims) {
+            Attribute::Absent => continue,
+            Attribute::Present(Value::String(text)) => Some(split(text)),
+            Attribute::Present(Value::Array(items)) => {
+                items.iter().map(|item| item.as_str().map(str::to_owned)).collect()
+            }
+            Attribute::Present(_) | Attribute::Malformed => None,
         };
         found = match (found, more) {
             (Attribute::Present(mut values), Some(more)) => {

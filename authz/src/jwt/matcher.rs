@@ -4,6 +4,7 @@ use serde_json::{Map, Value};
 
 use super::pointer::Pointer;
 use crate::bundle::reader::Node;
+use crate::principal::Attribute;
 
 /// Whether a claim is what it must be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,15 +60,19 @@ impl ClaimMatcher {
     }
 
     pub(crate) fn evaluate(&self, claims: &Map<String, Value>) -> Match {
-        let claim = self.pointer.find(claims);
+        let claim = match (&self.test, self.pointer.find(claims)) {
+            (_, Attribute::Malformed) => return Match::Undecidable,
+            (Test::Exists(wanted), Attribute::Absent) => return holds_if(!wanted),
+            (_, Attribute::Absent) => return Match::Fails,
+            (_, Attribute::Present(claim)) => claim,
+        };
         match (&self.test, claim) {
-            (Test::Exists(wanted), claim) => holds_if(claim.is_some_and(|claim| !claim.is_null()) == *wanted),
-            (_, None) => Match::Fails,
-            (Test::OneOf(values), Some(claim)) => equals_any(values, claim),
-            (Test::Contains(value), Some(Value::Array(items))) => holds_if(items.iter().any(|item| same(item, value))),
-            (Test::Prefix(prefix), Some(Value::String(text))) => holds_if(text.starts_with(prefix.as_str())),
-            (Test::Suffix(suffix), Some(Value::String(text))) => holds_if(text.ends_with(suffix.as_str())),
-            (Test::Contains(_) | Test::Prefix(_) | Test::Suffix(_), Some(_)) => Match::Undecidable,
+            (Test::Exists(wanted), claim) => holds_if(claim.is_null() != *wanted),
+            (Test::OneOf(values), claim) => equals_any(values, std::slice::from_ref(claim)),
+            (Test::Contains(value), Value::Array(items)) => equals_any(std::slice::from_ref(value), items),
+            (Test::Prefix(prefix), Value::String(text)) => holds_if(text.starts_with(prefix.as_str())),
+            (Test::Suffix(suffix), Value::String(text)) => holds_if(text.ends_with(suffix.as_str())),
+            (Test::Contains(_) | Test::Prefix(_) | Test::Suffix(_), _) => Match::Undecidable,
         }
     }
 }
@@ -76,23 +81,27 @@ const fn holds_if(condition: bool) -> Match {
     if condition { Match::Holds } else { Match::Fails }
 }
 
-/// A claim of another type than all values is malformed, not merely different: `"true"` where a boolean is expected may
-/// mean anything.
-fn equals_any(values: &[Value], claim: &Value) -> Match {
-    if values.iter().any(|value| same(value, claim)) {
+/// Whether one of the claims is one of the values. Where none is, a claim of another type than all values is malformed, not
+/// merely different: `"true"` where a boolean is expected may mean anything.
+fn equals_any(values: &[Value], claims: &[Value]) -> Match {
+    if claims.iter().any(|claim| values.iter().any(|value| same(value, claim))) {
         return Match::Holds;
     }
-    let same_type = values.iter().any(|value| std::mem::discriminant(value) == std::mem::discriminant(claim));
-    if same_type { Match::Fails } else { Match::Undecidable }
+    let has_type =
+        |claim: &Value| values.iter().any(|value| std::mem::discriminant(value) == std::mem::discriminant(claim));
+    if claims.iter().all(has_type) { Match::Fails } else { Match::Undecidable }
 }
 
-/// Equality of JSON values; numbers by value, so that 1 and 1.0 are one (a host may hand the bundle on as floating point).
+/// Below 2^53 every whole number has a floating-point form of its own.
+const EXACT: f64 = 9_007_199_254_740_992.0;
+
+/// Equality of JSON values; numbers by value, so that 1 and 1.0 are one (a host may hand the bundle on as floating point),
+/// but only where that is exact: two identifiers of 19 digits can have one floating-point form.
 fn same(left: &Value, right: &Value) -> bool {
     match (left, right) {
-        (Value::Number(left), Value::Number(right)) if left.is_f64() != right.is_f64() => {
-            // Beyond 2^53 two whole numbers can have one floating-point form.
-            let exact = |number: &f64| number.abs() <= 9_007_199_254_740_992.0;
-            left.as_f64().filter(exact).is_some_and(|left| Some(left) == right.as_f64())
+        (Value::Number(left), Value::Number(right)) if left.is_f64() || right.is_f64() => {
+            let left = left.as_f64().filter(|number| number.abs() < EXACT);
+            left.is_some() && left == right.as_f64()
         }
         _ => left == right,
     }
@@ -101,6 +110,57 @@ fn same(left: &Value, right: &Value) -> bool {
 fn scalar(node: &Node<'_>) -> Option<Value> {
     match node.value() {
         Value::Array(_) | Value::Object(_) => node.refuse("must be a string, a number, a boolean or null"),
+        Value::Number(number) if number.is_f64() && number.as_f64().is_none_or(|number| number.abs() >= EXACT) => {
+            node.refuse("is not exact as a number; have the issuer write it as a string")
+        }
         scalar => Some(scalar.clone()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    use super::*;
+
+    fn outcome(test: Test, claim: Value) -> Match {
+        let claims = json!({ "c": claim });
+        ClaimMatcher { pointer: Pointer::to_claim("c"), test }.evaluate(claims.as_object().unwrap())
+    }
+
+    #[test]
+    fn numbers_are_equal_only_where_that_is_exact() {
+        let equals = |value: Value, claim: Value| outcome(Test::OneOf(vec![value]), claim);
+        assert_eq!(equals(json!(1), json!(1.0)), Match::Holds);
+        assert_eq!(equals(json!(1.0), json!(1)), Match::Holds);
+        assert_eq!(equals(json!(1_234_567_890_123_456_789_i64), json!(1_234_567_890_123_456_789_i64)), Match::Holds);
+        for (value, claim) in [
+            (json!(1_234_567_890_123_456_789_i64), json!(1_234_567_890_123_456_788_i64)),
+            (json!(9_007_199_254_740_993_i64), json!(9_007_199_254_740_992.0)),
+            (json!(1e20), json!(1e20)),
+        ] {
+            assert_eq!(equals(value, claim), Match::Fails);
+        }
+    }
+
+    #[test]
+    fn a_claim_of_another_type_cannot_be_judged() {
+        for (test, claim) in [
+            (Test::OneOf(vec![json!(true)]), json!("true")),
+            (Test::OneOf(vec![json!("a"), json!(1)]), json!(null)),
+            (Test::Contains(json!(7)), json!(7)),
+            (Test::Contains(json!(7)), json!(["7"])),
+            (Test::Contains(json!(7)), json!([[7]])),
+            (Test::Contains(json!("a")), json!(["b", null])),
+            (Test::Prefix("a".to_owned()), json!(["a"])),
+            (Test::Suffix("a".to_owned()), json!(1)),
+        ] {
+            assert_eq!(outcome(test, claim), Match::Undecidable);
+        }
+        assert_eq!(outcome(Test::Contains(json!("a")), json!(["b", "a", null])), Match::Holds);
+        assert_eq!(outcome(Test::Contains(json!("a")), json!([])), Match::Fails);
+        assert_eq!(outcome(Test::Exists(false), json!(null)), Match::Holds);
     }
 }

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value};
 
 use crate::bundle::reader::Node;
+use crate::principal::Attribute;
 
 /// A JSON Pointer (RFC 6901) to a claim, taken apart once.
 #[derive(Clone, Debug)]
@@ -29,17 +30,38 @@ impl Pointer {
     }
 
     /// The value that this pointer names; JSON `null` is a value.
-    pub(crate) fn find<'c>(&self, claims: &'c Map<String, Value>) -> Option<&'c Value> {
-        let (first, rest) = self.0.split_first()?;
-        rest.iter().try_fold(claims.get(first)?, |value, token| match value {
-            Value::Object(members) => members.get(token),
-            // RFC 6901 section 4: no leading zeros, so that one element has one name.
-            Value::Array(items) if token == "0" || !token.starts_with(['0', '+']) => {
-                items.get(token.parse::<usize>().ok()?)
+    ///
+    /// Absent is only what an object or list on the way does not have. A step into anything else (`/a/b` where `a` is a
+    /// string) is malformed: whoever depends on it cannot decide.
+    pub(crate) fn find<'c>(&self, claims: &'c Map<String, Value>) -> Attribute<&'c Value> {
+        let Some((first, rest)) = self.0.split_first() else {
+            return Attribute::Malformed;
+        };
+        let Some(mut value) = claims.get(first) else {
+            return Attribute::Absent;
+        };
+        for token in rest {
+            let next = match value {
+                Value::Object(members) => members.get(token),
+                Value::Array(items) => match index(token) {
+                    Some(index) => items.get(index),
+                    None => return Attribute::Malformed,
+                },
+                _ => return Attribute::Malformed,
+            };
+            match next {
+                Some(next) => value = next,
+                None => return Attribute::Absent,
             }
-            _ => None,
-        })
+        }
+        Attribute::Present(value)
     }
+}
+
+/// RFC 6901 section 4: no sign and no leading zeros, so that one element has one name.
+fn index(token: &str) -> Option<usize> {
+    let plain = token == "0" || !token.starts_with(['0', '+']);
+    token.parse().ok().filter(|_| plain)
 }
 
 fn unescape(token: &str) -> Option<String> {
@@ -72,21 +94,30 @@ mod tests {
             "realm_access": { "roles": ["admin"] }, "https://x.example/tenant": "t1", "a.b": 1, "m~n": 2, "n": null, "": 3
         });
         for (pointer, expected) in [
-            ("/realm_access/roles/0", Some(json!("admin"))),
-            ("/https:~1~1x.example~1tenant", Some(json!("t1"))),
-            ("/a.b", Some(json!(1))),
-            ("/m~0n", Some(json!(2))),
-            ("/n", Some(json!(null))),
-            ("/", Some(json!(3))),
-            ("/realm_access/roles/1", None),
-            ("/realm_access/roles/00", None),
-            ("/realm_access/roles/+0", None),
-            ("/a/b", None),
-            ("/n/x", None),
+            ("/realm_access/roles/0", Attribute::Present(json!("admin"))),
+            ("/https:~1~1x.example~1tenant", Attribute::Present(json!("t1"))),
+            ("/a.b", Attribute::Present(json!(1))),
+            ("/m~0n", Attribute::Present(json!(2))),
+            ("/n", Attribute::Present(json!(null))),
+            ("/", Attribute::Present(json!(3))),
+            ("/absent", Attribute::Absent),
+            ("/absent/x", Attribute::Absent),
+            ("/realm_access/groups", Attribute::Absent),
+            ("/realm_access/roles/1", Attribute::Absent),
+            ("/realm_access/roles/00", Attribute::Malformed),
+            ("/realm_access/roles/+0", Attribute::Malformed),
+            ("/realm_access/roles/admin", Attribute::Malformed),
+            ("/a.b/x", Attribute::Malformed),
+            ("/n/x", Attribute::Malformed),
         ] {
             let tokens =
                 pointer.strip_prefix('/').unwrap().split('/').map(unescape).collect::<Option<Vec<_>>>().unwrap();
-            assert_eq!(Pointer(tokens).find(claims.as_object().unwrap()).cloned(), expected, "{pointer}");
+            let found = match Pointer(tokens).find(claims.as_object().unwrap()) {
+                Attribute::Present(value) => Attribute::Present(value.clone()),
+                Attribute::Absent => Attribute::Absent,
+                Attribute::Malformed => Attribute::Malformed,
+            };
+            assert_eq!(found, expected, "{pointer}");
         }
     }
 }

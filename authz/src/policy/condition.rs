@@ -85,6 +85,9 @@ impl Condition {
             "authentication",
             "also",
         ])?;
+        if fields.is_empty() {
+            return node.refuse("demands nothing; leave it out, or say what must hold");
+        }
         let credential = fields.optional("credential").map_or(Some(0), |node| names.credential(&node));
         let issuers = fields.optional("issuers").map_or(Some(None), |node| {
             node.filled_list(|item| names.issuers(item)).map(|names| Some(names.into_iter().flatten().collect()))

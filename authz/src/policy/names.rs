@@ -1,6 +1,6 @@
 //! The names that rules may use: those of the bundle's issuers and credentials.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
@@ -12,6 +12,7 @@ use crate::bundle::reader::Node;
 pub(crate) struct Names<'n> {
     /// Each issuer with the names that stand for it: itself or, for a template, one for each tenant.
     issuers: BTreeMap<&'n str, Vec<String>>,
+    exact: BTreeSet<String>,
     credentials: Vec<&'n str>,
 }
 
@@ -32,14 +33,15 @@ impl<'n> Names<'n> {
             Some((name, names))
         });
         let credentials = items(credentials).iter().filter_map(|credential| name_of(credential, "name"));
-        let credentials: Vec<_> = credentials.collect();
-        Self { issuers: issuers.collect(), credentials }
+        let issuers: BTreeMap<_, Vec<String>> = issuers.collect();
+        let exact = issuers.values().flatten().cloned().collect();
+        Self { issuers, exact, credentials: credentials.collect() }
     }
 
     /// The exact issuers that a rule means by a name.
     pub(crate) fn issuers(&self, node: &Node<'_>) -> Option<Vec<String>> {
         let name = node.text()?;
-        let exact = || self.issuers.values().flatten().find(|exact| *exact == name).map(|exact| vec![exact.clone()]);
+        let exact = || self.exact.get(name).map(|exact| vec![exact.clone()]);
         self.issuers.get(name).cloned().or_else(exact).or_else(|| {
             node.refuse(format!(
                 "`{name}` is not a trusted issuer of this bundle; add it to `issuers` or correct the name"

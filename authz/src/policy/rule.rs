@@ -7,9 +7,7 @@ use super::names::Names;
 use super::target::Target;
 use crate::bundle::reader::{Node, Unique};
 use crate::decision::Effect;
-
-/// Longest rule id: it becomes a log field and a metric label.
-const MAX_RULE_ID_BYTES: usize = 100;
+use crate::limits::MAX_RULE_ID_BYTES;
 
 /// One rule of the policy.
 #[derive(Debug)]

@@ -3,6 +3,7 @@
 use crate::bundle::reader::Node;
 use crate::decision::Effect;
 use crate::http::{AccessRequest, Path};
+use crate::limits::MAX_PATH_SEGMENTS;
 
 /// The target of a rule. An absent list applies everywhere.
 #[derive(Debug)]
@@ -32,14 +33,14 @@ impl Target {
 
 fn read_method(node: &Node<'_>) -> Option<String> {
     let method = node.text()?;
-    if crate::http::method_token(method.as_bytes()).is_none() {
-        return node.refuse(format!("`{method}` is not an HTTP method (RFC 9110 section 9.1)"));
-    }
     let upper = method.to_ascii_uppercase();
-    if method != upper {
-        return node.refuse(format!("methods are case-sensitive (RFC 9110 section 9.1); write `{upper}`"));
+    match crate::http::method_token(upper.as_bytes()) {
+        None => node.refuse(format!("`{method}` is not an HTTP method (RFC 9110 section 9.1)")),
+        Some(_) if method != upper => {
+            node.refuse(format!("methods are case-sensitive (RFC 9110 section 9.1); write `{upper}`"))
+        }
+        Some(_) => Some(upper),
     }
-    Some(upper)
 }
 
 /// A host, or `*.` and a suffix for any number of labels before it.
@@ -54,10 +55,10 @@ impl HostPattern {
     fn read(node: &Node<'_>) -> Option<Self> {
         let text = node.text()?;
         let (wildcard, name) = text.strip_prefix("*.").map_or((false, text), |name| (true, name));
-        if !crate::http::is_host(name) {
+        if !crate::http::is_host(name) || (wildcard && crate::http::is_address(name)) {
             return node.refuse(format!("`{text}` is not a host; write for example `api.example.com` or `*.example.com`, without scheme, port or path"));
         }
-        let name = name.to_ascii_lowercase();
+        let name = crate::http::canonical_host(name).into_owned();
         Some(if wildcard { Self::Suffix(format!(".{name}")) } else { Self::Exact(name) })
     }
 
@@ -97,10 +98,17 @@ impl PathTemplate {
         let Some(rest) = text.strip_prefix('/') else {
             return Err("a path starts with `/`".to_owned());
         };
-        let (rest, trailing_slash) = rest.strip_suffix('/').map_or((rest, rest.is_empty()), |rest| (rest, true));
+        let (rest, trailing_slash) = match rest.strip_suffix('/') {
+            Some("") => return Err("has an empty segment (`//`), which no accepted request path has".to_owned()),
+            Some(rest) => (rest, true),
+            None => (rest, rest.is_empty()),
+        };
         let mut template = Self { segments: Vec::new(), open_end: false, trailing_slash };
         let mut names: Vec<&str> = Vec::new();
         for segment in rest.split('/').filter(|_| !rest.is_empty()) {
+            if template.segments.len() >= MAX_PATH_SEGMENTS {
+                return Err(format!("has more than {MAX_PATH_SEGMENTS} segments, which no accepted request path has"));
+            }
             if template.open_end || (trailing_slash && segment.ends_with("=**}")) {
                 return Err("nothing can follow `{name=**}`".to_owned());
             }
@@ -131,12 +139,15 @@ impl PathTemplate {
         let segments = path.segments();
         let enough =
             if self.open_end { segments.len() >= self.segments.len() } else { segments.len() == self.segments.len() };
-        // Many upstreams take `/admin/` for `/admin`. A deny rule covers both; a permit rule says exactly what it permits.
+        // Many upstreams take `/admin/` or `/Admin` for `/admin`. A deny rule covers them all; a permit rule says exactly what
+        // it permits.
         let ending = self.open_end || effect == Effect::Deny || path.has_trailing_slash() == self.trailing_slash;
         enough
             && ending
             && self.segments.iter().zip(segments).all(|(pattern, segment)| match pattern {
-                SegmentPattern::Literal(literal) => literal == segment,
+                SegmentPattern::Literal(literal) => {
+                    literal == segment || (effect == Effect::Deny && literal.eq_ignore_ascii_case(segment))
+                }
                 SegmentPattern::Capture => true,
             })
     }

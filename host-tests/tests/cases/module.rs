@@ -18,10 +18,11 @@ const MAX_MODULE_BYTES: u64 = 1_500_000;
 type Test = (&'static str, fn(&Scene) -> Result<()>);
 
 pub fn trials(scene: &Arc<Scene>) -> Vec<Trial> {
-    let tests: [Test; 8] = [
+    let tests: [Test; 9] = [
         ("imports_and_exports_are_those_that_are_listed", imports_and_exports),
         ("is_small", is_small),
         ("a_failing_host_call_never_lets_a_request_through", failing_host_calls),
+        ("trailers_cannot_carry_an_identity", trailers),
         ("memory_does_not_grow_with_requests", memory_is_flat),
         ("a_bad_configuration_is_refused_with_every_error_and_its_place", bad_configuration),
         ("envoy_refuses_a_bad_configuration_and_says_why", bad_configuration_in_envoy),
@@ -45,7 +46,8 @@ fn imports_and_exports(_: &Scene) -> Result<()> {
     // Envoy enters the module once a request for every callback that is exported.
     let callbacks: BTreeSet<_> =
         module.exports().map(|export| export.name()).filter(|name| name.starts_with("proxy_on_")).collect();
-    let wanted = ["configure", "context_create", "delete", "memory_allocate", "request_headers", "vm_start"];
+    let wanted =
+        ["configure", "context_create", "delete", "memory_allocate", "request_headers", "request_trailers", "vm_start"];
     ensure!(
         callbacks
             == wanted
@@ -70,6 +72,9 @@ fn failing_host_calls(scene: &Scene) -> Result<()> {
     let mut host = StrictHost::start(scene.plugin("orders")?.as_bytes())?;
     let request =
         Request::get("/healthz").with("x-portcullis-subject", "admin").with("authorization", &scene.good_token(NOW)?);
+    // A permit that cannot be put on record is not carried out; a refusal is.
+    let unrecorded = host.handle_with_fault(&request, NOW, Some(Fault::RecordFails))?;
+    ensure!(unrecorded.status == 503, "{unrecorded:?}");
     for fault in [
         Fault::HeadersUnavailable,
         Fault::HeadersDamaged,
@@ -81,6 +86,15 @@ fn failing_host_calls(scene: &Scene) -> Result<()> {
         ensure!((outcome.status, outcome.decided("reason")) == (503, Some("host_failure")), "{fault:?}: {outcome:?}");
         ensure!(host.handle(&request, NOW)?.status == 200, "after {fault:?}");
     }
+    Ok(())
+}
+
+/// RFC 9110 section 6.5.1: a recipient may merge trailers into the headers.
+fn trailers(scene: &Scene) -> Result<()> {
+    let mut host = StrictHost::start(scene.plugin("orders")?.as_bytes())?;
+    let sent =
+        [("x-portcullis-subject", "admin"), ("X_Portcullis.Roles", "admin"), ("x-checksum", "1"), ("grpc-status", "0")];
+    ensure!(host.handle_trailers(&sent)? == ["x-checksum", "grpc-status"]);
     Ok(())
 }
 

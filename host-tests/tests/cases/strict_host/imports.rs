@@ -9,6 +9,7 @@ use super::{Fault, State, UNUSED_IMPORTS};
 const OK: i32 = 0;
 const INTERNAL_FAILURE: i32 = 10;
 const REQUEST_HEADERS: i32 = 0;
+const REQUEST_TRAILERS: i32 = 1;
 const PLUGIN_CONFIGURATION: i32 = 7;
 
 /// The calls that the filter uses.
@@ -43,8 +44,7 @@ pub fn define_imports(linker: &mut Linker<State>) -> Result<()> {
         env,
         "proxy_get_header_map_pairs",
         |mut caller: Caller<'_, State>, map: i32, data: i32, size: i32| {
-            wasmtime::ensure!(map == REQUEST_HEADERS, "the filter reads map {map}");
-            let mut serialized = serialize(&caller.data().headers);
+            let mut serialized = serialize(map_of(caller.data_mut(), map)?);
             match caller.data().fault {
                 Some(Fault::HeadersUnavailable) => return Ok(INTERNAL_FAILURE),
                 Some(Fault::HeadersDamaged) => serialized.truncate(serialized.len().saturating_sub(3)),
@@ -73,12 +73,11 @@ pub fn define_imports(linker: &mut Linker<State>) -> Result<()> {
         env,
         "proxy_remove_header_map_value",
         |mut caller: Caller<'_, State>, map: i32, name: i32, size: i32| {
-            wasmtime::ensure!(map == REQUEST_HEADERS, "the filter writes map {map}");
             let name = read(&mut caller, name, size)?;
             if caller.data().fault == Some(Fault::RemoveHeaderFails) {
                 return Ok(INTERNAL_FAILURE);
             }
-            caller.data_mut().headers.retain(|(key, _)| *key != name);
+            map_of(caller.data_mut(), map)?.retain(|(key, _)| *key != name);
             Ok(OK)
         },
     )?;
@@ -87,8 +86,11 @@ pub fn define_imports(linker: &mut Linker<State>) -> Result<()> {
         "proxy_set_property",
         |mut caller: Caller<'_, State>, path: i32, path_size: i32, value: i32, value_size: i32| {
             let (path, value) = (read(&mut caller, path, path_size)?, read(&mut caller, value, value_size)?);
+            if caller.data().fault == Some(Fault::RecordFails) {
+                return wasmtime::Result::Ok(INTERNAL_FAILURE);
+            }
             caller.data_mut().properties.insert(path, value);
-            wasmtime::Result::Ok(OK)
+            Ok(OK)
         },
     )?;
     define_local_response(linker)?;
@@ -171,6 +173,14 @@ pub fn define_unused(linker: &mut Linker<State>, module: &Module) -> Result<()> 
         }
     }
     Ok(())
+}
+
+fn map_of(state: &mut State, map: i32) -> wasmtime::Result<&mut Vec<(Vec<u8>, Vec<u8>)>> {
+    match map {
+        REQUEST_HEADERS => Ok(&mut state.headers),
+        REQUEST_TRAILERS => Ok(&mut state.trailers),
+        _ => Err(wasmtime::format_err!("the filter uses map {map}")),
+    }
 }
 
 /// Copies bytes into memory that the module allocates for them, as the ABI wants it.

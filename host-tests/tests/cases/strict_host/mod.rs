@@ -37,7 +37,7 @@ pub const USED_IMPORTS: [&str; 12] = [
 ];
 
 /// See [`USED_IMPORTS`]. Kong's host does not load a module that imports `proxy_get_log_level`: it must not appear here.
-pub const UNUSED_IMPORTS: [&str; 25] = [
+pub const UNUSED_IMPORTS: [&str; 24] = [
     "env.proxy_add_header_map_value",
     "env.proxy_call_foreign_function",
     "env.proxy_close_stream",
@@ -61,7 +61,6 @@ pub const UNUSED_IMPORTS: [&str; 25] = [
     "env.proxy_set_header_map_pairs",
     "env.proxy_set_shared_data",
     "env.proxy_set_tick_period_milliseconds",
-    "wasi_snapshot_preview1.clock_time_get",
     "wasi_snapshot_preview1.proc_exit",
 ];
 
@@ -82,6 +81,8 @@ pub enum Fault {
     RemoveHeaderFails,
     /// The clock reports a failure.
     ClockFails,
+    /// Putting the decision on record reports a failure.
+    RecordFails,
 }
 
 struct State {
@@ -90,6 +91,7 @@ struct State {
     now: u64,
     fault: Option<Fault>,
     headers: Vec<(Vec<u8>, Vec<u8>)>,
+    trailers: Vec<(Vec<u8>, Vec<u8>)>,
     reply: Option<Outcome>,
     properties: BTreeMap<Vec<u8>, Vec<u8>>,
     log: String,
@@ -127,6 +129,7 @@ impl StrictHost {
             now: 0,
             fault: None,
             headers: Vec::new(),
+            trailers: Vec::new(),
             reply: None,
             properties: BTreeMap::new(),
             log: String::new(),
@@ -181,6 +184,17 @@ impl StrictHost {
             (PAUSE, None) => bail!("the request hangs: it was neither answered nor sent on"),
             (action, _) => bail!("the filter answered and then went on (action {action})"),
         }
+    }
+
+    /// Lets the filter see the trailers of a request; what it leaves of them.
+    pub fn handle_trailers(&mut self, trailers: &[(&str, &str)]) -> Result<Vec<String>> {
+        self.store.data_mut().trailers =
+            trailers.iter().map(|(name, value)| (name.as_bytes().to_vec(), value.as_bytes().to_vec())).collect();
+        let context = self.create_context(ROOT_CONTEXT)?;
+        let action: i32 = self.call("proxy_on_request_trailers", (context, i32::try_from(trailers.len())?))?;
+        self.call::<_, ()>("proxy_on_delete", context)?;
+        ensure!(action == CONTINUE, "the filter stopped at the trailers");
+        Ok(self.store.data().trailers.iter().map(|(name, _)| String::from_utf8_lossy(name).into_owned()).collect())
     }
 
     /// The linear memory that the module has, in bytes.
