@@ -1,13 +1,12 @@
 //! One set of cases, three engines: the core natively, the built module in a strict in-process host, and real Envoy.
 
-#![expect(clippy::expect_used, reason = "a test that cannot be set up must fail loudly")]
-
 mod conformance;
 mod module;
 mod strict_host;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result, ensure};
@@ -50,9 +49,15 @@ struct Scene {
     envoy: Envoy,
 }
 
-fn main() {
+fn main() -> ExitCode {
     let arguments = Arguments::from_args();
-    let (scene, files) = set_up().expect("the tests can be set up");
+    let (scene, files) = match set_up() {
+        Ok(set_up) => set_up,
+        Err(error) => {
+            eprintln!("{error:#}");
+            return ExitCode::FAILURE;
+        }
+    };
     let scene = Arc::new(scene);
     let mut trials = Vec::new();
     for (file_name, file) in files {
@@ -68,7 +73,7 @@ fn main() {
     }
     trials.extend(module::trials(&scene));
     trials.extend(conformance::trials(&scene));
-    libtest_mimic::run(&arguments, trials).exit();
+    libtest_mimic::run(&arguments, trials).exit_code()
 }
 
 type Run = fn(&Scene, &str, &Case) -> Result<()>;
