@@ -25,13 +25,26 @@ pub struct Case {
     pub expect_http: String,
     pub clock: Option<String>,
     pub profile: Option<Profile>,
+    #[serde(default)]
+    pub claim_checks: Vec<ClaimCheck>,
+}
+
+/// A test of one claim: the elements of `path` are whole member names.
+#[derive(Clone, Deserialize)]
+pub struct ClaimCheck {
+    pub path: Vec<String>,
+    pub op: String,
+    pub value: Value,
+    pub result: bool,
 }
 
 /// What a case demands of a token.
 #[derive(Clone, Deserialize)]
 pub struct Profile {
-    pub issuers: Vec<String>,
-    pub audiences: Vec<String>,
+    /// None where the token has no issuer, as a SPIFFE JWT-SVID.
+    pub issuers: Option<Vec<String>>,
+    /// None where the token has no audience, as an access token of Cognito.
+    pub audiences: Option<Vec<String>>,
     pub require: Vec<String>,
     pub leeway_s: u64,
     pub typ: Vec<Value>,
@@ -49,8 +62,8 @@ impl Default for Profile {
     /// For the cases that are about signatures only.
     fn default() -> Self {
         Self {
-            issuers: vec!["https://idp.example.com/".to_owned()],
-            audiences: vec!["orders-api".to_owned()],
+            issuers: Some(vec!["https://idp.example.com/".to_owned()]),
+            audiences: Some(vec!["orders-api".to_owned()]),
             require: Vec::new(),
             leeway_s: 60,
             typ: vec![Value::Null, json!("jwt"), json!("at+jwt")],
@@ -84,12 +97,13 @@ impl Case {
             let optional = [
                 ("required_claims", (!profile.require.is_empty()).then(|| json!(profile.require))),
                 ("max_lifetime_seconds", profile.max_lifetime_s.map(|longest| json!(longest))),
+                ("claims", profile.audiences.is_none().then(|| json!({ "audience": ["/client_id"] }))),
                 ("jwks", (!public.is_empty()).then(|| json!({ "keys": public }))),
                 ("secrets", (!secrets.is_empty()).then(|| json!(secrets))),
             ];
             let required = [
                 ("issuer", json!(name)),
-                ("audiences", json!(profile.audiences)),
+                ("audiences", json!(profile.audiences.as_deref().unwrap_or(&["client1".to_owned()]))),
                 ("algorithms", json!(algorithms)),
                 ("leeway_seconds", json!(profile.leeway_s)),
                 ("token_types", json!(profile.typ)),
@@ -98,6 +112,6 @@ impl Case {
             let members = required.into_iter().chain(optional).map(|(name, value)| (name.to_owned(), value));
             Value::Object(Map::from_iter(members))
         };
-        profile.issuers.iter().map(issuer).collect()
+        profile.issuers.as_deref().unwrap_or(&["spiffe://example.org".to_owned()]).iter().map(issuer).collect()
     }
 }

@@ -3,20 +3,27 @@
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
+use serde_json::{Value, json};
+
 use crate::bundle::reader::Node;
 use crate::jose::{KeySet, UnverifiedJws};
+use crate::principal::Attribute;
 use crate::{Authorizer, Bundle, RequestHead, UnixTime};
 
 #[path = "../conformance/case.rs"]
 #[expect(dead_code, reason = "each of its two users needs some of the fields")]
 mod case;
 
-use case::{Case, Exception, Suite};
+use case::{Case, ClaimCheck, Exception, Suite};
 
 impl Case {
     /// Whether `Authorization: Bearer <token>` gets through; a bundle that is refused lets nothing through.
     fn passes_http(&self) -> Result<(), String> {
-        let bundle = Bundle::parse(self.bundle().to_string().as_bytes()).map_err(|errors| errors.to_string())?;
+        self.passes(&self.bundle())
+    }
+
+    fn passes(&self, bundle: &Value) -> Result<(), String> {
+        let bundle = Bundle::parse(bundle.to_string().as_bytes()).map_err(|errors| errors.to_string())?;
         let authorization_header = format!("Bearer {}", self.token);
         let head = RequestHead {
             method: Some(b"GET"),
@@ -29,7 +36,7 @@ impl Case {
         let reason = authorization.decision().reason();
         match reason.status() {
             200 => Ok(()),
-            401 => Err(reason.code().to_owned()),
+            401 | 403 => Err(reason.code().to_owned()),
             status => panic!("{}: unexpected status {status}, {}", self.id, reason.code()),
         }
     }
@@ -47,6 +54,26 @@ impl Case {
     }
 }
 
+impl ClaimCheck {
+    /// Whether the check holds for a token, asked as a rule would ask it.
+    fn holds(&self, case: &Case) -> bool {
+        let escaped = self.path.iter().map(|name| name.replace('~', "~0").replace('/', "~1"));
+        let pointer = format!("/{}", escaped.collect::<Vec<_>>().join("/"));
+        let mut bundle = case.bundle();
+        let condition = match self.op.as_str() {
+            "has_scope" => {
+                bundle["issuers"][0]["claims"]["scopes"] = json!([pointer]);
+                json!({ "scopes": { "all": [self.value] } })
+            }
+            "in" => json!({ "claims": [{ "pointer": pointer, "one_of": self.value }] }),
+            "exists" => json!({ "claims": [{ "pointer": pointer, "exists": true }] }),
+            op => json!({ "claims": [{ "pointer": pointer, op: self.value }] }),
+        };
+        bundle["rules"][0]["condition"] = condition;
+        case.passes(&bundle).is_ok()
+    }
+}
+
 fn run(suite: &str) {
     let suite: Suite = serde_json::from_str(suite).unwrap();
     assert_eq!(suite.cases.len(), suite.count);
@@ -57,6 +84,10 @@ fn run(suite: &str) {
         let at_layer = if case.layer == "jws" { case.passes_jws() } else { http.clone() };
         let as_expected =
             at_layer.is_ok() == (case.expect == "accept") && http.is_ok() == (case.expect_http == "accept");
+        let checks = case.claim_checks.iter().filter(|check| check.holds(case) != check.result);
+        failures.extend(checks.map(|check| {
+            format!("{}: {} {} {} is not {}", case.id, check.path.join("."), check.op, check.value, check.result)
+        }));
         match (as_expected, exceptions.iter().find(|exception| exception.id == case.id)) {
             (true, None) | (false, Some(_)) => {}
             (false, None) => failures.push(format!(
@@ -96,6 +127,109 @@ fn wycheproof_jwk() {
     run(include_str!("../conformance/wycheproof-jwk.json"));
 }
 
+#[test]
+fn provider_shapes() {
+    run(include_str!("../conformance/provider-shapes.json"));
+}
+
+/// What a preset makes of the token that its provider documents: subject, client, tenant, scopes, roles, groups.
+#[test]
+fn presets_map_every_provider_to_one_principal() {
+    const ID: &str = "f3b1c9d2-77aa-4b9e-9a55-2b6a6f0c1e11";
+    let suite: Suite = serde_json::from_str(include_str!("../conformance/provider-shapes.json")).unwrap();
+    for (shape, preset, expected) in [
+        (
+            "shape-keycloak-access",
+            "keycloak",
+            json!([
+                ID,
+                "web",
+                null,
+                ["openid", "email", "profile"],
+                ["offline_access", "admin", "uma_authorization"],
+                null
+            ]),
+        ),
+        (
+            "shape-auth0-access",
+            "auth0",
+            json!(["auth0|64a1", "CLIENT", null, ["openid", "read:orders"], ["read:orders"], null]),
+        ),
+        (
+            "shape-okta-custom-as",
+            "okta",
+            json!(["alice@example.com", "0oa1", null, ["openid", "orders.read"], null, ["Everyone", "Orders Admins"]]),
+        ),
+        ("shape-entra-v1-access", "entra-v1", json!([ID, ID, ID, null, ["Orders.Read.All"], null])),
+        (
+            "shape-google-id",
+            "google",
+            json!(["110169484474386276334", "c.apps.googleusercontent.com", "example.com", null, null, null]),
+        ),
+        (
+            "shape-cognito-access",
+            "cognito-access",
+            json!([ID, "client1", null, ["aws.cognito.signin.user.admin", "orders/read"], null, ["admins"]]),
+        ),
+        (
+            "shape-github-actions",
+            "github-actions",
+            json!(["repo:octo-org/octo-repo:environment:prod", "octo-org/octo-repo", "octo-org", null, null, null]),
+        ),
+        (
+            "shape-kubernetes-projected-sa",
+            "kubernetes",
+            json!(["system:serviceaccount:shop:web", "web", "shop", null, null, null]),
+        ),
+        (
+            "shape-spiffe-jwt-svid",
+            "spiffe",
+            json!(["spiffe://example.org/ns/shop/sa/web", null, null, null, null, null]),
+        ),
+        ("shape-duende-at", "oauth2", json!(["m2m", "m2m", null, ["orders.read", "orders.write"], null, null])),
+    ] {
+        let case = suite.cases.iter().find(|case| case.id == shape).unwrap();
+        let mut issuers = case.issuers();
+        let issuer = issuers[0].as_object_mut().unwrap();
+        for name in ["algorithms", "token_types", "claims", "required_claims"] {
+            issuer.remove(name);
+        }
+        issuer.insert("preset".to_owned(), json!(preset));
+        let bundle = json!({ "version": 1, "revision": 1, "issuers": issuers, "rules": [] });
+        let bundle = Bundle::parse(bundle.to_string().as_bytes()).unwrap_or_else(|errors| panic!("{preset}: {errors}"));
+        let now = UnixTime::from_seconds(case.now);
+        let identity = bundle
+            .issuers
+            .authenticate(case.token.as_bytes(), None, now)
+            .unwrap_or_else(|reason| panic!("{preset}: {}", reason.code()));
+        let actual = json!([
+            text(&identity.subject),
+            text(&identity.client),
+            text(&identity.tenant),
+            list(&identity.scopes),
+            list(&identity.roles),
+            list(&identity.groups),
+        ]);
+        assert_eq!(actual, expected, "{preset}");
+    }
+}
+
+fn text(attribute: &Attribute<String>) -> Value {
+    match attribute {
+        Attribute::Absent => Value::Null,
+        Attribute::Malformed => json!("malformed"),
+        Attribute::Present(text) => json!(text),
+    }
+}
+
+fn list(attribute: &Attribute<Vec<String>>) -> Value {
+    match attribute {
+        Attribute::Absent => Value::Null,
+        Attribute::Malformed => json!("malformed"),
+        Attribute::Present(list) => json!(list),
+    }
+}
+
 /// No bit of a token is ignored, in whatever part: each one flipped, the token is refused.
 #[test]
 fn every_bit_of_a_token_counts() {
@@ -121,6 +255,7 @@ fn every_exception_names_a_case_and_a_reason() {
         include_str!("../conformance/claims-validation.json"),
         include_str!("../conformance/wycheproof-jws.json"),
         include_str!("../conformance/wycheproof-jwk.json"),
+        include_str!("../conformance/provider-shapes.json"),
     ];
     for exception in exceptions {
         assert!(!exception.reason.is_empty(), "{}", exception.id);
