@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use crate::bundle::Bundle;
-use crate::credential::Place;
+use crate::credential::{Place, Scene};
 use crate::decision::Decision;
 use crate::effect::{self, Action, IdentityHeaders, Reply};
 use crate::http::{AccessRequest, RequestHead};
@@ -11,6 +11,7 @@ use crate::policy::Verdict;
 use crate::principal::Principal;
 use crate::reason::Reason;
 use crate::time::UnixTime;
+use crate::use_once::UseOnce;
 
 /// Decides requests under one bundle, or refuses them all if there is none.
 ///
@@ -26,7 +27,7 @@ use crate::time::UnixTime;
 /// let authorizer = Authorizer::new(bundle);
 ///
 /// let head = RequestHead {
-///     method: Some(b"GET"), authority: Some(b"api.example.com"), path: Some(b"/healthz"), headers: vec![],
+///     method: Some(b"GET"), authority: Some(b"api.example.com"), path: Some(b"/healthz"), ..RequestHead::default()
 /// };
 /// let authorization = authorizer.authorize(&head, UnixTime::from_seconds(1_800_000_000));
 /// assert_eq!(authorization.decision().effect(), Effect::Permit);
@@ -44,12 +45,23 @@ pub struct Authorizer {
 pub struct Authorization {
     decision: Decision,
     action: Action,
+    use_once: Vec<UseOnce>,
 }
 
 impl Authorization {
+    const fn reply(decision: Decision, reply: Reply) -> Self {
+        Self { decision, action: Action::Reply(reply), use_once: Vec::new() }
+    }
+
     /// The decision.
     pub const fn decision(&self) -> &Decision {
         &self.decision
+    }
+
+    /// What must not have been used before. It is to be claimed before a request is forwarded; if it was used, or cannot be
+    /// claimed, the request must not go on.
+    pub fn use_once(&self) -> &[UseOnce] {
+        &self.use_once
     }
 
     /// What the proxy has to do.
@@ -92,7 +104,8 @@ impl Authorizer {
         }
         let request = AccessRequest::parse(head)?;
         let presented = bundle.credentials.find(head)?;
-        let principal = bundle.credentials.authenticate(&presented, &bundle.issuers, &bundle.api_keys, now)?;
+        let scene = Scene { head, request: &request, issuers: &bundle.issuers, api_keys: &bundle.api_keys, now };
+        let principal = bundle.credentials.authenticate(&presented, &scene)?;
         if principal.identities.iter().any(|(_, identity)| bundle.revocations.concern(identity, now)) {
             return Err(Reason::CredentialRevoked);
         }
@@ -106,8 +119,13 @@ impl Authorizer {
         self.refuse(Reason::HostFailure)
     }
 
+    /// Refuses a request with something that may be used once and was used before.
+    pub fn replayed(&self) -> Authorization {
+        self.refuse(Reason::CredentialReplayed)
+    }
+
     fn refuse(&self, reason: Reason) -> Authorization {
-        Authorization { decision: self.decision(reason, None), action: Action::Reply(Reply::denied(reason, None)) }
+        Authorization::reply(self.decision(reason, None), Reply::denied(reason, None))
     }
 
     fn enforce(
@@ -120,15 +138,13 @@ impl Authorizer {
     ) -> Authorization {
         let decision = self.decision(verdict.reason, verdict.rule);
         if verdict.reason != Reason::PermittedByRule {
-            let reply = Reply::denied(verdict.reason, verdict.challenge.as_ref());
-            return Authorization { decision, action: Action::Reply(reply) };
+            return Authorization::reply(decision, Reply::denied(verdict.reason, verdict.challenge.as_ref()));
         }
-        match effect::forward(head, principal, stripped, owned) {
-            Ok(edits) => Authorization { decision, action: Action::Forward(edits) },
-            Err(reason) => Authorization {
-                decision: decision.denied_for(reason),
-                action: Action::Reply(Reply::denied(reason, None)),
-            },
+        let obligations = effect::forward(head, principal, stripped, owned)
+            .and_then(|edits| Ok((edits, effect::use_once(principal, verdict.once)?)));
+        match obligations {
+            Ok((edits, use_once)) => Authorization { decision, action: Action::Forward(edits), use_once },
+            Err(reason) => Authorization::reply(decision.denied_for(reason), Reply::denied(reason, None)),
         }
     }
 

@@ -30,6 +30,7 @@ impl Case {
             authority: Some(b"api.example.com"),
             path: Some(b"/orders"),
             headers: vec![(b"authorization", authorization_header.as_bytes())],
+            ..RequestHead::default()
         };
         let authorizer = Authorizer::new(bundle);
         let authorization = authorizer.authorize(&head, UnixTime::from_seconds(self.now));

@@ -27,6 +27,7 @@ mod principal;
 mod reason;
 mod revocation;
 mod time;
+mod use_once;
 
 #[cfg(test)]
 mod conformance;
@@ -42,3 +43,4 @@ pub use http::{AccessRequest, Host, Path, RequestHead};
 pub use jose::Algorithm;
 pub use reason::Reason;
 pub use time::UnixTime;
+pub use use_once::UseOnce;

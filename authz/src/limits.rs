@@ -31,6 +31,9 @@ pub const MAX_BUNDLE_BYTES: usize = 8 * 1024 * 1024;
 /// Most values in one JSON text, where each may take a hundred times its length in memory: 10,000 rules have about 300,000.
 pub const MAX_JSON_VALUES: usize = 500_000;
 
+/// Longest `jti` of a proof: RFC 9449 section 4.2 asks for 96 bits of randomness, and a UUID has 36 characters.
+pub const MAX_PROOF_ID_BYTES: usize = 256;
+
 /// Longest rule id: it becomes a log field and a metric label.
 pub const MAX_RULE_ID_BYTES: usize = 100;
 

@@ -5,6 +5,7 @@ use std::rc::Rc;
 use serde_json::{Map, Value};
 
 use crate::time::UnixTime;
+use crate::use_once::UseOnce;
 
 /// A value taken from claims. Absent, malformed and present are three states, never two.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -34,6 +35,9 @@ pub(crate) struct Identity {
     pub(crate) key_id: Option<String>,
     /// The claim `iat`.
     pub(crate) issued_at: Option<UnixTime>,
+    pub(crate) confirmation: Confirmation,
+    /// The time at which the credential stops being good; none if it does not say.
+    pub(crate) good_until: Option<UnixTime>,
     pub(crate) audience: Vec<String>,
     pub(crate) scopes: Attribute<Vec<String>>,
     pub(crate) roles: Attribute<Vec<String>>,
@@ -47,12 +51,26 @@ pub(crate) struct Identity {
     pub(crate) claims: Map<String, Value>,
 }
 
+/// What a token is bound to (RFC 7800): who presents it has to prove that they have it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Confirmation {
+    /// Nothing: whoever bears it may use it.
+    #[default]
+    None,
+    /// The key with this thumbprint (RFC 9449 section 6).
+    Key(String),
+    /// Something that we cannot check, so that it is never good.
+    Unknown,
+}
+
 /// Who asks: the identities of all credentials that were presented, each fully verified. Anonymous if there are none; a
 /// bad credential never ends here.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Principal {
     /// By the index of the credential in the bundle.
     pub(crate) identities: Vec<(usize, Rc<Identity>)>,
+    /// What the credentials brought along that may be used once.
+    pub(crate) use_once: Vec<UseOnce>,
 }
 
 impl Principal {

@@ -82,6 +82,10 @@ reasons! {
     TokenTooOld = "token_too_old", 401;
     /// The token is bound to a key or certificate, and no proof of possession fits (RFC 7800 section 3).
     ProofMissing = "proof_missing", 401;
+    /// The proof of possession is not one for this request, token and key, or is too old (RFC 9449 section 4.3).
+    ProofInvalid = "proof_invalid", 401;
+    /// What may be used once was used before: a proof of possession or a one-time token.
+    CredentialReplayed = "credential_replayed", 401;
     /// The API key is unknown, wrong or expired.
     ApiKeyInvalid = "api_key_invalid", 401;
     /// The credential was good and has been revoked.

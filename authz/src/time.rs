@@ -33,6 +33,11 @@ impl UnixTime {
         Self { millis: seconds.saturating_mul(1000) }
     }
 
+    /// This time, in milliseconds since the epoch.
+    pub const fn as_millis(self) -> u64 {
+        self.millis
+    }
+
     /// This time, `seconds` later, saturating at the end of the range.
     #[must_use]
     pub const fn plus_seconds(self, seconds: u64) -> Self {

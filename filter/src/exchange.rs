@@ -7,6 +7,7 @@ use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types;
 
 use crate::host::{self, HostError};
+use crate::replay_guard;
 
 /// The context of one request, bound to one authorizer and so to one revision.
 pub(crate) struct Exchange {
@@ -19,13 +20,20 @@ impl Exchange {
     }
 
     fn authorize(&self) -> Authorization {
-        let Ok(headers) = host::request_headers() else {
-            return self.authorizer.host_failure();
-        };
-        match (headers.request_head(), host::now()) {
-            (Some(head), Ok(now)) => self.authorizer.authorize(&head, now),
-            _ => self.authorizer.host_failure(),
+        self.decide().unwrap_or_else(|HostError| self.authorizer.host_failure())
+    }
+
+    fn decide(&self) -> Result<Authorization, HostError> {
+        let headers = host::request_headers()?;
+        let head = headers.request_head().ok_or(HostError)?;
+        let now = host::now()?;
+        let authorization = self.authorizer.authorize(&head, now);
+        for once in authorization.use_once() {
+            if !replay_guard::claim(once, now)? {
+                return Ok(self.authorizer.replayed());
+            }
         }
+        Ok(authorization)
     }
 
     fn remove_owned_trailers(&self) -> Result<(), HostError> {

@@ -22,6 +22,7 @@ impl HeaderMap {
                 b":method" => head.method.replace(value),
                 b":authority" => head.authority.replace(value),
                 b":path" => head.path.replace(value),
+                b":scheme" => head.scheme.replace(value),
                 _ => {
                     head.headers.push((name, value));
                     None

@@ -4,6 +4,8 @@
 //! the reason of a local reply. What a request can reach is called here without them: bytes in, bytes out, and every
 //! status other than "ok" an error.
 
+use std::num::NonZeroU32;
+
 use authz::{Reply, UnixTime};
 use proxy_wasm::hostcalls;
 use proxy_wasm::types::{BufferType, LogLevel, MapType};
@@ -72,6 +74,28 @@ pub(crate) fn record(decision: &str) -> Result<(), HostError> {
     abi::set_property(DECISION_PROPERTY.as_bytes(), decision.as_bytes())
 }
 
+/// Whether a value was stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stored {
+    /// It was.
+    Yes,
+    /// Another worker was faster.
+    Overtaken,
+}
+
+/// A value that all workers share, and its version; empty and without version if there is none.
+pub(crate) fn shared_data(name: &str) -> Result<(Vec<u8>, Option<NonZeroU32>), HostError> {
+    let mut bytes = HostBytes::default();
+    let version = abi::get_shared_data(name.as_bytes(), &mut bytes)?;
+    Ok((bytes.into_vec(), version))
+}
+
+/// Stores a value that all workers share, if its version is still this one.
+pub(crate) fn set_shared_data(name: &str, value: &[u8], version: Option<NonZeroU32>) -> Result<Stored, HostError> {
+    let was_stored = abi::set_shared_data(name.as_bytes(), value, version)?;
+    Ok(if was_stored { Stored::Yes } else { Stored::Overtaken })
+}
+
 /// Answers the client. `reason` is for the proxy's access log (Envoy: `%RESPONSE_CODE_DETAILS%`), never for the client.
 pub(crate) fn send_reply(reply: &Reply, reason: &str) -> Result<(), HostError> {
     let headers: Vec<_> = reply.headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
@@ -101,6 +125,7 @@ use abi::HostBytes;
     reason = "the ABI passes pointers; each block says why it is sound, and nothing else in the filter is unsafe"
 )]
 mod abi {
+    use std::num::NonZeroU32;
     use std::ptr;
 
     use proxy_wasm::types::MapType;
@@ -119,6 +144,14 @@ mod abi {
         ) -> u32;
         fn proxy_remove_header_map_value(map: MapType, name: *const u8, name_size: usize) -> u32;
         fn proxy_set_property(path: *const u8, path_size: usize, value: *const u8, value_size: usize) -> u32;
+        fn proxy_get_shared_data(
+            name: *const u8,
+            name_size: usize,
+            data: *mut *mut u8,
+            size: *mut usize,
+            version: *mut u32,
+        ) -> u32;
+        fn proxy_set_shared_data(name: *const u8, name_size: usize, data: *const u8, size: usize, version: u32) -> u32;
         fn proxy_get_current_time_nanoseconds(time: *mut u64) -> u32;
         fn proxy_send_local_response(
             status: u32,
@@ -135,9 +168,13 @@ mod abi {
     /// No gRPC status: the host derives one from the HTTP status.
     const NO_GRPC_STATUS: i32 = -1;
 
+    const STATUS_OK: u32 = 0;
+    const STATUS_NOT_FOUND: u32 = 1;
+    const STATUS_CAS_MISMATCH: u32 = 8;
+
     const fn ok(status: u32) -> Result<(), HostError> {
         match status {
-            0 => Ok(()),
+            STATUS_OK => Ok(()),
             _ => Err(HostError),
         }
     }
@@ -183,6 +220,30 @@ mod abi {
     pub(super) fn set_property(path: &[u8], value: &[u8]) -> Result<(), HostError> {
         // SAFETY: as above.
         ok(unsafe { proxy_set_property(path.as_ptr(), path.len(), value.as_ptr(), value.len()) })
+    }
+
+    pub(super) fn get_shared_data(name: &[u8], bytes: &mut HostBytes) -> Result<Option<NonZeroU32>, HostError> {
+        let mut version = 0;
+        // SAFETY: the host reads a live slice, and writes one pointer, one size and one number to places that outlive the
+        // call.
+        let status = unsafe {
+            proxy_get_shared_data(name.as_ptr(), name.len(), &raw mut bytes.data, &raw mut bytes.size, &raw mut version)
+        };
+        match status {
+            STATUS_NOT_FOUND => Ok(None),
+            status => ok(status).map(|()| NonZeroU32::new(version)),
+        }
+    }
+
+    /// Whether it was stored; without a version it is stored whatever is there.
+    pub(super) fn set_shared_data(name: &[u8], value: &[u8], version: Option<NonZeroU32>) -> Result<bool, HostError> {
+        let version = version.map_or(0, NonZeroU32::get);
+        // SAFETY: pointers and lengths are those of live slices, which the host only reads.
+        let status = unsafe { proxy_set_shared_data(name.as_ptr(), name.len(), value.as_ptr(), value.len(), version) };
+        match status {
+            STATUS_CAS_MISMATCH => Ok(false),
+            status => ok(status).map(|()| true),
+        }
     }
 
     pub(super) fn get_current_time_nanoseconds() -> Result<u64, HostError> {

@@ -7,6 +7,7 @@ mod exchange;
 mod header_map;
 mod host;
 mod plugin;
+mod replay_guard;
 
 /// The entry point, which the SDK's macro exports.
 mod start {

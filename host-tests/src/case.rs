@@ -11,7 +11,10 @@ use serde_json::Value;
 use crate::client::Request;
 use crate::keys::KeyRing;
 use crate::outcome::Outcome;
-use crate::token::TokenSpec;
+use crate::token::{ProofSpec, TokenSpec};
+
+const PATH: &str = "/orders";
+const HOST: &str = "api.example.com";
 
 /// A file of cases that share one bundle.
 #[derive(Debug, Deserialize)]
@@ -45,6 +48,10 @@ pub struct Case {
     pub token: Option<TokenSpec>,
     /// A second token, for `{second}` in `headers`, `authorization` and `path`, where `{token}` stands for the first.
     pub second: Option<TokenSpec>,
+    /// A proof of possession, for the `DPoP` header; the authority that it names is that of the case.
+    pub proof: Option<ProofSpec>,
+    /// What must become of the very same request when it is sent again.
+    pub again: Option<Expectation>,
     /// The `Authorization` headers, `{token}` standing for the token; one `Bearer {token}` if there is a token.
     pub authorization: Option<Vec<String>>,
     /// What must become of it.
@@ -149,14 +156,21 @@ impl Case {
         let mut headers: Vec<_> =
             authorization.iter().map(|value| (b"authorization".to_vec(), filled(value))).collect();
         headers.extend(self.headers.iter().map(|(name, value)| (bytes(name), filled(value))));
+        if let Some(proof) = &self.proof {
+            let (host, path) = (self.host.as_deref().unwrap_or(HOST), self.path.as_deref().unwrap_or(PATH));
+            let path = path.split('?').next().unwrap_or(path);
+            let method = self.method.as_deref().unwrap_or("GET");
+            let proof = proof.mint(keys, now, method, &format!("http://{host}{path}"), &token)?;
+            headers.push((b"dpop".to_vec(), proof.into_bytes()));
+        }
         if let Some(bulk) = &self.bulk {
             let header = (bytes(&bulk.name), bytes(&bulk.text.repeat(bulk.times)));
             headers.extend(std::iter::repeat_n(header, bulk.headers));
         }
         Ok(Request {
             method: bytes(self.method.as_deref().unwrap_or("GET")),
-            path: filled(self.path.as_deref().unwrap_or("/orders")),
-            host: bytes(self.host.as_deref().unwrap_or("api.example.com")),
+            path: filled(self.path.as_deref().unwrap_or(PATH)),
+            host: bytes(self.host.as_deref().unwrap_or(HOST)),
             headers,
         })
     }

@@ -41,6 +41,7 @@ impl Request {
             method: Some(&self.method),
             authority: Some(&self.host),
             path: Some(&self.path),
+            scheme: Some(b"http"),
             headers: self.headers.iter().map(|(name, value)| (&name[..], &value[..])).collect(),
         }
     }

@@ -76,6 +76,17 @@ impl SigningKey {
         common.into_iter().chain(self.jwk_members()).collect()
     }
 
+    /// The public key and nothing else: the form of RFC 7638 and of a proof of possession.
+    pub fn bare_jwk(&self) -> Value {
+        self.jwk_members().into_iter().collect()
+    }
+
+    /// The thumbprint (RFC 7638).
+    pub fn thumbprint(&self) -> String {
+        // The members are those that are required, and a map of this kind is sorted by name.
+        URL_SAFE_NO_PAD.encode(sha256(self.bare_jwk().to_string().as_bytes()))
+    }
+
     /// The bytes that everybody knows of this key: what an attacker would try as an HMAC secret.
     pub fn public_bytes(&self) -> Vec<u8> {
         self.jwk().to_string().into_bytes()
@@ -129,6 +140,11 @@ impl SigningKey {
 /// HMAC with a key of the caller's choice, for forged tokens.
 pub fn hmac_sha256(secret: &[u8], message: &[u8]) -> Vec<u8> {
     hmac_tag(hmac::HMAC_SHA256, secret, message)
+}
+
+/// SHA-256.
+pub fn sha256(message: &[u8]) -> Vec<u8> {
+    aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, message).as_ref().to_vec()
 }
 
 fn hmac_tag(algorithm: hmac::Algorithm, secret: &[u8], message: &[u8]) -> Vec<u8> {

@@ -5,6 +5,7 @@
 
 mod api_key;
 mod cookie;
+mod dpop;
 mod place;
 mod query;
 
@@ -17,13 +18,18 @@ pub(crate) use place::Place;
 pub(crate) use query::without as target_without;
 
 use crate::bundle::reader::{Node, Unique};
-use crate::http::RequestHead;
+use crate::http::{AccessRequest, RequestHead};
 use crate::jwt::TrustedIssuers;
 use crate::policy::Names;
-use crate::principal::Principal;
+use crate::principal::{Confirmation, Identity, Principal};
 use crate::reason::Reason;
 use crate::time::UnixTime;
+use crate::use_once::UseOnce;
+use dpop::DpopSettings;
 use place::HeaderPlaces;
+
+/// The scheme of tokens that are bound to a key (RFC 9449 section 7.1).
+const DPOP: &str = "DPoP";
 
 /// The credentials that a bundle knows, in the order in which rules number them.
 #[derive(Debug)]
@@ -43,8 +49,8 @@ struct Credential {
 
 #[derive(Debug)]
 enum Kind {
-    /// A JWT of one of these issuers; none stands for all.
-    Jwt { issuers: Option<Vec<String>> },
+    /// A JWT of one of these issuers; none stands for all. With settings for proofs of possession, if any are understood.
+    Jwt { issuers: Option<Vec<String>>, dpop: Option<DpopSettings> },
     /// An API key.
     ApiKey,
 }
@@ -60,7 +66,8 @@ pub(crate) struct Presented<'r> {
 impl Default for Credentials {
     /// A bearer token in `Authorization` (RFC 6750 section 2.1).
     fn default() -> Self {
-        let bearer = Credential { kind: Kind::Jwt { issuers: None }, places: vec![Place::bearer()], strip: false };
+        let bearer =
+            Credential { kind: Kind::Jwt { issuers: None, dpop: None }, places: vec![Place::bearer()], strip: false };
         Self::new(vec![bearer])
     }
 }
@@ -105,22 +112,15 @@ impl Credentials {
 
     /// Verifies every credential that was presented. One that does not hold refuses the request, on public paths too: it
     /// is never taken for absent.
-    pub(crate) fn authenticate(
-        &self,
-        presented: &[Presented<'_>],
-        issuers: &TrustedIssuers,
-        api_keys: &ApiKeys,
-        now: UnixTime,
-    ) -> Result<Principal, Reason> {
-        let verify = |presented: &Presented<'_>| {
+    pub(crate) fn authenticate(&self, presented: &[Presented<'_>], scene: &Scene<'_>) -> Result<Principal, Reason> {
+        let mut principal = Principal::default();
+        for presented in presented {
             let credential = self.credentials.get(presented.credential).ok_or(Reason::CredentialMalformed)?;
-            let identity = match &credential.kind {
-                Kind::Jwt { issuers: accepted } => issuers.authenticate(&presented.value, accepted.as_deref(), now)?,
-                Kind::ApiKey => Rc::new(api_keys.authenticate(&presented.value, now)?),
-            };
-            Ok((presented.credential, identity))
-        };
-        Ok(Principal { identities: presented.iter().map(verify).collect::<Result<_, _>>()? })
+            let (identity, once) = credential.verify(presented, scene)?;
+            principal.identities.push((presented.credential, identity));
+            principal.use_once.extend(once);
+        }
+        Ok(principal)
     }
 
     /// The places from which credentials are removed before the request goes upstream.
@@ -132,18 +132,48 @@ impl Credentials {
     }
 }
 
+/// What credentials are verified with.
+pub(crate) struct Scene<'s> {
+    pub(crate) head: &'s RequestHead<'s>,
+    pub(crate) request: &'s AccessRequest<'s>,
+    pub(crate) issuers: &'s TrustedIssuers,
+    pub(crate) api_keys: &'s ApiKeys,
+    pub(crate) now: UnixTime,
+}
+
 impl Credential {
+    fn verify(&self, presented: &Presented<'_>, scene: &Scene<'_>) -> Result<(Rc<Identity>, Option<UseOnce>), Reason> {
+        let (accepted, dpop) = match &self.kind {
+            Kind::ApiKey => return Ok((Rc::new(scene.api_keys.authenticate(&presented.value, scene.now)?), None)),
+            Kind::Jwt { issuers, dpop } => (issuers.as_deref(), dpop.as_ref()),
+        };
+        let identity = scene.issuers.authenticate(&presented.value, accepted, scene.now)?;
+        // A token that is bound to a key is not a bearer token: whoever stole it does not have the key. And the other way
+        // round, what is sent as bound must be (RFC 9449 section 7.1 and 7.2).
+        let once = match (&identity.confirmation, presented.place.has_scheme(DPOP), dpop) {
+            (Confirmation::None, false, _) => None,
+            (Confirmation::Key(jkt), true, Some(dpop)) => {
+                Some(dpop.verify(scene.head, scene.request, &presented.value, jkt, scene.now)?)
+            }
+            (Confirmation::None | Confirmation::Key(_) | Confirmation::Unknown, _, _) => {
+                return Err(Reason::ProofMissing);
+            }
+        };
+        Ok((identity, once))
+    }
+
     fn read(node: &Node<'_>, names: &Names<'_>, unique_names: &Unique, unique_places: &Unique) -> Option<Self> {
-        let fields = node.object(&["name", "type", "from", "issuers", "strip"])?;
+        let fields = node.object(&["name", "type", "from", "issuers", "dpop", "strip"])?;
         let name = fields.required("name").and_then(|node| unique_names.claim("credential", node.text()?, &node));
         let issuers = fields.optional("issuers").map_or(Some(None), |node| {
             node.filled_list(|item| names.issuers(item)).map(|names| Some(names.into_iter().flatten().collect()))
         });
-        let kind = fields.required("type").and_then(|node| match (node.text()?, issuers?) {
-            ("jwt", issuers) => Some(Kind::Jwt { issuers }),
-            ("api_key", None) => Some(Kind::ApiKey),
-            ("api_key", Some(_)) => node.refuse("an API key has no issuer; remove `issuers`"),
-            (other, _) => node.refuse(format!("`{other}` is not a type of credential; write `jwt` or `api_key`")),
+        let dpop = fields.optional("dpop").map_or(Some(None), |node| DpopSettings::read(&node).map(Some));
+        let kind = fields.required("type").and_then(|node| match (node.text()?, issuers?, dpop?) {
+            ("jwt", issuers, dpop) => Some(Kind::Jwt { issuers, dpop }),
+            ("api_key", None, None) => Some(Kind::ApiKey),
+            ("api_key", _, _) => node.refuse("an API key has no issuer and no proof; remove `issuers` and `dpop`"),
+            (other, _, _) => node.refuse(format!("`{other}` is not a type of credential; write `jwt` or `api_key`")),
         });
         let places = fields.required("from").and_then(|node| node.filled_list(|item| Place::read(item, unique_places)));
         let strip = fields.optional("strip").map_or(Some(false), |node| node.flag());

@@ -58,6 +58,11 @@ impl Place {
         matches!(self, Self::Header { name: own, .. } if name.eq_ignore_ascii_case(own.as_bytes()))
     }
 
+    /// Whether this is a header with this scheme.
+    pub(super) fn has_scheme(&self, wanted: &str) -> bool {
+        matches!(self, Self::Header { scheme: Some(scheme), .. } if scheme.eq_ignore_ascii_case(wanted))
+    }
+
     /// The name of the cookie.
     pub(crate) fn cookie(&self) -> Option<&str> {
         match self {

@@ -10,6 +10,7 @@ use crate::credential::{self, Place};
 use crate::http::RequestHead;
 use crate::principal::Principal;
 use crate::reason::Reason;
+use crate::use_once::UseOnce;
 
 /// What the proxy has to do. There is nothing between forwarding and refusing.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,6 +56,21 @@ pub(crate) fn forward(
         edits.set.push((":path".to_owned(), target));
     }
     Ok(edits)
+}
+
+/// What must not have been used before: the proofs that credentials brought along and, where the rule says `once`, the
+/// token itself. A token that cannot be told from others, or never ends, cannot be used once.
+pub(crate) fn use_once(principal: &Principal, once: Option<usize>) -> Result<Vec<UseOnce>, Reason> {
+    let mut use_once = principal.use_once.clone();
+    if let Some(credential) = once {
+        let identity = principal.identity(credential).ok_or(Reason::ObligationFailed)?;
+        let (Some(issuer), Some(token_id), Some(until)) = (&identity.issuer, &identity.token_id, identity.good_until)
+        else {
+            return Err(Reason::ObligationFailed);
+        };
+        use_once.push(UseOnce::new(&[b"token", issuer.as_bytes(), token_id.as_bytes()], until));
+    }
+    Ok(use_once)
 }
 
 impl HeaderEdits {

@@ -42,6 +42,8 @@ fn www_authenticate(reason: Reason, challenge: Option<&Challenge>) -> Option<Str
             Some(format!(r#"Bearer error="insufficient_user_authentication"{acr_values}{max_age}"#))
         }
         (Reason::CredentialMissing, None) => Some("Bearer".to_owned()),
+        // RFC 9449 section 7.1.
+        (Reason::ProofInvalid, None) => Some(r#"DPoP error="invalid_dpop_proof""#.to_owned()),
         (Reason::CredentialRepeated, None) => Some(r#"Bearer error="invalid_request""#.to_owned()),
         (reason, None) if reason.status() == 401 => Some(r#"Bearer error="invalid_token""#.to_owned()),
         _ => None,

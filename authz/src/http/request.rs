@@ -10,6 +10,8 @@ pub struct RequestHead<'r> {
     pub method: Option<&'r [u8]>,
     /// The authority that the client addressed, with or without port.
     pub authority: Option<&'r [u8]>,
+    /// The scheme, `http` or `https`, as the client used it.
+    pub scheme: Option<&'r [u8]>,
     /// The request target as it will go upstream.
     pub path: Option<&'r [u8]>,
     /// Every header in order, repeated ones repeated, names in the host's own spelling.

@@ -56,7 +56,7 @@ pub(super) fn read_secrets(node: &Node<'_>, allowed: &[Algorithm], unique: &Uniq
 
 /// The verification keys of one JWK; none if it is not for us. Whether it is comes first: how an encryption key is made is
 /// none of our business.
-fn read_public_key(node: &Node<'_>, allowed: &[Algorithm], unique: &Unique) -> Option<Vec<VerificationKey>> {
+pub(super) fn read_public_key(node: &Node<'_>, allowed: &[Algorithm], unique: &Unique) -> Option<Vec<VerificationKey>> {
     let fields = node.open_object()?;
     if let Some(member) = PRIVATE_MEMBERS.into_iter().find(|member| fields.optional(member).is_some()) {
         return node.refuse(format!(

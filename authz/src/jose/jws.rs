@@ -20,15 +20,19 @@ pub(crate) struct UnverifiedJws<'t> {
     signature: Vec<u8>,
 }
 
-/// What is read of a JOSE header. `jwk`, `jku`, `x5u` and `x5c` are not: a token cannot bring its own key
-/// (CVE-2018-0114, CVE-2026-27962).
+/// What is read of a JOSE header. `jku`, `x5u` and `x5c` are not, and `jwk` only in a proof of possession: a token cannot
+/// bring its own key (CVE-2018-0114, CVE-2026-27962).
 #[derive(Debug)]
 pub(crate) struct Header {
     pub(crate) algorithm: Algorithm,
     pub(crate) key_id: Option<String>,
     /// `typ` as it is written.
     token_type: Option<String>,
+    jwk: Option<Value>,
 }
+
+/// The type of a proof of possession (RFC 9449 section 4.2).
+const PROOF_TYPE: &str = "dpop+jwt";
 
 /// A token whose signature is that of the key it was checked with. Can only be had from [`UnverifiedJws::verify`].
 #[derive(Debug)]
@@ -95,6 +99,11 @@ impl Header {
         self.token_type.as_deref().map(normalized_type)
     }
 
+    /// The key that a proof of possession brings along; none for every other type of token.
+    pub(super) fn proof_key(&self) -> Option<&Value> {
+        self.jwk.as_ref().filter(|_| self.normalized_type().as_deref() == Some(PROOF_TYPE))
+    }
+
     fn parse(text: &[u8]) -> Result<Self, Reason> {
         let Ok(Value::Object(members)) = json::parse(text) else {
             return Err(Reason::TokenMalformed);
@@ -120,6 +129,7 @@ impl Header {
             algorithm: Algorithm::from_name(algorithm).ok_or(Reason::AlgorithmRefused)?,
             key_id: key_id.map(str::to_owned),
             token_type: token_type.map(str::to_owned),
+            jwk: members.get("jwk").cloned(),
         })
     }
 }

@@ -5,9 +5,11 @@ pub(crate) mod base64url;
 mod jwk;
 mod jws;
 mod key_set;
+mod proof_key;
 mod roca;
 mod signature;
 
 pub use algorithm::Algorithm;
 pub(crate) use jws::{UnverifiedJws, VerifiedJws, normalized_type};
 pub(crate) use key_set::KeySet;
+pub(crate) use proof_key::proof_key;

@@ -8,7 +8,7 @@ use super::claims::{self, Times};
 use super::issuer::TrustedIssuer;
 use super::matcher::Match;
 use crate::jose::VerifiedJws;
-use crate::principal::{Attribute, Identity};
+use crate::principal::{Attribute, Confirmation, Identity};
 use crate::reason::Reason;
 use crate::time::UnixTime;
 
@@ -37,11 +37,6 @@ impl TrustedIssuer {
     ) -> Result<Validated, Reason> {
         claims::text(&claims, "sub")?;
         let token_id = claims::text(&claims, "jti")?.map(str::to_owned);
-        // A token that is bound to a key or certificate is not a bearer token: whoever stole it does not have the key
-        // (RFC 7800 section 3, RFC 9449 section 7.1).
-        if claims.contains_key("cnf") {
-            return Err(Reason::ProofMissing);
-        }
         let times = Times::read(&claims)?;
         if !self.token_types.contains(&jws.header().normalized_type()) {
             return Err(Reason::TypeMismatch);
@@ -61,6 +56,8 @@ impl TrustedIssuer {
             token_id,
             key_id: jws.header().key_id.clone(),
             issued_at: times.issued_at,
+            confirmation: confirmation(&claims),
+            good_until: Some(good_until),
             audience,
             scopes: self.mapping.scopes(&claims),
             roles: self.mapping.roles(&claims),
@@ -125,5 +122,18 @@ impl TrustedIssuer {
             .max(times.issued_at)
             .map_or(UnixTime::from_millis(0), |from| from.minus_seconds(self.leeway_seconds));
         Ok((good_from, good_until))
+    }
+}
+
+/// RFC 7800 section 3.1: what the claim `cnf` binds a token to. More than one binding, or one of a kind that we do not
+/// know, is not taken for one that we do.
+fn confirmation(claims: &Map<String, Value>) -> Confirmation {
+    let Some(cnf) = claims.get("cnf") else {
+        return Confirmation::None;
+    };
+    let mut members = cnf.as_object().into_iter().flatten();
+    match (members.next(), members.next()) {
+        (Some((name, Value::String(thumbprint))), None) if name == "jkt" => Confirmation::Key(thumbprint.clone()),
+        _ => Confirmation::Unknown,
     }
 }

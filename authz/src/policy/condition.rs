@@ -134,6 +134,11 @@ impl Condition {
         Some(condition)
     }
 
+    /// The index of the credential that this is about.
+    pub(super) const fn credential(&self) -> usize {
+        self.credential
+    }
+
     /// Whether the condition holds for a principal.
     pub(super) fn evaluate(&self, principal: &Principal, now: UnixTime) -> Outcome {
         let own = principal

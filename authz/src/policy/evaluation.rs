@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use super::condition::{Lack, Outcome};
+use super::condition::{Condition, Lack, Outcome};
 use super::names::Names;
 use super::rule::{Kind, Rule};
 use crate::bundle::reader::{Node, Unique};
@@ -24,6 +24,8 @@ pub(crate) struct Verdict {
     /// The rule that decided or, where one thing is missing, the rule that would have permitted.
     pub(crate) rule: Option<Rc<str>>,
     pub(crate) challenge: Option<Challenge>,
+    /// The index of the credential that may be used once under the rule.
+    pub(crate) once: Option<usize>,
 }
 
 /// What the client is told to come back with.
@@ -106,6 +108,8 @@ impl Verdict {
             }
             _ => None,
         };
-        Self { reason, rule: rule.map(|rule| Rc::clone(&rule.id)), challenge }
+        let is_once = reason == Reason::PermittedByRule && rule.is_some_and(|rule| rule.once);
+        let once = condition.filter(|_| is_once).map(Condition::credential);
+        Self { reason, rule: rule.map(|rule| Rc::clone(&rule.id)), challenge, once }
     }
 }

@@ -15,6 +15,8 @@ pub(super) struct Rule {
     pub(super) id: Rc<str>,
     pub(super) kind: Kind,
     pub(super) target: Target,
+    /// Whether a token may be used once under this rule.
+    pub(super) once: bool,
 }
 
 /// What a rule does, and to whom.
@@ -30,7 +32,7 @@ pub(super) enum Kind {
 
 impl Rule {
     pub(super) fn read(node: &Node<'_>, unique: &Unique, names: &Names<'_>) -> Option<Self> {
-        let fields = node.object(&["id", "effect", "public", "target", "condition"])?;
+        let fields = node.object(&["id", "effect", "public", "target", "condition", "once"])?;
         let id = fields.required("id").and_then(|node| {
             let id = read_id(&node)?;
             unique.claim("rule id", id, &node)?;
@@ -47,6 +49,7 @@ impl Rule {
             Some(node) => Condition::read(&node, names).map(Some),
             None => Some(None),
         };
+        let once = fields.optional("once").map_or(Some(false), |node| node.flag());
         let kind = match (effect?, public?, condition?) {
             (Effect::Permit, false, condition) => {
                 Some(Kind::Permit(condition.unwrap_or_else(Condition::authenticated)))
@@ -60,7 +63,11 @@ impl Rule {
                 node.refuse("`public` belongs to permit rules; a deny rule without `condition` applies to everybody")
             }
         };
-        Some(Self { id: id?, kind: kind?, target: target? })
+        let (kind, once) = (kind?, once?);
+        if let (true, Kind::PermitPublic | Kind::Deny(_)) = (once, &kind) {
+            return node.refuse("`once` belongs to permit rules that are not public: it is about the token");
+        }
+        Some(Self { id: id?, kind, target: target?, once })
     }
 
     /// Permit or deny.

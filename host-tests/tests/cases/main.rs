@@ -4,7 +4,7 @@ mod conformance;
 mod module;
 mod strict_host;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -25,7 +25,7 @@ use strict_host::StrictHost;
 const NOW: u64 = 1_800_000_000;
 
 /// Keys that the cases name.
-const KEYS: [&str; 14] = [
+const KEYS: [&str; 16] = [
     "rs256",
     "rs384",
     "rs512",
@@ -40,6 +40,8 @@ const KEYS: [&str; 14] = [
     "hs512",
     "second/es256",
     "stranger/es256",
+    "client/es256",
+    "client/eddsa",
 ];
 
 /// What all cases share.
@@ -96,14 +98,25 @@ fn natively(scene: &Scene, bundle: &str, case: &Case) -> Result<()> {
     let configuration = PluginConfiguration::parse(scene.plugin(bundle)?.as_bytes())?;
     let authorizer = Authorizer::new(configuration.into_bundle());
     let request = case.request(&scene.keys, NOW)?;
-    let authorization = authorizer.authorize(&request.head(), UnixTime::from_seconds(NOW));
-    check(&case.expect, &Outcome::of_authorization(&request, &authorization))
+    // The core remembers nothing; what was used once is remembered here, as a shell would.
+    let mut used = BTreeSet::new();
+    let mut send = || {
+        let authorization = authorizer.authorize(&request.head(), UnixTime::from_seconds(NOW));
+        let is_first = authorization.use_once().iter().all(|once| used.insert(*once.key()));
+        let authorization = if is_first { authorization } else { authorizer.replayed() };
+        Outcome::of_authorization(&request, &authorization)
+    };
+    check(&case.expect, &send())?;
+    case.again.as_ref().map_or(Ok(()), |again| check(again, &send()).context("again"))
 }
 
 fn in_strict_host(scene: &Scene, bundle: &str, case: &Case) -> Result<()> {
     let mut host = StrictHost::start(scene.plugin(bundle)?.as_bytes())?;
-    let outcome = host.handle(&case.request(&scene.keys, NOW)?, NOW)?;
-    check(&case.expect, &outcome)?;
+    let request = case.request(&scene.keys, NOW)?;
+    check(&case.expect, &host.handle(&request, NOW)?)?;
+    if let Some(again) = &case.again {
+        check(again, &host.handle(&request, NOW)?).context("again")?;
+    }
     // The same worker serves the next good request.
     check(&healthy(), &host.handle(&Request::get("/healthz"), NOW)?).context("afterwards")
 }
@@ -113,7 +126,15 @@ fn in_envoy(scene: &Scene, bundle: &str, case: &Case) -> Result<()> {
     let mut connection = Connection::open(address)?;
     let request = case.request(&scene.keys, host_tests::now())?;
     let expected = case.envoy.as_ref().unwrap_or(&case.expect);
-    check(expected, &scene.send(&mut connection, request, &case.name)?)?;
+    check(expected, &scene.send(&mut connection, request.clone(), &case.name)?)?;
+    if let Some(again) = &case.again {
+        // On new connections, so that every worker is asked.
+        for attempt in 0..6 {
+            let tag = format!("{} (again {attempt})", case.name);
+            let outcome = scene.send(&mut Connection::open(address)?, request.clone(), &tag)?;
+            check(again, &outcome).context("again")?;
+        }
+    }
     // A connection belongs to one worker: the same worker serves the next good request. Where Envoy has closed it, enough
     // new ones reach every worker.
     let mut connections: Vec<Connection> = if connection.is_open() {

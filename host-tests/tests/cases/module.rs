@@ -6,6 +6,7 @@ use std::sync::Arc;
 use anyhow::{Context as _, Result, bail, ensure};
 use host_tests::client::{Connection, Request};
 use host_tests::envoy::{Envoy, Ports};
+use host_tests::token::TokenSpec;
 use libtest_mimic::Trial;
 use serde_json::json;
 
@@ -72,6 +73,15 @@ fn failing_host_calls(scene: &Scene) -> Result<()> {
     let mut host = StrictHost::start(scene.plugin("orders")?.as_bytes())?;
     let request =
         Request::get("/healthz").with("x-portcullis-subject", "admin").with("authorization", &scene.good_token(NOW)?);
+    // What may be used once and cannot be remembered must not pass.
+    let mut bound = StrictHost::start(scene.plugin("bound")?.as_bytes())?;
+    let token: TokenSpec = serde_json::from_value(json!({ "key": "es256", "claims": { "jti": "once" } }))?;
+    let once = Request::get("/transfers").with("authorization", &format!("Bearer {}", token.mint(&scene.keys, NOW)?));
+    for fault in [Fault::SharedDataUnavailable, Fault::SharedDataContended] {
+        let outcome = bound.handle_with_fault(&once, NOW, Some(fault))?;
+        ensure!((outcome.status, outcome.decided("reason")) == (503, Some("host_failure")), "{fault:?}: {outcome:?}");
+    }
+    ensure!(bound.handle(&once, NOW)?.status == 200, "what did not pass was not used");
     // A permit that cannot be put on record is not carried out; a refusal is.
     let unrecorded = host.handle_with_fault(&request, NOW, Some(Fault::RecordFails))?;
     ensure!(unrecorded.status == 503, "{unrecorded:?}");
@@ -169,7 +179,7 @@ fn refusals_look_the_same(scene: &Scene) -> Result<()> {
     let mut connection = Connection::open(scene.envoy.address("orders")?)?;
     let mut answers = BTreeSet::new();
     for token in bad_tokens {
-        let token: host_tests::token::TokenSpec = serde_json::from_str(token)?;
+        let token: TokenSpec = serde_json::from_str(token)?;
         let token = format!("Bearer {}", token.mint(&scene.keys, host_tests::now())?);
         let mut response = connection.send(&Request::get("/orders").with("authorization", &token))?;
         response.headers.retain(|(name, _)| name != "date");

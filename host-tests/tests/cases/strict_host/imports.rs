@@ -7,6 +7,8 @@ use wasmtime::{Caller, Extern, Linker, Memory, Module};
 use super::{Fault, State, UNUSED_IMPORTS};
 
 const OK: i32 = 0;
+const NOT_FOUND: i32 = 1;
+const CAS_MISMATCH: i32 = 8;
 const INTERNAL_FAILURE: i32 = 10;
 const REQUEST_HEADERS: i32 = 0;
 const REQUEST_TRAILERS: i32 = 1;
@@ -93,8 +95,42 @@ pub fn define_imports(linker: &mut Linker<State>) -> Result<()> {
             Ok(OK)
         },
     )?;
+    define_shared_data(linker)?;
     define_local_response(linker)?;
     define_wasi(linker)
+}
+
+fn define_shared_data(linker: &mut Linker<State>) -> Result<()> {
+    linker.func_wrap(
+        "env",
+        "proxy_get_shared_data",
+        |mut caller: Caller<'_, State>, name: i32, name_size: i32, data: i32, size: i32, version: i32| {
+            let name = read(&mut caller, name, name_size)?;
+            if caller.data().fault == Some(Fault::SharedDataUnavailable) {
+                return Ok(INTERNAL_FAILURE);
+            }
+            let Some((value, number)) = caller.data().shared_data.get(&name).cloned() else {
+                return Ok(NOT_FOUND);
+            };
+            write(&mut caller, version, &number.to_le_bytes())?;
+            hand_over(&mut caller, &value, data, size)
+        },
+    )?;
+    linker.func_wrap(
+        "env",
+        "proxy_set_shared_data",
+        |mut caller: Caller<'_, State>, name: i32, name_size: i32, data: i32, size: i32, version: i32| {
+            let (name, value) = (read(&mut caller, name, name_size)?, read(&mut caller, data, size)?);
+            let current = caller.data().shared_data.get(&name).map_or(0, |(_, number)| *number);
+            let is_overtaken = caller.data().fault == Some(Fault::SharedDataContended);
+            if is_overtaken || (version != 0 && u32::try_from(version)? != current) {
+                return Ok(CAS_MISMATCH);
+            }
+            caller.data_mut().shared_data.insert(name, (value, current.saturating_add(1)));
+            wasmtime::Result::Ok(OK)
+        },
+    )?;
+    Ok(())
 }
 
 fn define_local_response(linker: &mut Linker<State>) -> Result<()> {

@@ -21,15 +21,17 @@ const MEMORY_BYTES: usize = 16 * 1024 * 1024;
 
 /// What the module may import, and no more: a host refuses to load a module with an import that it does not know.
 /// The filter itself uses the first group; the second comes with the SDK's default callbacks and is never called.
-pub const USED_IMPORTS: [&str; 12] = [
+pub const USED_IMPORTS: [&str; 14] = [
     "env.proxy_get_buffer_bytes",
     "env.proxy_get_current_time_nanoseconds",
     "env.proxy_get_header_map_pairs",
+    "env.proxy_get_shared_data",
     "env.proxy_log",
     "env.proxy_remove_header_map_value",
     "env.proxy_replace_header_map_value",
     "env.proxy_send_local_response",
     "env.proxy_set_property",
+    "env.proxy_set_shared_data",
     "wasi_snapshot_preview1.environ_get",
     "wasi_snapshot_preview1.environ_sizes_get",
     "wasi_snapshot_preview1.fd_write",
@@ -37,7 +39,7 @@ pub const USED_IMPORTS: [&str; 12] = [
 ];
 
 /// See [`USED_IMPORTS`]. Kong's host does not load a module that imports `proxy_get_log_level`: it must not appear here.
-pub const UNUSED_IMPORTS: [&str; 24] = [
+pub const UNUSED_IMPORTS: [&str; 22] = [
     "env.proxy_add_header_map_value",
     "env.proxy_call_foreign_function",
     "env.proxy_close_stream",
@@ -47,7 +49,6 @@ pub const UNUSED_IMPORTS: [&str; 24] = [
     "env.proxy_enqueue_shared_queue",
     "env.proxy_get_header_map_value",
     "env.proxy_get_property",
-    "env.proxy_get_shared_data",
     "env.proxy_get_status",
     "env.proxy_grpc_call",
     "env.proxy_grpc_cancel",
@@ -59,7 +60,6 @@ pub const UNUSED_IMPORTS: [&str; 24] = [
     "env.proxy_resolve_shared_queue",
     "env.proxy_set_buffer_bytes",
     "env.proxy_set_header_map_pairs",
-    "env.proxy_set_shared_data",
     "env.proxy_set_tick_period_milliseconds",
     "wasi_snapshot_preview1.proc_exit",
 ];
@@ -83,6 +83,10 @@ pub enum Fault {
     ClockFails,
     /// Putting the decision on record reports a failure.
     RecordFails,
+    /// Reading shared data reports a failure.
+    SharedDataUnavailable,
+    /// Another worker is always faster at writing shared data.
+    SharedDataContended,
 }
 
 struct State {
@@ -94,6 +98,7 @@ struct State {
     trailers: Vec<(Vec<u8>, Vec<u8>)>,
     reply: Option<Outcome>,
     properties: BTreeMap<Vec<u8>, Vec<u8>>,
+    shared_data: BTreeMap<Vec<u8>, (Vec<u8>, u32)>,
     log: String,
 }
 
@@ -132,6 +137,7 @@ impl StrictHost {
             trailers: Vec::new(),
             reply: None,
             properties: BTreeMap::new(),
+            shared_data: BTreeMap::new(),
             log: String::new(),
         };
         let mut store = Store::new(module.engine(), state);

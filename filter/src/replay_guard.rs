@@ -1,0 +1,73 @@
+//! The memory of what was used once, shared by all workers through the host's shared data.
+//!
+//! Shared data is never evicted by the host, so it is kept in a fixed number of buckets, each with a bounded number of
+//! entries; entries that are of no use any more are dropped when a bucket is written. A bucket that is full refuses: what
+//! cannot be remembered must not pass.
+
+use std::hash::{BuildHasher as _, Hasher as _, RandomState};
+
+use authz::{UnixTime, UseOnce};
+
+use crate::host::{self, HostError, Stored};
+
+/// The number of buckets, so that workers seldom write the same one.
+const BUCKETS: u8 = 64;
+
+/// Most live entries of a bucket: 260,000 in all, 8 MiB; with proofs that are good for a minute, 4,300 a second.
+const MAX_ENTRIES: usize = 4096;
+
+/// How often a write is tried again after another worker was faster.
+const ATTEMPTS: usize = 32;
+
+/// Key, end of life, and who claimed it.
+const ENTRY_BYTES: usize = UseOnce::KEY_BYTES + 8 + 8;
+
+/// Claims something that may be used once. `false` if it was used before.
+pub(crate) fn claim(once: &UseOnce, now: UnixTime) -> Result<bool, HostError> {
+    let bucket = once.key().first().map_or(0, |byte| byte % BUCKETS);
+    let name = format!("portcullis.once.{bucket}");
+    let claimant = RandomState::new().build_hasher().finish();
+    for _ in 0..ATTEMPTS {
+        let (bucket, version) = host::shared_data(&name)?;
+        let live = Bucket::live(&bucket, now);
+        if let Some(holder) = live.holder(once) {
+            return Ok(holder == claimant);
+        }
+        // A first write has no version to be checked against, so it is read again to see who was last.
+        match (host::set_shared_data(&name, &live.with(once, claimant)?, version)?, version) {
+            (Stored::Yes, Some(_)) => return Ok(true),
+            (Stored::Yes, None) | (Stored::Overtaken, _) => {}
+        }
+    }
+    Err(HostError)
+}
+
+/// The entries of a bucket that are still of use.
+struct Bucket(Vec<u8>);
+
+impl Bucket {
+    fn live(bytes: &[u8], now: UnixTime) -> Self {
+        let is_live = |entry: &&[u8]| number(entry, UseOnce::KEY_BYTES).is_some_and(|until| until > now.as_millis());
+        Self(bytes.chunks_exact(ENTRY_BYTES).filter(is_live).flatten().copied().collect())
+    }
+
+    fn holder(&self, once: &UseOnce) -> Option<u64> {
+        let entry = self.0.chunks_exact(ENTRY_BYTES).find(|entry| entry.starts_with(once.key()))?;
+        number(entry, UseOnce::KEY_BYTES + 8)
+    }
+
+    fn with(self, once: &UseOnce, claimant: u64) -> Result<Vec<u8>, HostError> {
+        let Self(mut bytes) = self;
+        if bytes.len() >= MAX_ENTRIES * ENTRY_BYTES {
+            return Err(HostError);
+        }
+        bytes.extend(once.key());
+        bytes.extend(once.until().as_millis().to_le_bytes());
+        bytes.extend(claimant.to_le_bytes());
+        Ok(bytes)
+    }
+}
+
+fn number(entry: &[u8], at: usize) -> Option<u64> {
+    Some(u64::from_le_bytes(*entry.get(at..)?.first_chunk()?))
+}
