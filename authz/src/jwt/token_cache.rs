@@ -11,9 +11,9 @@ use crate::limits::{MAX_CACHED_BYTES, MAX_CACHED_TOKENS};
 use crate::principal::Identity;
 use crate::time::UnixTime;
 
-/// What an entry takes besides the token itself, in bytes: its attributes, claims and places in maps, as measured in the
-/// module for tokens of 20 claims (`docs/tokens.md`).
-const ENTRY_OVERHEAD_BYTES: usize = 2048;
+/// What an entry takes, as a multiple of its token: token, attributes, claims and places in maps, as measured in the module
+/// (`docs/tokens.md`).
+const ENTRY_PER_TOKEN_BYTE: usize = 4;
 
 /// A bounded cache in two generations: when the young one is full it becomes the old one, and what was not used since
 /// then is forgotten. So every operation takes constant time.
@@ -49,7 +49,7 @@ impl TokenCache {
     }
 
     fn put(&mut self, token: Box<[u8]>, validated: Rc<Validated>) {
-        let bytes = token.len().saturating_mul(2).saturating_add(ENTRY_OVERHEAD_BYTES);
+        let bytes = token.len().saturating_mul(ENTRY_PER_TOKEN_BYTE);
         let full = self.young.entries.len() >= MAX_CACHED_TOKENS / 2
             || self.young.bytes.saturating_add(bytes) > MAX_CACHED_BYTES / 2;
         if full {

@@ -19,11 +19,12 @@ const MAX_MODULE_BYTES: u64 = 1_500_000;
 type Test = (&'static str, fn(&Scene) -> Result<()>);
 
 pub fn trials(scene: &Arc<Scene>) -> Vec<Trial> {
-    let tests: [Test; 9] = [
+    let tests: [Test; 10] = [
         ("imports_and_exports_are_those_that_are_listed", imports_and_exports),
         ("is_small", is_small),
         ("a_failing_host_call_never_lets_a_request_through", failing_host_calls),
         ("trailers_cannot_carry_an_identity", trailers),
+        ("remembered_tokens_stay_within_their_bound", remembered_tokens_are_bounded),
         ("memory_does_not_grow_with_requests", memory_is_flat),
         ("a_bad_configuration_is_refused_with_every_error_and_its_place", bad_configuration),
         ("envoy_refuses_a_bad_configuration_and_says_why", bad_configuration_in_envoy),
@@ -105,6 +106,25 @@ fn trailers(scene: &Scene) -> Result<()> {
     let sent =
         [("x-portcullis-subject", "admin"), ("X_Portcullis.Roles", "admin"), ("x-checksum", "1"), ("grpc-status", "0")];
     ensure!(host.handle_trailers(&sent)? == ["x-checksum", "grpc-status"]);
+    Ok(())
+}
+
+/// 100,000 principals, each with a token of its own, one after another: what is remembered of them is bounded.
+fn remembered_tokens_are_bounded(scene: &Scene) -> Result<()> {
+    let mut host = StrictHost::start(scene.plugin("orders")?.as_bytes())?;
+    ensure!(host.handle(&Request::get("/healthz"), NOW)?.status == 200);
+    let before = host.memory_bytes()?;
+    let mut token: TokenSpec =
+        serde_json::from_value(json!({ "key": "hs256", "claims": { "iss": "https://hmac.example.com/" } }))?;
+    for number in 0..100_000 {
+        token.claims.insert("sub".to_owned(), json!(format!("principal-{number}")));
+        let request =
+            Request::get("/orders").with("authorization", &format!("Bearer {}", token.mint(&scene.keys, NOW)?));
+        ensure!(host.handle(&request, NOW)?.status == 200, "principal {number}");
+    }
+    let grown = host.memory_bytes()?.saturating_sub(before);
+    let bound = authz::limits::MAX_CACHED_BYTES.saturating_mul(5).div_euclid(4);
+    ensure!(grown <= bound, "memory has grown by {grown} bytes, at most {bound} are declared");
     Ok(())
 }
 
