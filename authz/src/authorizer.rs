@@ -81,6 +81,11 @@ impl Authorizer {
         Self { bundle: None }
     }
 
+    /// Whether decisions need the certificate of the peer, which costs the host some calls.
+    pub fn needs_peer(&self) -> bool {
+        self.bundle.as_ref().is_some_and(|bundle| bundle.credentials.need_peer())
+    }
+
     /// Whether only Portcullis may set a header of this name, in whatever spelling.
     pub fn owns_header(&self, name: &[u8]) -> bool {
         self.bundle.as_ref().is_none_or(|bundle| bundle.identity_headers.contains(name))

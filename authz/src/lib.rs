@@ -39,7 +39,7 @@ pub use authorizer::{Authorization, Authorizer};
 pub use bundle::{Bundle, BundleError, BundleErrors, PluginConfiguration, Problem};
 pub use decision::{Decision, Effect, Revision};
 pub use effect::{Action, HeaderEdits, Reply};
-pub use http::{AccessRequest, Host, Path, RequestHead};
+pub use http::{AccessRequest, Host, Path, PeerCertificate, RequestHead};
 pub use jose::Algorithm;
 pub use reason::Reason;
 pub use time::UnixTime;

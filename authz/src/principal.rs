@@ -59,6 +59,8 @@ pub(crate) enum Confirmation {
     None,
     /// The key with this thumbprint (RFC 9449 section 6).
     Key(String),
+    /// The certificate with this thumbprint (RFC 8705 section 3.1).
+    Certificate(String),
     /// Something that we cannot check, so that it is never good.
     Unknown,
 }

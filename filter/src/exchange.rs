@@ -25,7 +25,9 @@ impl Exchange {
 
     fn decide(&self) -> Result<Authorization, HostError> {
         let headers = host::request_headers()?;
-        let head = headers.request_head().ok_or(HostError)?;
+        let mut head = headers.request_head().ok_or(HostError)?;
+        let peer = if self.authorizer.needs_peer() { host::peer_certificate()? } else { None };
+        head.peer = peer.as_ref().map(host::Peer::certificate);
         let now = host::now()?;
         let authorization = self.authorizer.authorize(&head, now);
         for once in authorization.use_once() {

@@ -6,7 +6,7 @@
 
 use std::num::NonZeroU32;
 
-use authz::{Reply, UnixTime};
+use authz::{PeerCertificate, Reply, UnixTime};
 use proxy_wasm::hostcalls;
 use proxy_wasm::types::{BufferType, LogLevel, MapType};
 
@@ -52,6 +52,45 @@ fn read_map(map: MapType) -> Result<HeaderMap, HostError> {
 pub(crate) fn now() -> Result<UnixTime, HostError> {
     let nanoseconds = abi::get_current_time_nanoseconds()?;
     Ok(UnixTime::from_millis(nanoseconds.checked_div(1_000_000).unwrap_or_default()))
+}
+
+/// What the host says of the peer's certificate.
+pub(crate) struct Peer {
+    uri_san: Option<Vec<u8>>,
+    dns_san: Option<Vec<u8>>,
+    subject_name: Option<Vec<u8>>,
+    sha256: Vec<u8>,
+}
+
+impl Peer {
+    pub(crate) fn certificate(&self) -> PeerCertificate<'_> {
+        PeerCertificate {
+            uri_san: self.uri_san.as_deref(),
+            dns_san: self.dns_san.as_deref(),
+            subject_name: self.subject_name.as_deref(),
+            sha256: &self.sha256,
+        }
+    }
+}
+
+/// The certificate of the peer; none if it presented none.
+pub(crate) fn peer_certificate() -> Result<Option<Peer>, HostError> {
+    let property = |name: &str| Ok(property(&["connection", name])?.filter(|value| !value.is_empty()));
+    let Some(sha256) = property("sha256_peer_certificate_digest")? else {
+        return Ok(None);
+    };
+    Ok(Some(Peer {
+        uri_san: property("uri_san_peer_certificate")?,
+        dns_san: property("dns_san_peer_certificate")?,
+        subject_name: property("subject_peer_certificate")?,
+        sha256,
+    }))
+}
+
+fn property(path: &[&str]) -> Result<Option<Vec<u8>>, HostError> {
+    let mut bytes = HostBytes::default();
+    let is_there = abi::get_property(path.join("\0").as_bytes(), &mut bytes)?;
+    Ok(is_there.then(|| bytes.into_vec()))
 }
 
 /// Removes all occurrences of a request header.
@@ -143,6 +182,7 @@ mod abi {
             value_size: usize,
         ) -> u32;
         fn proxy_remove_header_map_value(map: MapType, name: *const u8, name_size: usize) -> u32;
+        fn proxy_get_property(path: *const u8, path_size: usize, data: *mut *mut u8, size: *mut usize) -> u32;
         fn proxy_set_property(path: *const u8, path_size: usize, value: *const u8, value_size: usize) -> u32;
         fn proxy_get_shared_data(
             name: *const u8,
@@ -215,6 +255,16 @@ mod abi {
     pub(super) fn remove_header_map_value(map: MapType, name: &[u8]) -> Result<(), HostError> {
         // SAFETY: as above.
         ok(unsafe { proxy_remove_header_map_value(map, name.as_ptr(), name.len()) })
+    }
+
+    /// Whether there is such a property.
+    pub(super) fn get_property(path: &[u8], bytes: &mut HostBytes) -> Result<bool, HostError> {
+        // SAFETY: the host reads a live slice, and writes one pointer and one size to the two fields, which outlive the call.
+        let status = unsafe { proxy_get_property(path.as_ptr(), path.len(), &raw mut bytes.data, &raw mut bytes.size) };
+        match status {
+            STATUS_NOT_FOUND => Ok(false),
+            status => ok(status).map(|()| true),
+        }
     }
 
     pub(super) fn set_property(path: &[u8], value: &[u8]) -> Result<(), HostError> {

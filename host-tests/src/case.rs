@@ -22,6 +22,9 @@ const HOST: &str = "api.example.com";
 pub struct CaseFile {
     /// The name of a file in `host-tests/bundles`, without `.json`.
     pub bundle: String,
+    /// Whether clients connect with mutual TLS.
+    #[serde(default)]
+    pub tls: bool,
     /// The cases.
     #[serde(rename = "case")]
     pub cases: Vec<Case>,
@@ -46,6 +49,8 @@ pub struct Case {
     pub bulk: Option<Bulk>,
     /// The token.
     pub token: Option<TokenSpec>,
+    /// The workload whose certificate the client presents, where the file says `tls`.
+    pub client: Option<String>,
     /// A second token, for `{second}` in `headers`, `authorization` and `path`, where `{token}` stands for the first.
     pub second: Option<TokenSpec>,
     /// A proof of possession, for the `DPoP` header; the authority that it names is that of the case.

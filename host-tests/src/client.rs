@@ -1,10 +1,12 @@
 //! An HTTP/1.1 client that sends exactly the bytes it is told to, well formed or not.
 
-use std::io::{Read as _, Write as _};
+use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
+
+use crate::tls::Pki;
 
 /// How long an answer may take before the test fails: a request that hangs is an outage too.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -42,6 +44,7 @@ impl Request {
             authority: Some(&self.host),
             path: Some(&self.path),
             scheme: Some(b"http"),
+            peer: None,
             headers: self.headers.iter().map(|(name, value)| (&name[..], &value[..])).collect(),
         }
     }
@@ -76,9 +79,12 @@ impl Response {
 
 /// One connection, kept alive: all its requests are served by one worker of the proxy.
 pub struct Connection {
-    stream: TcpStream,
+    stream: Box<dyn Stream>,
     open: bool,
 }
+
+trait Stream: Read + Write {}
+impl<S: Read + Write> Stream for S {}
 
 impl Connection {
     /// Connects.
@@ -87,11 +93,16 @@ impl Connection {
     ///
     /// Nobody listens.
     pub fn open(address: SocketAddr) -> Result<Self> {
-        let stream = TcpStream::connect(address).with_context(|| format!("no answer from {address}"))?;
-        stream.set_read_timeout(Some(TIMEOUT))?;
-        stream.set_write_timeout(Some(TIMEOUT))?;
-        stream.set_nodelay(true)?;
-        Ok(Self { stream, open: true })
+        Ok(Self { stream: Box::new(connect(address)?), open: true })
+    }
+
+    /// Connects with TLS, with the certificate of a workload or without one.
+    ///
+    /// # Errors
+    ///
+    /// Nobody listens, or there is no such workload.
+    pub fn open_tls(address: SocketAddr, pki: &Pki, workload: Option<&str>) -> Result<Self> {
+        Ok(Self { stream: Box::new(pki.connect(connect(address)?, workload)?), open: true })
     }
 
     /// Whether the proxy left the connection open.
@@ -159,6 +170,14 @@ impl Connection {
         into.extend(buffer.iter().take(count));
         Ok(())
     }
+}
+
+fn connect(address: SocketAddr) -> Result<TcpStream> {
+    let stream = TcpStream::connect(address).with_context(|| format!("no answer from {address}"))?;
+    stream.set_read_timeout(Some(TIMEOUT))?;
+    stream.set_write_timeout(Some(TIMEOUT))?;
+    stream.set_nodelay(true)?;
+    Ok(stream)
 }
 
 fn parse_head(received: &[u8]) -> Result<Option<(Response, usize)>> {

@@ -50,6 +50,25 @@ pub fn example_plugin_configuration() -> Result<Value> {
     Ok(serde_json::from_str(text)?)
 }
 
+/// What a listener runs.
+#[derive(Clone, Debug)]
+pub struct Plugin {
+    /// The plugin configuration.
+    pub configuration: Value,
+    /// A part of a filter chain, like `envoy-config/mtls.yaml`, that is added to the listener's.
+    pub transport: Option<Value>,
+}
+
+/// `envoy-config/mtls.yaml` as a user gets it.
+///
+/// # Errors
+///
+/// It cannot be read.
+pub fn example_mtls() -> Result<Value> {
+    let text = fs::read_to_string(repository().join("envoy-config/mtls.yaml"))?;
+    serde_saphyr::from_str(&text).context("envoy-config/mtls.yaml is not YAML")
+}
+
 /// Where Envoy listens.
 #[derive(Clone, Copy, Debug)]
 pub enum Ports {
@@ -74,7 +93,7 @@ impl Envoy {
     /// # Errors
     ///
     /// No Envoy, no module, or Envoy refuses the configuration: then with what it says.
-    pub fn start(plugins: &BTreeMap<String, Value>, upstream: SocketAddr, ports: Ports) -> Result<Self> {
+    pub fn start(plugins: &BTreeMap<String, Plugin>, upstream: SocketAddr, ports: Ports) -> Result<Self> {
         let folder = tempfile::tempdir()?;
         let configuration = folder.path().join("envoy.json");
         fs::write(&configuration, render(plugins, upstream, ports)?.to_string())?;
@@ -162,7 +181,7 @@ fn binary() -> Result<PathBuf> {
 }
 
 /// The configuration file with these plugins, one listener each.
-fn render(plugins: &BTreeMap<String, Value>, upstream: SocketAddr, ports: Ports) -> Result<Value> {
+fn render(plugins: &BTreeMap<String, Plugin>, upstream: SocketAddr, ports: Ports) -> Result<Value> {
     let module = repository().join("dist/portcullis.wasm");
     if !module.is_file() {
         bail!("{} is missing. Run `cargo xtask build`", module.display());
@@ -183,7 +202,12 @@ fn render(plugins: &BTreeMap<String, Value>, upstream: SocketAddr, ports: Ports)
     let listeners = plugins.iter().map(|(name, plugin)| {
         let mut listener = listener.clone();
         set(&mut listener, "/name", json!(name))?;
-        set(&mut listener, CONFIGURATION, json!(plugin.to_string()))?;
+        set(&mut listener, CONFIGURATION, json!(plugin.configuration.to_string()))?;
+        if let (Some(Value::Object(transport)), Some(chain)) =
+            (&plugin.transport, listener.pointer_mut("/filter_chains/0"))
+        {
+            chain.as_object_mut().context("a filter chain is an object")?.extend(transport.clone());
+        }
         Ok(listener)
     });
     let listeners = listeners.collect::<Result<Vec<_>>>()?;

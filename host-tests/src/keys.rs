@@ -170,7 +170,11 @@ fn random(length: usize) -> Result<Vec<u8>> {
 /// Keys by name: `es256` is an ES256 key whose `kid` is `es256`; in `second/es256` the part before the slash only makes
 /// it another key.
 #[derive(Default)]
-pub struct KeyRing(BTreeMap<String, SigningKey>);
+pub struct KeyRing {
+    keys: BTreeMap<String, SigningKey>,
+    /// The hashes of the workloads' certificates.
+    certificates: BTreeMap<String, Vec<u8>>,
+}
 
 impl KeyRing {
     /// Makes a key for each name.
@@ -185,12 +189,12 @@ impl KeyRing {
             let wanted = ALGORITHMS.into_iter().find(|algorithm| algorithm.eq_ignore_ascii_case(key_id));
             keys.insert(name.to_owned(), SigningKey::generate(wanted.unwrap_or(key_id), key_id)?);
         }
-        Ok(Self(keys))
+        Ok(Self { keys, certificates: BTreeMap::new() })
     }
 
     /// Adds a key under its own `kid`.
     pub fn add(&mut self, key: SigningKey) {
-        self.0.insert(key.key_id.clone(), key);
+        self.keys.insert(key.key_id.clone(), key);
     }
 
     /// The key of this name.
@@ -199,7 +203,22 @@ impl KeyRing {
     ///
     /// There is none.
     pub fn get(&self, name: &str) -> Result<&SigningKey> {
-        self.0.get(name).with_context(|| format!("there is no test key `{name}`"))
+        self.keys.get(name).with_context(|| format!("there is no test key `{name}`"))
+    }
+
+    /// Adds the SHA-256 of a workload's certificate, for tokens that are bound to it.
+    pub fn add_certificate(&mut self, workload: &str, sha256: Vec<u8>) {
+        self.certificates.insert(workload.to_owned(), sha256);
+    }
+
+    /// The SHA-256 of a workload's certificate.
+    ///
+    /// # Errors
+    ///
+    /// There is none.
+    pub fn certificate(&self, workload: &str) -> Result<&[u8]> {
+        let certificate = self.certificates.get(workload).map(Vec::as_slice);
+        certificate.with_context(|| format!("there is no certificate of `{workload}`"))
     }
 
     /// Puts JWKs in the place of strings like `"$es256"`.

@@ -6,6 +6,7 @@ pub mod client;
 pub mod envoy;
 pub mod keys;
 pub mod outcome;
+pub mod tls;
 pub mod token;
 pub mod upstream;
 

@@ -113,6 +113,11 @@ impl TokenSpec {
         {
             *jkt = json!(keys.get(name)?.thumbprint());
         }
+        if let Some(x5t) = claims.pointer_mut("/cnf/x5t#S256")
+            && let Some(name) = x5t.as_str().and_then(|text| text.strip_prefix('$'))
+        {
+            *x5t = json!(encode(keys.certificate(name)?));
+        }
         let payload = self.payload.clone().unwrap_or_else(|| claims.to_string());
         let signed = format!("{}.{}", encode(header.to_string()), encode(&payload));
         let signature = match self.forgery {

@@ -150,6 +150,7 @@ mod tests {
                 authority: Some(b"Resource.example.org:443"),
                 path: Some(path.as_bytes()),
                 headers: vec![(b"DPoP", PROOF)],
+                ..RequestHead::default()
             };
             let request = AccessRequest::parse(&head).unwrap();
             let settings = DpopSettings { max_age_seconds: 60, origin: None };

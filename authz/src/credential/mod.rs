@@ -6,6 +6,7 @@
 mod api_key;
 mod cookie;
 mod dpop;
+mod peer;
 mod place;
 mod query;
 
@@ -50,9 +51,11 @@ struct Credential {
 #[derive(Debug)]
 enum Kind {
     /// A JWT of one of these issuers; none stands for all. With settings for proofs of possession, if any are understood.
-    Jwt { issuers: Option<Vec<String>>, dpop: Option<DpopSettings> },
+    Jwt { issuers: Option<Vec<String>>, dpop: Option<DpopSettings>, certificate_bound: bool },
     /// An API key.
     ApiKey,
+    /// The certificate of the peer.
+    Peer,
 }
 
 /// A credential that was presented: which, where, and its bytes.
@@ -66,8 +69,11 @@ pub(crate) struct Presented<'r> {
 impl Default for Credentials {
     /// A bearer token in `Authorization` (RFC 6750 section 2.1).
     fn default() -> Self {
-        let bearer =
-            Credential { kind: Kind::Jwt { issuers: None, dpop: None }, places: vec![Place::bearer()], strip: false };
+        let bearer = Credential {
+            kind: Kind::Jwt { issuers: None, dpop: None, certificate_bound: false },
+            places: vec![Place::bearer()],
+            strip: false,
+        };
         Self::new(vec![bearer])
     }
 }
@@ -84,6 +90,12 @@ impl Credentials {
         Some(Self::new(credentials))
     }
 
+    /// Whether the certificate of the peer is wanted.
+    pub(crate) fn need_peer(&self) -> bool {
+        let needs = |kind: &Kind| matches!(kind, Kind::Peer | Kind::Jwt { certificate_bound: true, .. });
+        self.credentials.iter().any(|credential| needs(&credential.kind))
+    }
+
     /// The credentials in a request, each at most once.
     ///
     /// # Errors
@@ -92,9 +104,12 @@ impl Credentials {
     pub(crate) fn find<'r>(&self, head: &RequestHead<'r>) -> Result<Vec<Presented<'r>>, Reason> {
         let mut found = self.headers.find(head)?;
         for (index, credential) in self.credentials.iter().enumerate() {
+            if let (Kind::Peer, Some(_)) = (&credential.kind, &head.peer) {
+                found.push(Presented { credential: index, place: Place::Connection, value: Cow::Borrowed(b"") });
+            }
             for place in &credential.places {
                 let values = match place {
-                    Place::Header { .. } => continue,
+                    Place::Header { .. } | Place::Connection => continue,
                     Place::Cookie(name) => cookie::values(head, name),
                     Place::Query(name) => query::values(head, name)?,
                 };
@@ -141,11 +156,22 @@ pub(crate) struct Scene<'s> {
     pub(crate) now: UnixTime,
 }
 
+impl Scene<'_> {
+    /// Whether the connection has the certificate with this thumbprint.
+    fn is_certificate(&self, thumbprint: &str) -> bool {
+        self.head.peer.as_ref().and_then(peer::thumbprint).is_some_and(|actual| actual == thumbprint)
+    }
+}
+
 impl Credential {
     fn verify(&self, presented: &Presented<'_>, scene: &Scene<'_>) -> Result<(Rc<Identity>, Option<UseOnce>), Reason> {
-        let (accepted, dpop) = match &self.kind {
+        let (accepted, dpop, certificate_bound) = match &self.kind {
             Kind::ApiKey => return Ok((Rc::new(scene.api_keys.authenticate(&presented.value, scene.now)?), None)),
-            Kind::Jwt { issuers, dpop } => (issuers.as_deref(), dpop.as_ref()),
+            Kind::Peer => {
+                let certificate = scene.head.peer.as_ref().ok_or(Reason::CredentialMalformed)?;
+                return Ok((Rc::new(peer::identity(certificate)?), None));
+            }
+            Kind::Jwt { issuers, dpop, certificate_bound } => (issuers.as_deref(), dpop.as_ref(), *certificate_bound),
         };
         let identity = scene.issuers.authenticate(&presented.value, accepted, scene.now)?;
         // A token that is bound to a key is not a bearer token: whoever stole it does not have the key. And the other way
@@ -155,28 +181,39 @@ impl Credential {
             (Confirmation::Key(jkt), true, Some(dpop)) => {
                 Some(dpop.verify(scene.head, scene.request, &presented.value, jkt, scene.now)?)
             }
-            (Confirmation::None | Confirmation::Key(_) | Confirmation::Unknown, _, _) => {
-                return Err(Reason::ProofMissing);
-            }
+            // RFC 8705 section 3: the certificate of this connection, and no other.
+            (Confirmation::Certificate(wanted), false, _) if certificate_bound && scene.is_certificate(wanted) => None,
+            _ => return Err(Reason::ProofMissing),
         };
         Ok((identity, once))
     }
 
     fn read(node: &Node<'_>, names: &Names<'_>, unique_names: &Unique, unique_places: &Unique) -> Option<Self> {
-        let fields = node.object(&["name", "type", "from", "issuers", "dpop", "strip"])?;
+        let fields = node.object(&["name", "type", "from", "issuers", "dpop", "certificate_bound", "strip"])?;
         let name = fields.required("name").and_then(|node| unique_names.claim("credential", node.text()?, &node));
         let issuers = fields.optional("issuers").map_or(Some(None), |node| {
             node.filled_list(|item| names.issuers(item)).map(|names| Some(names.into_iter().flatten().collect()))
         });
         let dpop = fields.optional("dpop").map_or(Some(None), |node| DpopSettings::read(&node).map(Some));
-        let kind = fields.required("type").and_then(|node| match (node.text()?, issuers?, dpop?) {
-            ("jwt", issuers, dpop) => Some(Kind::Jwt { issuers, dpop }),
-            ("api_key", None, None) => Some(Kind::ApiKey),
-            ("api_key", _, _) => node.refuse("an API key has no issuer and no proof; remove `issuers` and `dpop`"),
-            (other, _, _) => node.refuse(format!("`{other}` is not a type of credential; write `jwt` or `api_key`")),
-        });
-        let places = fields.required("from").and_then(|node| node.filled_list(|item| Place::read(item, unique_places)));
+        let certificate_bound = fields.optional("certificate_bound").map_or(Some(false), |node| node.flag());
         let strip = fields.optional("strip").map_or(Some(false), |node| node.flag());
+        let is_jwt_only = ["issuers", "dpop", "certificate_bound"].iter().any(|name| fields.optional(name).is_some());
+        let kind = fields.required("type").and_then(|node| match node.text()? {
+            "jwt" => Some(Kind::Jwt { issuers: issuers?, dpop: dpop?, certificate_bound: certificate_bound? }),
+            "api_key" | "peer" if is_jwt_only => {
+                node.refuse("only a JWT has an issuer or a proof; remove `issuers`, `dpop` and `certificate_bound`")
+            }
+            "api_key" => Some(Kind::ApiKey),
+            "peer" if fields.optional("from").is_some() || fields.optional("strip").is_some() => {
+                node.refuse("the certificate of the peer is that of the connection; remove `from` and `strip`")
+            }
+            "peer" => Some(Kind::Peer),
+            other => node.refuse(format!("`{other}` is not a type of credential; write `jwt`, `api_key` or `peer`")),
+        });
+        let places = match kind {
+            Some(Kind::Peer) => Some(Vec::new()),
+            _ => fields.required("from").and_then(|node| node.filled_list(|item| Place::read(item, unique_places))),
+        };
         name?;
         Some(Self { kind: kind?, places: places?, strip: strip? })
     }

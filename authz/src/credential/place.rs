@@ -17,6 +17,8 @@ pub(crate) enum Place {
     Cookie(String),
     /// A query parameter (RFC 6750 section 2.3, which advises against it).
     Query(String),
+    /// The connection itself.
+    Connection,
 }
 
 impl Place {
@@ -67,7 +69,7 @@ impl Place {
     pub(crate) fn cookie(&self) -> Option<&str> {
         match self {
             Self::Cookie(name) => Some(name),
-            Self::Header { .. } | Self::Query(_) => None,
+            Self::Header { .. } | Self::Query(_) | Self::Connection => None,
         }
     }
 
@@ -75,7 +77,7 @@ impl Place {
     pub(crate) fn query_parameter(&self) -> Option<&str> {
         match self {
             Self::Query(name) => Some(name),
-            Self::Header { .. } | Self::Cookie(_) => None,
+            Self::Header { .. } | Self::Cookie(_) | Self::Connection => None,
         }
     }
 
@@ -86,6 +88,7 @@ impl Place {
             }
             Self::Cookie(name) => format!("cookie {name}"),
             Self::Query(name) => format!("query parameter {name}"),
+            Self::Connection => "connection".to_owned(),
         }
     }
 }

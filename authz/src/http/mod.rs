@@ -8,5 +8,5 @@ pub use authority::Host;
 pub(crate) use authority::{canonical_host, is_address, is_host};
 pub use path::Path;
 pub(crate) use path::percent_decode;
-pub use request::{AccessRequest, RequestHead};
+pub use request::{AccessRequest, PeerCertificate, RequestHead};
 pub(crate) use request::{is_token_byte, method_token};

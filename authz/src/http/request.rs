@@ -14,8 +14,23 @@ pub struct RequestHead<'r> {
     pub scheme: Option<&'r [u8]>,
     /// The request target as it will go upstream.
     pub path: Option<&'r [u8]>,
+    /// The certificate of the peer, if there is one and [`crate::Authorizer::needs_peer`] says that it is wanted.
+    pub peer: Option<PeerCertificate<'r>>,
     /// Every header in order, repeated ones repeated, names in the host's own spelling.
     pub headers: Vec<(&'r [u8], &'r [u8])>,
+}
+
+/// The certificate at the other end of the connection, as the proxy verified it.
+#[derive(Clone, Copy, Debug)]
+pub struct PeerCertificate<'r> {
+    /// The first URI in the subject alternative name: in an X.509-SVID the SPIFFE ID.
+    pub uri_san: Option<&'r [u8]>,
+    /// The first DNS name in the subject alternative name.
+    pub dns_san: Option<&'r [u8]>,
+    /// The subject name.
+    pub subject_name: Option<&'r [u8]>,
+    /// The SHA-256 of the certificate, in hexadecimal digits.
+    pub sha256: &'r [u8],
 }
 
 impl<'r> RequestHead<'r> {

@@ -11,9 +11,9 @@ use crate::limits::{MAX_CACHED_BYTES, MAX_CACHED_TOKENS};
 use crate::principal::Identity;
 use crate::time::UnixTime;
 
-/// What an entry takes, as a multiple of its token: token, attributes, claims and places in maps, as measured in the module
-/// (`docs/tokens.md`).
-const ENTRY_PER_TOKEN_BYTE: usize = 4;
+/// What an entry takes, as a multiple of its token: token, attributes, claims, and places in maps that are half empty after
+/// they have grown, as measured in the module (`docs/tokens.md`).
+const ENTRY_PER_TOKEN_BYTE: usize = 5;
 
 /// A bounded cache in two generations: when the young one is full it becomes the old one, and what was not used since
 /// then is forgotten. So every operation takes constant time.

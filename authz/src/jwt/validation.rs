@@ -134,6 +134,9 @@ fn confirmation(claims: &Map<String, Value>) -> Confirmation {
     let mut members = cnf.as_object().into_iter().flatten();
     match (members.next(), members.next()) {
         (Some((name, Value::String(thumbprint))), None) if name == "jkt" => Confirmation::Key(thumbprint.clone()),
+        (Some((name, Value::String(thumbprint))), None) if name == "x5t#S256" => {
+            Confirmation::Certificate(thumbprint.clone())
+        }
         _ => Confirmation::Unknown,
     }
 }

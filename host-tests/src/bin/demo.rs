@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result, ensure};
 use clap::Parser;
 use comfy_table::{Attribute, Cell, Color, ContentArrangement, Table, presets};
 use host_tests::client::{Connection, Request};
-use host_tests::envoy::{self, Envoy, Ports};
+use host_tests::envoy::{self, Envoy, Plugin, Ports};
 use host_tests::keys::{KeyRing, SigningKey};
 use host_tests::token::{Forgery, TokenSpec};
 use host_tests::{now, upstream};
@@ -39,6 +39,7 @@ fn show(arguments: Arguments) -> Result<()> {
     let mut plugin = envoy::example_plugin_configuration()?;
     let keys = mint_keys(&mut plugin)?;
     let ports = if arguments.keep { Ports::OfTheFile } else { Ports::Free };
+    let plugin = Plugin { configuration: plugin, transport: None };
     let envoy = Envoy::start(&BTreeMap::from([("ingress".to_owned(), plugin)]), upstream::start()?, ports)?;
     let address = envoy.address("ingress")?;
 

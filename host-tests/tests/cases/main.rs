@@ -13,9 +13,10 @@ use anyhow::{Context as _, Result, ensure};
 use authz::{Authorizer, PluginConfiguration, UnixTime};
 use host_tests::case::{self, Case, CaseFile, Expectation};
 use host_tests::client::{Connection, Request};
-use host_tests::envoy::{Envoy, Ports};
+use host_tests::envoy::{Envoy, Plugin, Ports};
 use host_tests::keys::KeyRing;
 use host_tests::outcome::Outcome;
+use host_tests::tls::{Pki, Workload};
 use host_tests::token::TokenSpec;
 use libtest_mimic::{Arguments, Failed, Trial};
 use serde_json::Value;
@@ -44,10 +45,14 @@ const KEYS: [&str; 16] = [
     "client/eddsa",
 ];
 
+/// Workloads that the cases name.
+const WORKLOADS: [&str; 2] = ["web", "batch"];
+
 /// What all cases share.
 struct Scene {
     keys: KeyRing,
-    plugins: BTreeMap<String, Value>,
+    pki: Pki,
+    plugins: BTreeMap<String, Plugin>,
     envoy: Envoy,
 }
 
@@ -83,25 +88,39 @@ type Run = fn(&Scene, &str, &Case) -> Result<()>;
 fn set_up() -> Result<(Scene, BTreeMap<String, CaseFile>)> {
     let folder = |name: &str| host_tests::repository().join("host-tests").join(name);
     let files = case::read_all(&folder("cases"))?;
-    let keys = KeyRing::generate(KEYS)?;
+    let mut keys = KeyRing::generate(KEYS)?;
+    let pki = Pki::generate(WORKLOADS)?;
+    for (name, workload) in pki.workloads() {
+        keys.add_certificate(name, workload.sha256());
+    }
+    let mut mtls = host_tests::envoy::example_mtls()?;
+    pki.fill_in(&mut mtls);
     let bundle = |name: &String| -> PathBuf { folder("bundles").join(name).with_extension("json") };
-    let plugins = files
-        .values()
-        .map(|file| Ok((file.bundle.clone(), case::read_plugin_configuration(&bundle(&file.bundle), &keys)?)));
-    let mut plugins = plugins.collect::<Result<BTreeMap<_, _>>>()?;
-    plugins.extend(conformance::plugins()?);
+    let mut plugins = BTreeMap::new();
+    for file in files.values() {
+        let configuration = case::read_plugin_configuration(&bundle(&file.bundle), &keys)?;
+        let transport = file.tls.then(|| mtls.clone());
+        plugins.insert(file.bundle.clone(), Plugin { configuration, transport });
+    }
+    for (name, configuration) in conformance::plugins()? {
+        plugins.insert(name, Plugin { configuration, transport: None });
+    }
     let envoy = Envoy::start(&plugins, host_tests::upstream::start()?, Ports::Free)?;
-    Ok((Scene { keys, plugins, envoy }, files))
+    Ok((Scene { keys, pki, plugins, envoy }, files))
 }
 
 fn natively(scene: &Scene, bundle: &str, case: &Case) -> Result<()> {
     let configuration = PluginConfiguration::parse(scene.plugin(bundle)?.as_bytes())?;
     let authorizer = Authorizer::new(configuration.into_bundle());
     let request = case.request(&scene.keys, NOW)?;
+    let client = case.client.as_ref().map(|name| scene.pki.workload(name)).transpose()?;
+    let sha256 = client.map(Workload::sha256_hex).unwrap_or_default();
     // The core remembers nothing; what was used once is remembered here, as a shell would.
     let mut used = BTreeSet::new();
     let mut send = || {
-        let authorization = authorizer.authorize(&request.head(), UnixTime::from_seconds(NOW));
+        let mut head = request.head();
+        head.peer = client.map(|client| client.certificate(&sha256)).filter(|_| authorizer.needs_peer());
+        let authorization = authorizer.authorize(&head, UnixTime::from_seconds(NOW));
         let is_first = authorization.use_once().iter().all(|once| used.insert(*once.key()));
         let authorization = if is_first { authorization } else { authorizer.replayed() };
         Outcome::of_authorization(&request, &authorization)
@@ -112,6 +131,7 @@ fn natively(scene: &Scene, bundle: &str, case: &Case) -> Result<()> {
 
 fn in_strict_host(scene: &Scene, bundle: &str, case: &Case) -> Result<()> {
     let mut host = StrictHost::start(scene.plugin(bundle)?.as_bytes())?;
+    host.set_peer(case.client.as_ref().map(|name| scene.pki.workload(name)).transpose()?);
     let request = case.request(&scene.keys, NOW)?;
     check(&case.expect, &host.handle(&request, NOW)?)?;
     if let Some(again) = &case.again {
@@ -123,7 +143,12 @@ fn in_strict_host(scene: &Scene, bundle: &str, case: &Case) -> Result<()> {
 
 fn in_envoy(scene: &Scene, bundle: &str, case: &Case) -> Result<()> {
     let address = scene.envoy.address(bundle)?;
-    let mut connection = Connection::open(address)?;
+    let is_tls = scene.plugins.get(bundle).is_some_and(|plugin| plugin.transport.is_some());
+    let open = || match is_tls {
+        true => Connection::open_tls(address, &scene.pki, case.client.as_deref()),
+        false => Connection::open(address),
+    };
+    let mut connection = open()?;
     let request = case.request(&scene.keys, host_tests::now())?;
     let expected = case.envoy.as_ref().unwrap_or(&case.expect);
     check(expected, &scene.send(&mut connection, request.clone(), &case.name)?)?;
@@ -131,17 +156,14 @@ fn in_envoy(scene: &Scene, bundle: &str, case: &Case) -> Result<()> {
         // On new connections, so that every worker is asked.
         for attempt in 0..6 {
             let tag = format!("{} (again {attempt})", case.name);
-            let outcome = scene.send(&mut Connection::open(address)?, request.clone(), &tag)?;
+            let outcome = scene.send(&mut open()?, request.clone(), &tag)?;
             check(again, &outcome).context("again")?;
         }
     }
     // A connection belongs to one worker: the same worker serves the next good request. Where Envoy has closed it, enough
     // new ones reach every worker.
-    let mut connections: Vec<Connection> = if connection.is_open() {
-        vec![connection]
-    } else {
-        (0..6).map(|_| Connection::open(address)).collect::<Result<_>>()?
-    };
+    let mut connections: Vec<Connection> =
+        if connection.is_open() { vec![connection] } else { (0..6).map(|_| open()).collect::<Result<_>>()? };
     for (index, connection) in connections.iter_mut().enumerate() {
         let tag = format!("{} (afterwards {index})", case.name);
         check(&healthy(), &scene.send(connection, Request::get("/healthz"), &tag)?).context("afterwards")?;
@@ -151,7 +173,7 @@ fn in_envoy(scene: &Scene, bundle: &str, case: &Case) -> Result<()> {
 
 impl Scene {
     fn plugin(&self, bundle: &str) -> Result<String> {
-        Ok(self.plugins.get(bundle).context("the bundle was read")?.to_string())
+        Ok(self.plugins.get(bundle).context("the bundle was read")?.configuration.to_string())
     }
 
     /// The value of an `Authorization` header that is good at the time `now`.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use host_tests::client::{Connection, Request};
-use host_tests::envoy::{Envoy, Ports};
+use host_tests::envoy::{Envoy, Plugin, Ports};
 use host_tests::token::TokenSpec;
 use libtest_mimic::Trial;
 use serde_json::json;
@@ -156,7 +156,8 @@ fn bad_configuration(_: &Scene) -> Result<()> {
 }
 
 fn bad_configuration_in_envoy(_: &Scene) -> Result<()> {
-    let plugins = BTreeMap::from([("bad".to_owned(), bad_plugin_configuration())]);
+    let bad = Plugin { configuration: bad_plugin_configuration(), transport: None };
+    let plugins = BTreeMap::from([("bad".to_owned(), bad)]);
     let Err(refusal) = Envoy::start(&plugins, ([127, 0, 0, 1], 9).into(), Ports::Free) else {
         bail!("Envoy took it");
     };

@@ -85,6 +85,17 @@ pub fn define_imports(linker: &mut Linker<State>) -> Result<()> {
     )?;
     linker.func_wrap(
         env,
+        "proxy_get_property",
+        |mut caller: Caller<'_, State>, path: i32, path_size: i32, data: i32, size: i32| {
+            let path = read(&mut caller, path, path_size)?;
+            match caller.data().attributes.get(&path).cloned() {
+                Some(value) => hand_over(&mut caller, &value, data, size),
+                None => Ok(NOT_FOUND),
+            }
+        },
+    )?;
+    linker.func_wrap(
+        env,
         "proxy_set_property",
         |mut caller: Caller<'_, State>, path: i32, path_size: i32, value: i32, value_size: i32| {
             let (path, value) = (read(&mut caller, path, path_size)?, read(&mut caller, value, value_size)?);

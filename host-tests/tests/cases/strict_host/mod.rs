@@ -11,6 +11,7 @@ use std::sync::OnceLock;
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use host_tests::client::Request;
 use host_tests::outcome::Outcome;
+use host_tests::tls::Workload;
 use wasmtime::{Config, Engine, Instance, Linker, Module, Store, StoreLimits, StoreLimitsBuilder};
 
 /// The most that one callback may do. A decision with an RSA signature takes about 10 million instructions.
@@ -21,10 +22,11 @@ const MEMORY_BYTES: usize = 16 * 1024 * 1024;
 
 /// What the module may import, and no more: a host refuses to load a module with an import that it does not know.
 /// The filter itself uses the first group; the second comes with the SDK's default callbacks and is never called.
-pub const USED_IMPORTS: [&str; 14] = [
+pub const USED_IMPORTS: [&str; 15] = [
     "env.proxy_get_buffer_bytes",
     "env.proxy_get_current_time_nanoseconds",
     "env.proxy_get_header_map_pairs",
+    "env.proxy_get_property",
     "env.proxy_get_shared_data",
     "env.proxy_log",
     "env.proxy_remove_header_map_value",
@@ -39,7 +41,7 @@ pub const USED_IMPORTS: [&str; 14] = [
 ];
 
 /// See [`USED_IMPORTS`]. Kong's host does not load a module that imports `proxy_get_log_level`: it must not appear here.
-pub const UNUSED_IMPORTS: [&str; 22] = [
+pub const UNUSED_IMPORTS: [&str; 21] = [
     "env.proxy_add_header_map_value",
     "env.proxy_call_foreign_function",
     "env.proxy_close_stream",
@@ -48,7 +50,6 @@ pub const UNUSED_IMPORTS: [&str; 22] = [
     "env.proxy_done",
     "env.proxy_enqueue_shared_queue",
     "env.proxy_get_header_map_value",
-    "env.proxy_get_property",
     "env.proxy_get_status",
     "env.proxy_grpc_call",
     "env.proxy_grpc_cancel",
@@ -99,6 +100,8 @@ struct State {
     reply: Option<Outcome>,
     properties: BTreeMap<Vec<u8>, Vec<u8>>,
     shared_data: BTreeMap<Vec<u8>, (Vec<u8>, u32)>,
+    /// What the host knows of the connection.
+    attributes: BTreeMap<Vec<u8>, Vec<u8>>,
     log: String,
 }
 
@@ -138,6 +141,7 @@ impl StrictHost {
             reply: None,
             properties: BTreeMap::new(),
             shared_data: BTreeMap::new(),
+            attributes: BTreeMap::new(),
             log: String::new(),
         };
         let mut store = Store::new(module.engine(), state);
@@ -156,6 +160,20 @@ impl StrictHost {
             bail!("{}", host.store.data().log);
         }
         Ok(host)
+    }
+
+    /// The workload at the other end of all connections from now on.
+    pub fn set_peer(&mut self, peer: Option<&Workload>) {
+        let attributes = peer.into_iter().flat_map(|peer| {
+            [
+                ("uri_san_peer_certificate", peer.uri_san.clone()),
+                ("dns_san_peer_certificate", peer.dns_san.clone()),
+                ("subject_peer_certificate", peer.subject_name.clone()),
+                ("sha256_peer_certificate_digest", peer.sha256_hex()),
+            ]
+        });
+        let path = |name| format!("connection\0{name}").into_bytes();
+        self.store.data_mut().attributes = attributes.map(|(name, value)| (path(name), value.into_bytes())).collect();
     }
 
     /// Lets the filter decide one request at the time `now`, in seconds.
