@@ -5,7 +5,7 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use serde_json::{Value, json};
 
-use crate::bundle::reader::Node;
+use crate::document::Node;
 use crate::jose::{KeySet, UnverifiedJws};
 use crate::principal::Attribute;
 use crate::{Authorizer, Bundle, RequestHead, UnixTime};
@@ -45,7 +45,7 @@ impl Case {
     /// Whether the signature is accepted, whatever the payload.
     fn passes_jws(&self) -> Result<(), String> {
         let issuer = self.issuers().swap_remove(0);
-        let errors = crate::bundle::ErrorSink::default();
+        let errors = crate::document::ErrorSink::default();
         let node = Node::root(&issuer, &errors);
         let keys = node.open_object().and_then(|fields| KeySet::read(&fields));
         let keys = errors.into_result(keys).map_err(|errors| errors.to_string())?;

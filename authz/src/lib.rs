@@ -16,6 +16,7 @@ mod authorizer;
 mod bundle;
 mod credential;
 mod decision;
+mod document;
 mod effect;
 mod http;
 mod jose;
@@ -36,8 +37,9 @@ mod conformance;
 extern crate self as authz;
 
 pub use authorizer::{Authorization, Authorizer};
-pub use bundle::{Bundle, BundleError, BundleErrors, PluginConfiguration, Problem};
+pub use bundle::{Bundle, PluginConfiguration};
 pub use decision::{Decision, Effect, Revision};
+pub use document::{BundleError, BundleErrors, Problem};
 pub use effect::{Action, HeaderEdits, Reply};
 pub use http::{AccessRequest, Host, Path, PeerCertificate, RequestHead};
 pub use jose::Algorithm;

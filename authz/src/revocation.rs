@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::bundle::reader::{Fields, Node};
+use crate::document::{Fields, Node};
 use crate::limits::MAX_REVOCATIONS;
 use crate::principal::{Attribute, Identity};
 use crate::time::UnixTime;

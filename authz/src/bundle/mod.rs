@@ -3,25 +3,19 @@
 //! The format is documented in `docs/bundle.md` and by `authz/schema/bundle.schema.json`. Each part is parsed by the
 //! module that owns it; this one reads the frame around them.
 
-mod error;
 mod plugin;
-pub(crate) mod reader;
 #[cfg(test)]
 mod tests;
 
-pub use error::{BundleError, BundleErrors, Problem};
 pub use plugin::PluginConfiguration;
 
 use crate::credential::{ApiKeys, Credentials};
 use crate::decision::Revision;
+use crate::document::{self, BundleErrors, Node};
 use crate::effect::IdentityHeaders;
-use crate::json;
 use crate::jwt::TrustedIssuers;
-use crate::limits::MAX_BUNDLE_BYTES;
 use crate::policy::{Names, Policy};
 use crate::revocation::Revocations;
-pub(crate) use error::ErrorSink;
-use reader::Node;
 
 /// The one version of the bundle format that this code reads.
 const BUNDLE_VERSION: u64 = 1;
@@ -69,7 +63,7 @@ impl Bundle {
     ///
     /// Everything that is wrong with it, each error with its place.
     pub fn parse(text: &[u8]) -> Result<Self, BundleErrors> {
-        read_document(text, Self::read)
+        document::read(text, Self::read)
     }
 
     /// The revision of this bundle.
@@ -98,7 +92,7 @@ impl Bundle {
             "rules",
             "identity_headers",
         ])?;
-        let version = fields.required("version").and_then(|node| read_version(&node, BUNDLE_VERSION));
+        let version = fields.required("version").and_then(|node| document::read_version(&node, BUNDLE_VERSION));
         let revision = fields.required("revision").and_then(|node| node.integer(0..=(1 << 53)));
         let (issuers, credentials) = (fields.required("issuers"), fields.optional("credentials"));
         let names = Names::of(issuers.as_ref(), credentials.as_ref());
@@ -124,25 +118,5 @@ impl Bundle {
             policy: policy?,
             identity_headers: identity_headers?,
         })
-    }
-}
-
-/// Reads a whole document with `read`, or reports everything that is wrong with it.
-fn read_document<T>(text: &[u8], read: impl Fn(&Node<'_>) -> Option<T>) -> Result<T, BundleErrors> {
-    if text.len() > MAX_BUNDLE_BYTES {
-        return Err(BundleErrors::unreadable(format!("has {} bytes, at most {MAX_BUNDLE_BYTES} are read", text.len())));
-    }
-    let value = json::parse(text).map_err(|error| BundleErrors::unreadable(format!("not acceptable JSON: {error}")))?;
-    let errors = ErrorSink::default();
-    let read = read(&Node::root(&value, &errors));
-    errors.into_result(read)
-}
-
-fn read_version(node: &Node<'_>, supported: u64) -> Option<()> {
-    match node.integer(0..=u64::MAX)? {
-        version if version == supported => Some(()),
-        version => {
-            node.refuse(format!("version {version} is not known to this module, which reads version {supported}"))
-        }
     }
 }

@@ -1,7 +1,7 @@
 //! The configuration that a proxy hands to the plugin.
 
-use super::reader::Node;
-use super::{Bundle, BundleErrors, read_document, read_version};
+use super::Bundle;
+use crate::document::{self, BundleErrors, Node};
 
 /// The one version of the plugin configuration that this code reads.
 const PLUGIN_CONFIGURATION_VERSION: u64 = 1;
@@ -21,7 +21,7 @@ impl PluginConfiguration {
     ///
     /// Everything that is wrong with it, each error with its place.
     pub fn parse(text: &[u8]) -> Result<Self, BundleErrors> {
-        read_document(text, Self::read)
+        document::read(text, Self::read)
     }
 
     /// The inline bundle.
@@ -31,7 +31,8 @@ impl PluginConfiguration {
 
     fn read(node: &Node<'_>) -> Option<Self> {
         let fields = node.object(&["version", "bundle"])?;
-        let version = fields.required("version").and_then(|node| read_version(&node, PLUGIN_CONFIGURATION_VERSION));
+        let version =
+            fields.required("version").and_then(|node| document::read_version(&node, PLUGIN_CONFIGURATION_VERSION));
         let bundle = fields.required("bundle").and_then(|node| Bundle::read(&node));
         version?;
         Some(Self { bundle: bundle? })

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::place::is_token68;
-use crate::bundle::reader::{Fields, Node, Unique};
+use crate::document::{Fields, Node, Unique};
 use crate::jose::base64url;
 use crate::limits::MAX_API_KEY_BYTES;
 use crate::principal::{Attribute, Identity};

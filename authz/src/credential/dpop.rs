@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::bundle::reader::Node;
+use crate::document::Node;
 use crate::http::{AccessRequest, Path, RequestHead};
 use crate::jose::{UnverifiedJws, base64url, proof_key};
 use crate::limits::{MAX_LEEWAY_SECONDS, MAX_PROOF_ID_BYTES};

@@ -18,7 +18,7 @@ pub(crate) use cookie::without as cookies_without;
 pub(crate) use place::Place;
 pub(crate) use query::without as target_without;
 
-use crate::bundle::reader::{Node, Unique};
+use crate::document::{Node, Unique};
 use crate::http::{AccessRequest, RequestHead};
 use crate::jwt::TrustedIssuers;
 use crate::policy::Names;

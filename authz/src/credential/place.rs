@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use super::Presented;
-use crate::bundle::reader::{Fields, Node, Unique};
+use crate::document::{Fields, Node, Unique};
 use crate::http::{RequestHead, is_token_byte};
 use crate::reason::Reason;
 

@@ -1,6 +1,6 @@
 //! The headers in which the upstream learns who asks, and which nobody else may set.
 
-use crate::bundle::reader::{Node, Unique};
+use crate::document::{Node, Unique};
 use crate::http::is_token_byte;
 use crate::limits::MAX_IDENTITY_HEADER_BYTES;
 use crate::principal::{Attribute, Identity, Principal};

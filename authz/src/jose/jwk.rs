@@ -9,7 +9,7 @@ use super::base64url;
 use super::key_set::VerificationKey;
 use super::roca;
 use super::signature::{Material, RawKey};
-use crate::bundle::reader::{Fields, Node, Unique};
+use crate::document::{Fields, Node, Unique};
 use crate::limits::MAX_KEY_ID_BYTES;
 
 /// The members that make a JWK private (RFC 7518 section 6.2.2 and 6.3.2, RFC 8037 section 2).

@@ -4,7 +4,7 @@ use super::algorithm::KeyType;
 use super::jws::Header;
 use super::signature::Material;
 use super::{Algorithm, jwk};
-use crate::bundle::reader::{Fields, Unique};
+use crate::document::{Fields, Unique};
 use crate::reason::Reason;
 
 /// One key with its one algorithm. A JWK without `alg` that fits several becomes several of these.

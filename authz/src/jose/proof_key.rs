@@ -9,8 +9,8 @@ use super::base64url;
 use super::jwk;
 use super::jws::Header;
 use super::key_set::VerificationKey;
-use crate::bundle::ErrorSink;
-use crate::bundle::reader::{Node, Unique};
+use crate::document::ErrorSink;
+use crate::document::{Node, Unique};
 
 /// The key in the header of a proof, bound to the proof's algorithm, with its thumbprint. None if it is not a sound public
 /// key; the checks are those for the keys of a bundle.

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::mapping::ClaimMapping;
 use super::matcher::ClaimMatcher;
 use super::preset;
-use crate::bundle::reader::{Fields, Node, Unique};
+use crate::document::{Fields, Node, Unique};
 use crate::jose::{KeySet, normalized_type};
 use crate::limits::{MAX_LEEWAY_SECONDS, MAX_LIFETIME_SECONDS};
 

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::pointer::Pointer;
-use crate::bundle::reader::{Fields, Node};
+use crate::document::{Fields, Node};
 use crate::principal::Attribute;
 use crate::time::UnixTime;
 

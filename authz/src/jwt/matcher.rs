@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::pointer::Pointer;
-use crate::bundle::reader::Node;
+use crate::document::Node;
 use crate::principal::Attribute;
 
 /// Whether a claim is what it must be.

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::bundle::reader::Node;
+use crate::document::Node;
 use crate::principal::Attribute;
 
 /// A JSON Pointer (RFC 6901) to a claim, taken apart once.

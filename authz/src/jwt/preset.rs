@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::bundle::reader::Node;
+use crate::document::Node;
 use crate::json;
 
 /// The presets: an object of partial issuers by name.

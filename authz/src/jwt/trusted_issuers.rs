@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use super::claims;
 use super::issuer::TrustedIssuer;
 use super::token_cache::TokenCache;
-use crate::bundle::reader::{Node, Unique};
+use crate::document::{Node, Unique};
 use crate::jose::UnverifiedJws;
 use crate::principal::Identity;
 use crate::reason::Reason;

@@ -1,7 +1,7 @@
 //! What must hold for a rule to apply (XACML 3.0, Condition).
 
 use super::names::Names;
-use crate::bundle::reader::{Fields, Node};
+use crate::document::{Fields, Node};
 use crate::jwt::{ClaimMatcher, Match};
 use crate::limits::MAX_LIFETIME_SECONDS;
 use crate::principal::{Attribute, Identity, Principal};

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use super::condition::{Condition, Lack, Outcome};
 use super::names::Names;
 use super::rule::{Kind, Rule};
-use crate::bundle::reader::{Node, Unique};
+use crate::document::{Node, Unique};
 use crate::http::AccessRequest;
 use crate::principal::Principal;
 use crate::reason::Reason;

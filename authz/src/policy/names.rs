@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use crate::bundle::reader::Node;
+use crate::document::Node;
 
 /// The names in a bundle, whatever else may be wrong with it: a rule that names something that has an error of its own is
 /// not reported for it.

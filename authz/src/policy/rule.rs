@@ -5,8 +5,8 @@ use std::rc::Rc;
 use super::condition::Condition;
 use super::names::Names;
 use super::target::Target;
-use crate::bundle::reader::{Node, Unique};
 use crate::decision::Effect;
+use crate::document::{Node, Unique};
 use crate::limits::MAX_RULE_ID_BYTES;
 
 /// One rule of the policy.

@@ -1,7 +1,7 @@
 //! Where a rule applies: hosts, methods and paths (XACML 3.0, Target).
 
-use crate::bundle::reader::Node;
 use crate::decision::Effect;
+use crate::document::Node;
 use crate::http::{AccessRequest, Path};
 use crate::limits::MAX_PATH_SEGMENTS;
 

@@ -1,0 +1,32 @@
+//! Documents that operators write: read field by field, with every error and its place.
+
+mod error;
+mod reader;
+
+pub(crate) use error::ErrorSink;
+pub use error::{BundleError, BundleErrors, Problem};
+pub(crate) use reader::{Fields, Node, Unique};
+
+use crate::json;
+use crate::limits::MAX_BUNDLE_BYTES;
+
+/// Reads a whole document with `read`, or reports everything that is wrong with it.
+pub(crate) fn read<T>(text: &[u8], read: impl Fn(&Node<'_>) -> Option<T>) -> Result<T, BundleErrors> {
+    if text.len() > MAX_BUNDLE_BYTES {
+        return Err(BundleErrors::unreadable(format!("has {} bytes, at most {MAX_BUNDLE_BYTES} are read", text.len())));
+    }
+    let value = json::parse(text).map_err(|error| BundleErrors::unreadable(format!("not acceptable JSON: {error}")))?;
+    let errors = ErrorSink::default();
+    let read = read(&Node::root(&value, &errors));
+    errors.into_result(read)
+}
+
+/// Reads the version of a format, of which this code knows one.
+pub(crate) fn read_version(node: &Node<'_>, supported: u64) -> Option<()> {
+    match node.integer(0..=u64::MAX)? {
+        version if version == supported => Some(()),
+        version => {
+            node.refuse(format!("version {version} is not known to this module, which reads version {supported}"))
+        }
+    }
+}
