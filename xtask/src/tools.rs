@@ -77,11 +77,14 @@ fn cargo_install(sh: &Shell, package: &str, version: &str, binary: &str) -> Resu
     if !binary.is_file() {
         eprintln!("Installing {package} {version} from crates.io, once; this takes some minutes ...");
         let install = |locked: Option<&str>| {
-            cmd!(sh, "cargo install --quiet {locked...} --root {folder} --version {version} {package}").quiet().run()
+            cmd!(sh, "cargo install --quiet {locked...} --root {folder} --version {version} {package}").quiet()
         };
-        // A package's own lock file may name versions that were withdrawn; the tool is as good with their successors.
+        // A package's own lock file may name versions that were withdrawn; the tool is as good with their successors, and
+        // whatever else is wrong is said by the second attempt.
         install(Some("--locked"))
-            .or_else(|_| install(None))
+            .ignore_stderr()
+            .run()
+            .or_else(|_| install(None).run())
             .with_context(|| format!("{package} {version} is missing and could not be built from crates.io"))?;
     }
     Ok(binary)

@@ -239,7 +239,7 @@ fn what_is_wrong_with_a_rule_is_named() {
         (
             "/rules/1/public",
             json!(true),
-            "rules[1]: `public` belongs to permit rules; a deny rule without `condition` applies to everybody",
+            "rules[1]: `public` and `preflight` belong to permit rules; a deny rule without `condition` applies to everybody",
         ),
         (
             "/rules/0/public",

@@ -49,6 +49,9 @@ pub struct AccessRequest<'r> {
     pub host: Host<'r>,
     /// The path of the resource.
     pub path: Path<'r>,
+    /// Whether this is a CORS preflight (Fetch standard, CORS-preflight request): `OPTIONS` with `Origin` and
+    /// `Access-Control-Request-Method`. It only asks, so browsers send no credential with it.
+    pub is_preflight: bool,
 }
 
 impl<'r> AccessRequest<'r> {
@@ -61,7 +64,9 @@ impl<'r> AccessRequest<'r> {
         let method = head.method.and_then(method_token).ok_or(Reason::MethodMalformed)?;
         let host = Host::parse(head.authority.ok_or(Reason::HostMalformed)?)?;
         let path = Path::parse(head.path.ok_or(Reason::PathMalformed)?)?;
-        Ok(Self { method, host, path })
+        let has = |name| head.values(name).next().is_some();
+        let is_preflight = method == "OPTIONS" && has("origin") && has("access-control-request-method");
+        Ok(Self { method, host, path, is_preflight })
     }
 }
 

@@ -5,6 +5,7 @@ use std::rc::Rc;
 use super::condition::{Condition, Lack, Outcome};
 use super::names::Names;
 use super::rule::{Kind, Rule};
+use crate::decision::Effect;
 use crate::document::{Node, Unique};
 use crate::http::AccessRequest;
 use crate::principal::Principal;
@@ -53,21 +54,19 @@ impl Policy {
         let mut permitting: Option<&Rule> = None;
         let mut nearest: Option<(Lack, &Rule)> = None;
         for rule in self.rules.iter().filter(|rule| rule.target.matches(request, rule.effect())) {
-            match (&rule.kind, outcome(rule, principal, now)) {
+            match (rule.effect(), outcome(rule, request, principal, now)) {
                 // Deny overrides: nothing after this can change the answer.
-                (Kind::Deny(_), Outcome::Holds) => return Verdict::of(Reason::DeniedByRule, Some(rule)),
+                (Effect::Deny, Outcome::Holds) => return Verdict::of(Reason::DeniedByRule, Some(rule)),
                 // A deny rule that cannot be evaluated denies.
-                (Kind::Deny(_), Outcome::Undecidable) => return Verdict::of(Reason::DeniedByRule, Some(rule)),
+                (Effect::Deny, Outcome::Undecidable) => return Verdict::of(Reason::DeniedByRule, Some(rule)),
                 // A deny rule that does not hold says nothing.
-                (Kind::Deny(_), Outcome::Fails | Outcome::Lacks(_)) => {}
+                (Effect::Deny, Outcome::Fails | Outcome::Lacks(_)) => {}
                 // The first permit is the one that is named; a later deny can still override it.
-                (Kind::PermitPublic | Kind::Permit(_), Outcome::Holds) => permitting = permitting.or(Some(rule)),
+                (Effect::Permit, Outcome::Holds) => permitting = permitting.or(Some(rule)),
                 // A permit rule that cannot be evaluated permits nothing.
-                (Kind::PermitPublic | Kind::Permit(_), Outcome::Undecidable | Outcome::Fails) => {}
+                (Effect::Permit, Outcome::Undecidable | Outcome::Fails) => {}
                 // It does not permit either, but the client can be told what is missing.
-                (Kind::PermitPublic | Kind::Permit(_), Outcome::Lacks(lack)) => {
-                    nearest = nearest.or(Some((lack, rule)))
-                }
+                (Effect::Permit, Outcome::Lacks(lack)) => nearest = nearest.or(Some((lack, rule))),
             }
         }
         match (permitting, nearest) {
@@ -83,9 +82,11 @@ impl Policy {
 }
 
 /// Whether a rule whose target matches applies to the principal.
-fn outcome(rule: &Rule, principal: &Principal, now: UnixTime) -> Outcome {
+fn outcome(rule: &Rule, request: &AccessRequest<'_>, principal: &Principal, now: UnixTime) -> Outcome {
     match &rule.kind {
         Kind::PermitPublic | Kind::Deny(None) => Outcome::Holds,
+        Kind::PermitPreflight if request.is_preflight => Outcome::Holds,
+        Kind::PermitPreflight => Outcome::Fails,
         Kind::Permit(condition) | Kind::Deny(Some(condition)) => condition.evaluate(principal, now),
     }
 }
@@ -94,7 +95,7 @@ impl Verdict {
     fn of(reason: Reason, rule: Option<&Rule>) -> Self {
         let condition = rule.and_then(|rule| match &rule.kind {
             Kind::Permit(condition) => Some(condition),
-            Kind::PermitPublic | Kind::Deny(_) => None,
+            Kind::PermitPublic | Kind::PermitPreflight | Kind::Deny(_) => None,
         });
         let challenge = match (reason, condition) {
             (Reason::ScopeInsufficient, Some(condition)) => {

@@ -24,6 +24,8 @@ pub(super) struct Rule {
 pub(super) enum Kind {
     /// Permits everybody, anonymous principals included.
     PermitPublic,
+    /// Permits everybody, but only to ask whether they may: a CORS preflight.
+    PermitPreflight,
     /// Permits principals for whom the condition holds; at the least it wants them to be authenticated.
     Permit(Condition),
     /// Denies; without a condition everybody, with one the principals for whom it holds.
@@ -32,7 +34,7 @@ pub(super) enum Kind {
 
 impl Rule {
     pub(super) fn read(node: &Node<'_>, unique: &Unique, names: &Names<'_>) -> Option<Self> {
-        let fields = node.object(&["id", "effect", "public", "target", "condition", "once"])?;
+        let fields = node.object(&["id", "effect", "public", "preflight", "target", "condition", "once"])?;
         let id = fields.required("id").and_then(|node| {
             let id = read_id(&node)?;
             unique.claim("rule id", id, &node)?;
@@ -44,27 +46,30 @@ impl Rule {
             other => node.refuse(format!("`{other}` is not an effect; write `permit` or `deny`")),
         });
         let public = fields.optional("public").map_or(Some(false), |node| node.flag());
+        let preflight = fields.optional("preflight").map_or(Some(false), |node| node.flag());
         let target = fields.required("target").and_then(|node| Target::read(&node));
         let condition = match fields.optional("condition") {
             Some(node) => Condition::read(&node, names).map(Some),
             None => Some(None),
         };
         let once = fields.optional("once").map_or(Some(false), |node| node.flag());
-        let kind = match (effect?, public?, condition?) {
-            (Effect::Permit, false, condition) => {
+        let kind = match (effect?, public?, preflight?, condition?) {
+            (Effect::Permit, false, false, condition) => {
                 Some(Kind::Permit(condition.unwrap_or_else(Condition::authenticated)))
             }
-            (Effect::Permit, true, None) => Some(Kind::PermitPublic),
-            (Effect::Permit, true, Some(_)) => {
+            (Effect::Permit, true, false, None) => Some(Kind::PermitPublic),
+            (Effect::Permit, false, true, None) => Some(Kind::PermitPreflight),
+            (Effect::Permit, true, true, None) => node.refuse("`public` permits preflights too; remove `preflight`"),
+            (Effect::Permit, _, _, Some(_)) => {
                 node.refuse("a public rule permits everybody and can have no `condition`; remove one of the two")
             }
-            (Effect::Deny, false, condition) => Some(Kind::Deny(condition)),
-            (Effect::Deny, true, _) => {
-                node.refuse("`public` belongs to permit rules; a deny rule without `condition` applies to everybody")
-            }
+            (Effect::Deny, false, false, condition) => Some(Kind::Deny(condition)),
+            (Effect::Deny, _, _, _) => node.refuse(
+                "`public` and `preflight` belong to permit rules; a deny rule without `condition` applies to everybody",
+            ),
         };
         let (kind, once) = (kind?, once?);
-        if let (true, Kind::PermitPublic | Kind::Deny(_)) = (once, &kind) {
+        if once && !matches!(kind, Kind::Permit(_)) {
             return node.refuse("`once` belongs to permit rules that are not public: it is about the token");
         }
         Some(Self { id: id?, kind, target: target?, once })
@@ -73,7 +78,7 @@ impl Rule {
     /// Permit or deny.
     pub(super) const fn effect(&self) -> Effect {
         match self.kind {
-            Kind::PermitPublic | Kind::Permit(_) => Effect::Permit,
+            Kind::PermitPublic | Kind::PermitPreflight | Kind::Permit(_) => Effect::Permit,
             Kind::Deny(_) => Effect::Deny,
         }
     }

@@ -172,7 +172,7 @@ const BAD_CONFIGURATION_ERRORS: [&str; 4] = [
     "bundle.issuers[0].audiences: is missing",
     "bundle.rules[1].id: rule id `a` is already used at bundle.rules[0].id",
     "bundle.rules[0].target.paths[0]: `orders`: a path starts with `/`",
-    "bundle.rules[1]: unknown field `effects`; known here are `id`, `effect`, `public`, `target`, `condition`",
+    "bundle.rules[1]: unknown field `effects`; known here are `id`, `effect`, ",
 ];
 
 fn bad_plugin_configuration() -> serde_json::Value {
