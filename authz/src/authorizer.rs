@@ -7,7 +7,7 @@ use crate::credential::{Place, Scene};
 use crate::decision::Decision;
 use crate::effect::{self, Action, IdentityHeaders, Reply};
 use crate::http::{AccessRequest, RequestHead};
-use crate::policy::Verdict;
+use crate::policy::{Challenge, Verdict};
 use crate::principal::Principal;
 use crate::reason::Reason;
 use crate::time::UnixTime;
@@ -130,7 +130,7 @@ impl Authorizer {
     }
 
     fn refuse(&self, reason: Reason) -> Authorization {
-        Authorization::reply(self.decision(reason, None), Reply::denied(reason, None))
+        Authorization::reply(self.decision(reason, None), self.denied(reason, None))
     }
 
     fn enforce(
@@ -143,14 +143,18 @@ impl Authorizer {
     ) -> Authorization {
         let decision = self.decision(verdict.reason, verdict.rule);
         if verdict.reason != Reason::PermittedByRule {
-            return Authorization::reply(decision, Reply::denied(verdict.reason, verdict.challenge.as_ref()));
+            return Authorization::reply(decision, self.denied(verdict.reason, verdict.challenge.as_ref()));
         }
         let obligations = effect::forward(head, principal, stripped, owned)
             .and_then(|edits| Ok((edits, effect::use_once(principal, verdict.once)?)));
         match obligations {
             Ok((edits, use_once)) => Authorization { decision, action: Action::Forward(edits), use_once },
-            Err(reason) => Authorization::reply(decision.denied_for(reason), Reply::denied(reason, None)),
+            Err(reason) => Authorization::reply(decision.denied_for(reason), self.denied(reason, None)),
         }
+    }
+
+    fn denied(&self, reason: Reason, challenge: Option<&Challenge>) -> Reply {
+        Reply::denied(reason, challenge, self.bundle.as_ref().and_then(|bundle| bundle.resource_metadata.as_deref()))
     }
 
     fn decision(&self, reason: Reason, rule: Option<Rc<str>>) -> Decision {

@@ -40,7 +40,7 @@ const BUNDLE_VERSION: u64 = 1;
 ///
 /// let errors = Bundle::parse(br#"{ "version": 1, "revision": -1, "issuers": [], "rule": [] }"#).unwrap_err();
 /// assert_eq!(errors.to_string(), "\
-/// document: unknown field `rule`; known here are `version`, `revision`, `issuers`, `credentials`, `api_keys`, `revocations`, `rules`, `identity_headers`
+/// document: unknown field `rule`; known here are `version`, `revision`, `issuers`, `credentials`, `api_keys`, `revocations`, `rules`, `identity_headers`, `resource_metadata`
 /// revision: expected a whole number, found a number
 /// rules: is missing");
 /// # Ok::<(), authz::BundleErrors>(())
@@ -54,6 +54,7 @@ pub struct Bundle {
     pub(crate) revocations: Revocations,
     pub(crate) policy: Policy,
     pub(crate) identity_headers: IdentityHeaders,
+    pub(crate) resource_metadata: Option<String>,
 }
 
 impl Bundle {
@@ -91,6 +92,7 @@ impl Bundle {
             "revocations",
             "rules",
             "identity_headers",
+            "resource_metadata",
         ])?;
         let version = fields.required("version").and_then(|node| document::read_version(&node, BUNDLE_VERSION));
         let revision = fields.required("revision").and_then(|node| node.integer(0..=(1 << 53)));
@@ -108,6 +110,8 @@ impl Bundle {
         let identity_headers = fields
             .optional("identity_headers")
             .map_or_else(|| Some(IdentityHeaders::default()), |node| IdentityHeaders::read(&node));
+        let resource_metadata =
+            fields.optional("resource_metadata").map_or(Some(None), |node| read_url(&node).map(Some));
         version?;
         Some(Self {
             revision: Revision(revision?),
@@ -117,6 +121,17 @@ impl Bundle {
             revocations: revocations?,
             policy: policy?,
             identity_headers: identity_headers?,
+            resource_metadata: resource_metadata?,
         })
     }
+}
+
+/// A URL that can stand in a challenge as it is.
+fn read_url(node: &Node<'_>) -> Option<String> {
+    let text = node.text()?;
+    let plain = |byte: u8| byte.is_ascii_graphic() && byte != b'"' && byte != b'\\';
+    if !text.starts_with("https://") || !text.bytes().all(plain) {
+        return node.refuse(format!("`{text}` is not an `https` URL"));
+    }
+    Some(text.to_owned())
 }

@@ -62,11 +62,16 @@ fn what_is_wrong_with_the_frame_is_named() {
         ("/version", json!(null), "version: is missing"),
         ("/revision", json!("7"), "revision: expected a whole number, found a string"),
         ("/revision", json!(7.5), "revision: expected a whole number, found a number"),
+        (
+            "/resource_metadata",
+            json!("http://x.example"),
+            "resource_metadata: `http://x.example` is not an `https` URL",
+        ),
         ("/rules", json!({}), "rules: expected a list, found an object"),
         (
             "/rulez",
             json!([]),
-            "document: unknown field `rulez`; known here are `version`, `revision`, `issuers`, `credentials`, `api_keys`, `revocations`, `rules`, `identity_headers`",
+            "document: unknown field `rulez`; known here are `version`, `revision`, `issuers`, `credentials`, `api_keys`, `revocations`, `rules`, `identity_headers`, `resource_metadata`",
         ),
         (
             "/identity_headers",

@@ -18,12 +18,19 @@ pub struct Reply {
 }
 
 impl Reply {
-    /// The reply to a request that is denied for `reason`.
-    pub(crate) fn denied(reason: Reason, challenge: Option<&Challenge>) -> Self {
+    /// The reply to a request that is denied for `reason`; `metadata` is the URL at which clients learn where to get tokens.
+    pub(crate) fn denied(reason: Reason, challenge: Option<&Challenge>, metadata: Option<&str>) -> Self {
         let status = reason.status();
         let mut headers =
             vec![("content-type", "application/problem+json".to_owned()), ("cache-control", "no-store".to_owned())];
-        headers.extend(www_authenticate(reason, challenge).map(|challenge| ("www-authenticate", challenge)));
+        headers.extend(www_authenticate(reason, challenge).map(|mut challenge| {
+            if let Some(url) = metadata {
+                // RFC 9728 section 5.1.
+                let separator = if challenge.contains('=') { "," } else { "" };
+                challenge.push_str(&format!(r#"{separator} resource_metadata="{url}""#));
+            }
+            ("www-authenticate", challenge)
+        }));
         let body = json!({ "type": "about:blank", "title": title(status), "status": status }).to_string();
         Self { status, headers, body }
     }
