@@ -63,3 +63,9 @@ pub const MAX_CACHED_BYTES: usize = 4 * 1024 * 1024;
 
 /// Most revocations in a bundle.
 pub const MAX_REVOCATIONS: usize = 20_000;
+
+/// Longest name of an issuer: it is a URL, and is kept once for each tenant.
+pub const MAX_ISSUER_BYTES: usize = 1024;
+
+/// Most tenants of one issuer.
+pub const MAX_TENANTS: usize = 2000;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::document::{Fields, Node};
 use crate::limits::MAX_REVOCATIONS;
+use crate::policy::{IssuerSet, Names};
 use crate::principal::{Attribute, Identity};
 use crate::time::UnixTime;
 
@@ -42,14 +43,16 @@ struct Entry {
 pub(crate) struct Revocations(BTreeMap<(Kind, String, String), Vec<Entry>>);
 
 impl Revocations {
-    pub(crate) fn read(node: &Node<'_>) -> Option<Self> {
-        let entries = node.list(read_entry)?;
+    pub(crate) fn read(node: &Node<'_>, names: &Names<'_>) -> Option<Self> {
+        let entries = node.list(|item| read_entry(item, names))?;
         if entries.len() > MAX_REVOCATIONS {
             return node.refuse(format!("has {} entries, at most {MAX_REVOCATIONS} are read", entries.len()));
         }
         let mut revocations = BTreeMap::<_, Vec<Entry>>::new();
-        for (key, entry) in entries {
-            revocations.entry(key).or_default().push(entry);
+        for (kind, issuers, name, entry) in entries {
+            for issuer in issuers.iter() {
+                revocations.entry((kind, issuer.clone(), name.clone())).or_default().push(entry);
+            }
         }
         Some(Self(revocations))
     }
@@ -59,30 +62,38 @@ impl Revocations {
         let Some(issuer) = identity.issuer.as_deref().filter(|_| !self.0.is_empty()) else {
             return false;
         };
-        let text = |attribute: &Attribute<String>| match attribute {
-            Attribute::Present(text) => Some(text.clone()),
-            Attribute::Absent | Attribute::Malformed => None,
-        };
-        let named = [
-            (Kind::Token, identity.token_id.clone()),
-            (Kind::Subject, text(&identity.subject)),
-            (Kind::Session, text(&identity.session)),
-            (Kind::Client, text(&identity.client)),
-            (Kind::Key, identity.key_id.clone()),
-            (Kind::Issuer, Some(String::new())),
-        ];
-        let keys = named.into_iter().filter_map(|(kind, name)| Some((kind, issuer.to_owned(), name?)));
-        keys.filter_map(|key| self.0.get(&key)).flatten().any(|entry| {
+        let applies = |entry: &Entry| {
             let before = |limit| identity.issued_at.is_none_or(|issued_at| issued_at < limit);
             now < entry.until && entry.issued_before.is_none_or(before)
-        })
+        };
+        let is_named = |kind: Kind, name: &str| {
+            let entries = self.0.get(&(kind, issuer.to_owned(), name.to_owned()));
+            entries.is_some_and(|entries| entries.iter().any(applies))
+        };
+        let concerns = |kind: Kind, attribute: &Attribute<String>| match attribute {
+            Attribute::Absent => false,
+            Attribute::Present(name) => is_named(kind, name),
+            // It may be any of those that are revoked.
+            Attribute::Malformed => {
+                let first = (kind, issuer.to_owned(), String::new());
+                let of_kind =
+                    self.0.range(first..).take_while(|((other, name, _), _)| *other == kind && name == issuer);
+                of_kind.flat_map(|(_, entries)| entries).any(applies)
+            }
+        };
+        concerns(Kind::Subject, &identity.subject)
+            || concerns(Kind::Session, &identity.session)
+            || concerns(Kind::Client, &identity.client)
+            || identity.token_id.as_deref().is_some_and(|name| is_named(Kind::Token, name))
+            || identity.key_id.as_deref().is_some_and(|name| is_named(Kind::Key, name))
+            || is_named(Kind::Issuer, "")
     }
 }
 
-fn read_entry(node: &Node<'_>) -> Option<((Kind, String, String), Entry)> {
+fn read_entry(node: &Node<'_>, names: &Names<'_>) -> Option<(Kind, IssuerSet, String, Entry)> {
     let fields =
         node.object(&["issuer", "token_id", "subject", "session", "client", "key_id", "issued_before", "until"])?;
-    let issuer = fields.required("issuer").and_then(|node| node.text());
+    let issuers = fields.required("issuer").and_then(|node| names.issuers(&node));
     let issued_before = read_time(&fields, "issued_before");
     let until = fields.required("until").and_then(|_| read_time(&fields, "until"))?;
     let mut selectors = SELECTORS.iter().filter_map(|(name, kind)| Some((*kind, fields.optional(name)?)));
@@ -94,7 +105,7 @@ fn read_entry(node: &Node<'_>) -> Option<((Kind, String, String), Entry)> {
         }
         (_, _, _) => return node.refuse("is about more than one thing; write one entry for each"),
     };
-    Some(((kind, issuer?.to_owned(), name), Entry { issued_before: issued_before?, until: until? }))
+    Some((kind, issuers?, name, Entry { issued_before: issued_before?, until: until? }))
 }
 
 fn read_time<'n>(fields: &Fields<'n>, name: &'n str) -> Option<Option<UnixTime>> {

@@ -132,7 +132,7 @@ pub(crate) fn shared_data(name: &str) -> Result<(Vec<u8>, Option<NonZeroU32>), H
     Ok((bytes.into_vec(), version))
 }
 
-/// Stores a value that all workers share, if its version is still this one.
+/// Stores a value that all workers share, if its version is still this one; without a version, if there is none yet.
 pub(crate) fn set_shared_data(name: &str, value: &[u8], version: Option<NonZeroU32>) -> Result<Stored, HostError> {
     let was_stored = abi::set_shared_data(name.as_bytes(), value, version)?;
     Ok(if was_stored { Stored::Yes } else { Stored::Overtaken })

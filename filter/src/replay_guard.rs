@@ -4,8 +4,6 @@
 //! entries; entries that are of no use any more are dropped when a bucket is written. A bucket that is full refuses: what
 //! cannot be remembered must not pass.
 
-use std::hash::{BuildHasher as _, Hasher as _, RandomState};
-
 use authz::{UnixTime, UseOnce};
 
 use crate::host::{self, HostError, Stored};
@@ -13,30 +11,27 @@ use crate::host::{self, HostError, Stored};
 /// The number of buckets, so that workers seldom write the same one.
 const BUCKETS: u8 = 64;
 
-/// Most live entries of a bucket: 260,000 in all, 8 MiB; with proofs that are good for a minute, 4,300 a second.
+/// Most live entries of a bucket: 260,000 in all, 6 MiB; with proofs that are good for a minute, 4,300 a second.
 const MAX_ENTRIES: usize = 4096;
 
 /// How often a write is tried again after another worker was faster.
 const ATTEMPTS: usize = 32;
 
-/// Key, end of life, and who claimed it.
-const ENTRY_BYTES: usize = UseOnce::KEY_BYTES + 8 + 8;
+/// Key and end of life.
+const ENTRY_BYTES: usize = UseOnce::KEY_BYTES + 8;
 
 /// Claims something that may be used once. `false` if it was used before.
 pub(crate) fn claim(once: &UseOnce, now: UnixTime) -> Result<bool, HostError> {
     let bucket = once.key().first().map_or(0, |byte| byte % BUCKETS);
     let name = format!("portcullis.once.{bucket}");
-    let claimant = RandomState::new().build_hasher().finish();
     for _ in 0..ATTEMPTS {
         let (bucket, version) = host::shared_data(&name)?;
         let live = Bucket::live(&bucket, now);
-        if let Some(holder) = live.holder(once) {
-            return Ok(holder == claimant);
+        if live.contains(once) {
+            return Ok(false);
         }
-        // A first write has no version to be checked against, so it is read again to see who was last.
-        match (host::set_shared_data(&name, &live.with(once, claimant)?, version)?, version) {
-            (Stored::Yes, Some(_)) => return Ok(true),
-            (Stored::Yes, None) | (Stored::Overtaken, _) => {}
+        if host::set_shared_data(&name, &live.with(once)?, version)? == Stored::Yes {
+            return Ok(true);
         }
     }
     Err(HostError)
@@ -47,27 +42,22 @@ struct Bucket(Vec<u8>);
 
 impl Bucket {
     fn live(bytes: &[u8], now: UnixTime) -> Self {
-        let is_live = |entry: &&[u8]| number(entry, UseOnce::KEY_BYTES).is_some_and(|until| until > now.as_millis());
+        let until = |entry: &[u8]| Some(u64::from_le_bytes(*entry.get(UseOnce::KEY_BYTES..)?.first_chunk()?));
+        let is_live = |entry: &&[u8]| until(entry).is_some_and(|until| until > now.as_millis());
         Self(bytes.chunks_exact(ENTRY_BYTES).filter(is_live).flatten().copied().collect())
     }
 
-    fn holder(&self, once: &UseOnce) -> Option<u64> {
-        let entry = self.0.chunks_exact(ENTRY_BYTES).find(|entry| entry.starts_with(once.key()))?;
-        number(entry, UseOnce::KEY_BYTES + 8)
+    fn contains(&self, once: &UseOnce) -> bool {
+        self.0.chunks_exact(ENTRY_BYTES).any(|entry| entry.starts_with(once.key()))
     }
 
-    fn with(self, once: &UseOnce, claimant: u64) -> Result<Vec<u8>, HostError> {
+    fn with(self, once: &UseOnce) -> Result<Vec<u8>, HostError> {
         let Self(mut bytes) = self;
         if bytes.len() >= MAX_ENTRIES * ENTRY_BYTES {
             return Err(HostError);
         }
         bytes.extend(once.key());
         bytes.extend(once.until().as_millis().to_le_bytes());
-        bytes.extend(claimant.to_le_bytes());
         Ok(bytes)
     }
-}
-
-fn number(entry: &[u8], at: usize) -> Option<u64> {
-    Some(u64::from_le_bytes(*entry.get(at..)?.first_chunk()?))
 }

@@ -105,7 +105,7 @@ impl Bundle {
             fields.optional("api_keys").map_or_else(|| Some(ApiKeys::default()), |node| ApiKeys::read(&node));
         let revocations = fields
             .optional("revocations")
-            .map_or_else(|| Some(Revocations::default()), |node| Revocations::read(&node));
+            .map_or_else(|| Some(Revocations::default()), |node| Revocations::read(&node, &names));
         let policy = fields.required("rules").and_then(|node| Policy::read(&node, &names));
         let identity_headers = fields
             .optional("identity_headers")

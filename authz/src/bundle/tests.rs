@@ -63,6 +63,16 @@ fn what_is_wrong_with_the_frame_is_named() {
         ("/revision", json!("7"), "revision: expected a whole number, found a string"),
         ("/revision", json!(7.5), "revision: expected a whole number, found a number"),
         (
+            "/revocations",
+            json!([{ "issuer": "https://idp.example.com", "subject": "s", "until": 1 }]),
+            "revocations[0].issuer: `https://idp.example.com` is not a trusted issuer of this bundle; add it to `issuers` or correct the name",
+        ),
+        (
+            "/revocations",
+            json!([{ "issuer": "https://idp.example.com/", "until": 1 }]),
+            "revocations[0]: revokes everything of the issuer for ever; say `issued_before`, or what it is about",
+        ),
+        (
             "/resource_metadata",
             json!("http://x.example"),
             "resource_metadata: `http://x.example` is not an `https` URL",

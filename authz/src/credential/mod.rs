@@ -21,7 +21,7 @@ pub(crate) use query::without as target_without;
 use crate::document::{Node, Unique};
 use crate::http::{AccessRequest, RequestHead};
 use crate::jwt::TrustedIssuers;
-use crate::policy::Names;
+use crate::policy::{IssuerSet, Names};
 use crate::principal::{Confirmation, Identity, Principal};
 use crate::reason::Reason;
 use crate::time::UnixTime;
@@ -51,7 +51,7 @@ struct Credential {
 #[derive(Debug)]
 enum Kind {
     /// A JWT of one of these issuers; none stands for all. With settings for proofs of possession, if any are understood.
-    Jwt { issuers: Option<Vec<String>>, dpop: Option<DpopSettings>, certificate_bound: bool },
+    Jwt { issuers: Option<Vec<IssuerSet>>, dpop: Option<DpopSettings>, certificate_bound: bool },
     /// An API key.
     ApiKey,
     /// The certificate of the peer.
@@ -191,9 +191,9 @@ impl Credential {
     fn read(node: &Node<'_>, names: &Names<'_>, unique_names: &Unique, unique_places: &Unique) -> Option<Self> {
         let fields = node.object(&["name", "type", "from", "issuers", "dpop", "certificate_bound", "strip"])?;
         let name = fields.required("name").and_then(|node| unique_names.claim("credential", node.text()?, &node));
-        let issuers = fields.optional("issuers").map_or(Some(None), |node| {
-            node.filled_list(|item| names.issuers(item)).map(|names| Some(names.into_iter().flatten().collect()))
-        });
+        let issuers = fields
+            .optional("issuers")
+            .map_or(Some(None), |node| node.filled_list(|item| names.issuers(item)).map(Some));
         let dpop = fields.optional("dpop").map_or(Some(None), |node| DpopSettings::read(&node).map(Some));
         let certificate_bound = fields.optional("certificate_bound").map_or(Some(false), |node| node.flag());
         let strip = fields.optional("strip").map_or(Some(false), |node| node.flag());

@@ -38,6 +38,7 @@ const PROOF_TYPE: &str = "dpop+jwt";
 #[derive(Debug)]
 pub(crate) struct VerifiedJws {
     header: Header,
+    key_id: Option<String>,
 }
 
 impl<'t> UnverifiedJws<'t> {
@@ -83,11 +84,17 @@ impl<'t> UnverifiedJws<'t> {
             return Err(Reason::AlgorithmRefused);
         }
         signature::verify(key, self.signing_input, &self.signature)?;
-        Ok(VerifiedJws { header: self.header })
+        let key_id = key.key_id().or(self.header.key_id.as_ref()).cloned();
+        Ok(VerifiedJws { header: self.header, key_id })
     }
 }
 
 impl VerifiedJws {
+    /// The `kid` of the key itself. That of the header is written by whoever signed, a thief too, and can be left out.
+    pub(crate) const fn key_id(&self) -> Option<&String> {
+        self.key_id.as_ref()
+    }
+
     pub(crate) const fn header(&self) -> &Header {
         &self.header
     }

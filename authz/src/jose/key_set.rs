@@ -26,6 +26,10 @@ impl VerificationKey {
         Self { key_id, algorithm, signature_bytes, material }
     }
 
+    pub(super) const fn key_id(&self) -> Option<&String> {
+        self.key_id.as_ref()
+    }
+
     pub(super) const fn algorithm(&self) -> Algorithm {
         self.algorithm
     }

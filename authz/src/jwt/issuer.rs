@@ -9,7 +9,7 @@ use super::matcher::ClaimMatcher;
 use super::preset;
 use crate::document::{Fields, Node, Unique};
 use crate::jose::{KeySet, normalized_type};
-use crate::limits::{MAX_LEEWAY_SECONDS, MAX_LIFETIME_SECONDS};
+use crate::limits::{MAX_ISSUER_BYTES, MAX_LEEWAY_SECONDS, MAX_LIFETIME_SECONDS, MAX_TENANTS};
 
 /// Tolerance for clocks that differ, in seconds, where an issuer says nothing.
 const DEFAULT_LEEWAY_SECONDS: u64 = 60;
@@ -71,7 +71,10 @@ impl TrustedIssuer {
             "required_claims",
             "claims",
         ])?;
-        let issuer = fields.required("issuer").and_then(|node| node.text().map(|name| (node, name)));
+        let issuer = fields.required("issuer").and_then(|node| match node.text()? {
+            name if name.len() > MAX_ISSUER_BYTES => node.refuse(format!("is longer than {MAX_ISSUER_BYTES} bytes")),
+            name => Some((node, name)),
+        });
         let audiences = fields.required("audiences").and_then(|node| Audiences::read(&node));
         let keys = KeySet::read(&fields);
         let seconds = |name, range| fields.optional(name).map_or(Some(None), |node| node.integer(range).map(Some));
@@ -163,7 +166,11 @@ fn read_tenants(fields: &Fields<'_>) -> Option<Option<Vec<String>>> {
         tenant if plain(tenant) => Some(tenant.to_owned()),
         tenant => item.refuse(format!("`{tenant}` is not a tenant: letters, digits and `-_.`")),
     };
-    node.filled_list(tenant).map(Some)
+    let tenants = node.filled_list(tenant)?;
+    if tenants.len() > MAX_TENANTS {
+        return node.refuse(format!("has {} entries, at most {MAX_TENANTS} are read", tenants.len()));
+    }
+    Some(Some(tenants))
 }
 
 fn read_token_types(node: &Node<'_>) -> Option<Vec<Option<String>>> {

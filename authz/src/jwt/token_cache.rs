@@ -6,14 +6,29 @@
 use std::collections::HashMap;
 use std::rc::Rc;
 
+use serde_json::Value;
+
 use super::validation::Validated;
 use crate::limits::{MAX_CACHED_BYTES, MAX_CACHED_TOKENS};
 use crate::principal::Identity;
 use crate::time::UnixTime;
 
-/// What an entry takes, as a multiple of its token: token, attributes, claims, and places in maps that are half empty after
-/// they have grown, as measured in the module (`docs/tokens.md`).
-const ENTRY_PER_TOKEN_BYTE: usize = 5;
+/// What an entry takes, as measured in the module (`docs/tokens.md`): the token, its texts in claims and attributes, and for
+/// each JSON value its places in maps and lists, which may be half empty.
+fn entry_bytes(token: &[u8], validated: &Validated) -> usize {
+    let values = validated.identity.claims.values().map(count).fold(0, usize::saturating_add);
+    token.len().saturating_mul(3).saturating_add(values.saturating_mul(80))
+}
+
+/// How many values a JSON value is made of. Its depth was bounded when it was read.
+fn count(value: &Value) -> usize {
+    let inner = match value {
+        Value::Array(items) => items.iter().map(count).fold(0, usize::saturating_add),
+        Value::Object(members) => members.values().map(count).fold(0, usize::saturating_add),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => 0,
+    };
+    inner.saturating_add(1)
+}
 
 /// A bounded cache in two generations: when the young one is full it becomes the old one, and what was not used since
 /// then is forgotten. So every operation takes constant time.
@@ -49,7 +64,7 @@ impl TokenCache {
     }
 
     fn put(&mut self, token: Box<[u8]>, validated: Rc<Validated>) {
-        let bytes = token.len().saturating_mul(ENTRY_PER_TOKEN_BYTE);
+        let bytes = entry_bytes(&token, &validated);
         let full = self.young.entries.len() >= MAX_CACHED_TOKENS / 2
             || self.young.bytes.saturating_add(bytes) > MAX_CACHED_BYTES / 2;
         if full {

@@ -11,6 +11,7 @@ use super::issuer::TrustedIssuer;
 use super::token_cache::TokenCache;
 use crate::document::{Node, Unique};
 use crate::jose::UnverifiedJws;
+use crate::policy::IssuerSet;
 use crate::principal::Identity;
 use crate::reason::Reason;
 use crate::time::UnixTime;
@@ -30,10 +31,10 @@ impl TrustedIssuers {
     pub(crate) fn authenticate(
         &self,
         token: &[u8],
-        accepted: Option<&[String]>,
+        accepted: Option<&[IssuerSet]>,
         now: UnixTime,
     ) -> Result<Rc<Identity>, Reason> {
-        let is_accepted = |name: &str| accepted.is_none_or(|accepted| accepted.iter().any(|accepted| accepted == name));
+        let is_accepted = |name: &str| accepted.is_none_or(|accepted| accepted.iter().any(|set| set.contains(name)));
         let remembered = self.verified.try_borrow_mut().ok().and_then(|mut verified| verified.get(token, now));
         if let Some(identity) = remembered {
             return if identity.issuer.as_deref().is_some_and(is_accepted) {
@@ -81,4 +82,5 @@ fn issuer_name(claims: &Map<String, Value>) -> Result<&str, Reason> {
     subject.get(..SPIFFE.len().saturating_add(trust_domain.len())).ok_or(Reason::ClaimsMalformed)
 }
 
-const SPIFFE: &str = "spiffe://";
+/// What the name of a SPIFFE trust domain starts with.
+pub(super) const SPIFFE: &str = "spiffe://";

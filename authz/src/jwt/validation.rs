@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use super::claims::{self, Times};
 use super::issuer::TrustedIssuer;
 use super::matcher::Match;
+use super::trusted_issuers::SPIFFE;
 use crate::jose::VerifiedJws;
 use crate::principal::{Attribute, Confirmation, Identity};
 use crate::reason::Reason;
@@ -46,6 +47,7 @@ impl TrustedIssuer {
         if !self.required.iter().all(|matcher| matcher.evaluate(&claims) == Match::Holds) {
             return Err(Reason::ClaimsMalformed);
         }
+        self.accept_subject(&claims)?;
         let tenant = self.accept_tenant(&claims)?;
         let identity = Identity {
             issuer: Some(Rc::clone(self.name())),
@@ -54,7 +56,7 @@ impl TrustedIssuer {
             tenant,
             session: self.mapping.session(&claims),
             token_id,
-            key_id: jws.header().key_id.clone(),
+            key_id: jws.key_id().cloned(),
             issued_at: times.issued_at,
             confirmation: confirmation(&claims),
             good_until: Some(good_until),
@@ -77,6 +79,17 @@ impl TrustedIssuer {
             Attribute::Present(_) => Err(Reason::AudienceMismatch),
             Attribute::Absent | Attribute::Malformed => Err(Reason::ClaimsMalformed),
         }
+    }
+
+    /// A trust domain speaks for its own workloads only (SPIFFE JWT-SVID section 3.1): the keys of one do not vouch for the
+    /// identities of another.
+    fn accept_subject(&self, claims: &Map<String, Value>) -> Result<(), Reason> {
+        if !self.name().starts_with(SPIFFE) {
+            return Ok(());
+        }
+        let subject = claims::text(claims, "sub")?.ok_or(Reason::ClaimsMalformed)?;
+        let is_own = subject.strip_prefix(&**self.name()).is_some_and(|path| path.starts_with('/'));
+        if is_own { Ok(()) } else { Err(Reason::IssuerUnknown) }
     }
 
     /// A token of a multi-tenant provider must name the tenant whose issuer it names: the keys are the same for all.

@@ -1,6 +1,6 @@
 //! What must hold for a rule to apply (XACML 3.0, Condition).
 
-use super::names::Names;
+use super::names::{IssuerSet, Names};
 use crate::document::{Fields, Node};
 use crate::jwt::{ClaimMatcher, Match};
 use crate::limits::MAX_LIFETIME_SECONDS;
@@ -38,7 +38,7 @@ pub(super) enum Lack {
 pub(super) struct Condition {
     /// The index of the credential.
     credential: usize,
-    issuers: Option<Vec<String>>,
+    issuers: Option<Vec<IssuerSet>>,
     subjects: Option<Vec<String>>,
     clients: Option<Vec<String>>,
     tenants: Option<Vec<String>>,
@@ -89,9 +89,9 @@ impl Condition {
             return node.refuse("demands nothing; leave it out, or say what must hold");
         }
         let credential = fields.optional("credential").map_or(Some(0), |node| names.credential(&node));
-        let issuers = fields.optional("issuers").map_or(Some(None), |node| {
-            node.filled_list(|item| names.issuers(item)).map(|names| Some(names.into_iter().flatten().collect()))
-        });
+        let issuers = fields
+            .optional("issuers")
+            .map_or(Some(None), |node| node.filled_list(|item| names.issuers(item)).map(Some));
         let texts = |name| fields.optional(name).map_or(Some(None), |node| node.texts().map(Some));
         let (subjects, clients) = (texts("subjects"), texts("clients"));
         let (tenants, audiences) = (texts("tenants"), texts("audiences"));
@@ -150,7 +150,7 @@ impl Condition {
     fn judge(&self, identity: &Identity, now: UnixTime) -> Outcome {
         let issuer = self.issuers.as_ref().map(|issuers| {
             let issuer = identity.issuer.as_deref();
-            holds_if(issuer.is_some_and(|issuer| issuers.iter().any(|accepted| accepted == issuer)))
+            holds_if(issuer.is_some_and(|issuer| issuers.iter().any(|set| set.contains(issuer))))
         });
         let audience = self
             .audiences
@@ -245,6 +245,9 @@ impl Demand {
     }
 }
 
+/// Tolerance for providers whose clocks are ahead, in seconds.
+const AUTH_TIME_LEEWAY_SECONDS: u64 = 60;
+
 /// How strongly and how recently the end user must have authenticated.
 #[derive(Debug)]
 pub(super) struct Authentication {
@@ -279,6 +282,8 @@ impl Authentication {
         let age = self.max_age_seconds.map(|oldest| match identity.auth_time {
             Attribute::Absent => Outcome::Fails,
             Attribute::Malformed => Outcome::Undecidable,
+            // A provider that dates an authentication into the future has not said when it was.
+            Attribute::Present(at) if at > now.plus_seconds(AUTH_TIME_LEEWAY_SECONDS) => Outcome::Undecidable,
             Attribute::Present(at) => holds_if(now <= at.plus_seconds(oldest)),
         });
         [acr, amr, age].into_iter().flatten().fold(Outcome::Holds, and)

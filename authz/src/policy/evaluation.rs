@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use super::condition::{Condition, Lack, Outcome};
+use super::condition::{Lack, Outcome};
 use super::names::Names;
 use super::rule::{Kind, Rule};
 use crate::decision::Effect;
@@ -53,6 +53,7 @@ impl Policy {
     pub(crate) fn evaluate(&self, request: &AccessRequest<'_>, principal: &Principal, now: UnixTime) -> Verdict {
         let mut permitting: Option<&Rule> = None;
         let mut nearest: Option<(Lack, &Rule)> = None;
+        let mut once: Option<usize> = None;
         for rule in self.rules.iter().filter(|rule| rule.target.matches(request, rule.effect())) {
             match (rule.effect(), outcome(rule, request, principal, now)) {
                 // Deny overrides: nothing after this can change the answer.
@@ -62,7 +63,11 @@ impl Policy {
                 // A deny rule that does not hold says nothing.
                 (Effect::Deny, Outcome::Fails | Outcome::Lacks(_)) => {}
                 // The first permit is the one that is named; a later deny can still override it.
-                (Effect::Permit, Outcome::Holds) => permitting = permitting.or(Some(rule)),
+                (Effect::Permit, Outcome::Holds) => {
+                    permitting = permitting.or(Some(rule));
+                    // What one of them demands holds whatever the order.
+                    once = once.or_else(|| rule.once_credential());
+                }
                 // A permit rule that cannot be evaluated permits nothing.
                 (Effect::Permit, Outcome::Undecidable | Outcome::Fails) => {}
                 // It does not permit either, but the client can be told what is missing.
@@ -70,7 +75,7 @@ impl Policy {
             }
         }
         match (permitting, nearest) {
-            (Some(rule), _) => Verdict::of(Reason::PermittedByRule, Some(rule)),
+            (Some(rule), _) => Verdict { once, ..Verdict::of(Reason::PermittedByRule, Some(rule)) },
             // RFC 9110 section 15.5.2: who has not said who they are is asked, before any rule is revealed.
             (None, _) if principal.is_anonymous() => Verdict::of(Reason::CredentialMissing, None),
             (None, Some((Lack::Credential, _))) => Verdict::of(Reason::CredentialMissing, None),
@@ -109,8 +114,6 @@ impl Verdict {
             }
             _ => None,
         };
-        let is_once = reason == Reason::PermittedByRule && rule.is_some_and(|rule| rule.once);
-        let once = condition.filter(|_| is_once).map(Condition::credential);
-        Self { reason, rule: rule.map(|rule| Rc::clone(&rule.id)), challenge, once }
+        Self { reason, rule: rule.map(|rule| Rc::clone(&rule.id)), challenge, once: None }
     }
 }

@@ -7,4 +7,4 @@ mod rule;
 mod target;
 
 pub(crate) use evaluation::{Challenge, Policy, Verdict};
-pub(crate) use names::Names;
+pub(crate) use names::{IssuerSet, Names};

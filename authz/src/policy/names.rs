@@ -1,17 +1,22 @@
 //! The names that rules may use: those of the bundle's issuers and credentials.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
 use serde_json::Value;
 
 use crate::document::Node;
+
+/// The exact names that one name stands for, shared by all who use it: a template may stand for thousands.
+pub(crate) type IssuerSet = Rc<BTreeSet<String>>;
 
 /// The names in a bundle, whatever else may be wrong with it: a rule that names something that has an error of its own is
 /// not reported for it.
 #[derive(Default)]
 pub(crate) struct Names<'n> {
     /// Each issuer with the names that stand for it: itself or, for a template, one for each tenant.
-    issuers: BTreeMap<&'n str, Vec<String>>,
+    issuers: BTreeMap<&'n str, IssuerSet>,
+    /// All names that stand for an issuer.
     exact: BTreeSet<String>,
     credentials: Vec<&'n str>,
 }
@@ -22,26 +27,26 @@ impl<'n> Names<'n> {
             node.and_then(|node| node.value().as_array()).map(Vec::as_slice).unwrap_or_default()
         };
         let name_of = |item: &'n Value, field: &str| item.get(field).and_then(Value::as_str);
-        let issuers = items(issuers).iter().filter_map(|issuer| {
-            let name = name_of(issuer, "issuer")?;
+        let mut sets: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
+        for issuer in items(issuers) {
+            let Some(name) = name_of(issuer, "issuer") else { continue };
             let tenants =
                 issuer.get("tenants").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
-            let mut names: Vec<String> = tenants.map(|tenant| name.replace("{tenant}", tenant)).collect();
-            if names.is_empty() {
-                names.push(name.to_owned());
-            }
-            Some((name, names))
-        });
+            let names: Vec<String> = tenants.map(|tenant| name.replace("{tenant}", tenant)).collect();
+            // Two entries may share a template, for tenants with different audiences: its name stands for all of them.
+            let set = sets.entry(name).or_default();
+            set.extend(if names.is_empty() { vec![name.to_owned()] } else { names });
+        }
+        let exact = sets.values().flatten().cloned().collect();
+        let issuers = sets.into_iter().map(|(name, set)| (name, Rc::new(set))).collect();
         let credentials = items(credentials).iter().filter_map(|credential| name_of(credential, "name"));
-        let issuers: BTreeMap<_, Vec<String>> = issuers.collect();
-        let exact = issuers.values().flatten().cloned().collect();
         Self { issuers, exact, credentials: credentials.collect() }
     }
 
     /// The exact issuers that a rule means by a name.
-    pub(crate) fn issuers(&self, node: &Node<'_>) -> Option<Vec<String>> {
+    pub(crate) fn issuers(&self, node: &Node<'_>) -> Option<IssuerSet> {
         let name = node.text()?;
-        let exact = || self.exact.get(name).map(|exact| vec![exact.clone()]);
+        let exact = || self.exact.get(name).map(|exact| Rc::new(BTreeSet::from([exact.clone()])));
         self.issuers.get(name).cloned().or_else(exact).or_else(|| {
             node.refuse(format!(
                 "`{name}` is not a trusted issuer of this bundle; add it to `issuers` or correct the name"

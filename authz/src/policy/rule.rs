@@ -16,7 +16,7 @@ pub(super) struct Rule {
     pub(super) kind: Kind,
     pub(super) target: Target,
     /// Whether a token may be used once under this rule.
-    pub(super) once: bool,
+    once: bool,
 }
 
 /// What a rule does, and to whom.
@@ -73,6 +73,14 @@ impl Rule {
             return node.refuse("`once` belongs to permit rules that are not public: it is about the token");
         }
         Some(Self { id: id?, kind, target: target?, once })
+    }
+
+    /// The index of the credential that may be used once under this rule.
+    pub(super) const fn once_credential(&self) -> Option<usize> {
+        match &self.kind {
+            Kind::Permit(condition) if self.once => Some(condition.credential()),
+            _ => None,
+        }
     }
 
     /// Permit or deny.

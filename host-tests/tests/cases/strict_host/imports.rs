@@ -132,12 +132,15 @@ fn define_shared_data(linker: &mut Linker<State>) -> Result<()> {
         "proxy_set_shared_data",
         |mut caller: Caller<'_, State>, name: i32, name_size: i32, data: i32, size: i32, version: i32| {
             let (name, value) = (read(&mut caller, name, name_size)?, read(&mut caller, data, size)?);
-            let current = caller.data().shared_data.get(&name).map_or(0, |(_, number)| *number);
+            // As in Envoy: a version is compared where there is a value, and zero stores whatever is there.
+            wasmtime::ensure!(version != 0, "the filter overwrites what another worker may have written");
+            let current = caller.data().shared_data.get(&name).map(|(_, number)| *number);
             let is_overtaken = caller.data().fault == Some(Fault::SharedDataContended);
-            if is_overtaken || (version != 0 && u32::try_from(version)? != current) {
+            if is_overtaken || current.is_some_and(|current| current.to_le_bytes() != version.to_le_bytes()) {
                 return Ok(CAS_MISMATCH);
             }
-            caller.data_mut().shared_data.insert(name, (value, current.saturating_add(1)));
+            let number = current.unwrap_or_default().saturating_add(1);
+            caller.data_mut().shared_data.insert(name, (value, number));
             wasmtime::Result::Ok(OK)
         },
     )?;
