@@ -128,6 +128,19 @@ fn wycheproof_jwk() {
     run(include_str!("../conformance/wycheproof-jwk.json"));
 }
 
+/// The suite's own keys are for encryption and are refused with their bundle; trusted keys must not help a JWE either.
+#[test]
+fn wycheproof_jwe_as_bearer() {
+    let trusting: Suite = serde_json::from_str(include_str!("../conformance/jose-matrix.json")).unwrap();
+    let trusting = trusting.cases.into_iter().find(|case| case.id == "matrix-ES256-ok-no-kid-in-token").unwrap();
+    let encrypted: Suite = serde_json::from_str(include_str!("../conformance/wycheproof-jwe-as-bearer.json")).unwrap();
+    assert_eq!(encrypted.cases.len(), encrypted.count);
+    for case in encrypted.cases {
+        let case = Case { jwks: trusting.jwks.clone(), ..case };
+        assert_eq!(case.passes_http(), Err("token_malformed".to_owned()), "{}", case.id);
+    }
+}
+
 #[test]
 fn provider_shapes() {
     run(include_str!("../conformance/provider-shapes.json"));
