@@ -14,7 +14,7 @@ use crate::keys::{KeyRing, hmac_sha256, sha256};
 pub struct TokenSpec {
     /// The key that signs it.
     pub key: String,
-    /// Members of the header that are added or replaced.
+    /// Members of the header that are added or replaced; `"$KEY"` stands for that key's JWK.
     #[serde(default)]
     pub header: Map<String, Value>,
     /// Claims that are added or replaced; `{ now = N }` is the time N seconds from now.
@@ -82,6 +82,12 @@ pub enum Forgery {
     AlgNone,
     /// `alg` is `HS256` and the secret is the public key (CVE-2016-10555).
     PublicKeyAsSecret,
+    /// `alg` is `HS256` and the secret is empty (CVE-2026-44699).
+    EmptySecret,
+    /// The last byte of the signature is cut off (CVE-2020-28042).
+    TruncatedSignature,
+    /// Every byte of the signature is zero (CVE-2022-21449).
+    ZeroSignature,
     /// The claims are replaced after signing.
     OtherClaims,
     /// A fourth part is appended.
@@ -98,7 +104,7 @@ impl TokenSpec {
         let key = keys.get(&self.key)?;
         let algorithm = match self.forgery {
             Forgery::AlgNone => "none",
-            Forgery::PublicKeyAsSecret => "HS256",
+            Forgery::PublicKeyAsSecret | Forgery::EmptySecret => "HS256",
             _ => key.algorithm(),
         };
         let header = json!({ "alg": algorithm, "typ": "JWT", "kid": key.key_id() });
@@ -106,7 +112,8 @@ impl TokenSpec {
             "iss": "https://idp.example.com/", "sub": "user-1", "aud": "orders-api",
             "iat": now.saturating_sub(10), "exp": now.saturating_add(300),
         });
-        let header = changed(header, &self.header, &self.without, now);
+        let mut header = changed(header, &self.header, &self.without, now);
+        keys.fill_in(&mut header)?;
         let mut claims = changed(claims, &self.claims, &self.without, now);
         if let Some(jkt) = claims.pointer_mut("/cnf/jkt")
             && let Some(name) = jkt.as_str().and_then(|text| text.strip_prefix('$'))
@@ -120,19 +127,25 @@ impl TokenSpec {
         }
         let payload = self.payload.clone().unwrap_or_else(|| claims.to_string());
         let signed = format!("{}.{}", encode(header.to_string()), encode(&payload));
-        let signature = match self.forgery {
+        let mut signature = match self.forgery {
             Forgery::PublicKeyAsSecret => hmac_sha256(&key.public_bytes(), signed.as_bytes()),
+            Forgery::EmptySecret => hmac_sha256(&[], signed.as_bytes()),
             _ => key.sign(signed.as_bytes())?,
         };
+        match self.forgery {
+            Forgery::FlippedSignature => *signature.last_mut().context("a signature has bytes")? ^= 1,
+            Forgery::TruncatedSignature => drop(signature.pop()),
+            Forgery::ZeroSignature => signature.fill(0),
+            _ => {}
+        }
         Ok(match self.forgery {
-            Forgery::None | Forgery::PublicKeyAsSecret => format!("{signed}.{}", encode(signature)),
-            Forgery::FlippedSignature => format!("{signed}.{}", encode(flip_last_bit(signature)?)),
             Forgery::NoSignature | Forgery::AlgNone => format!("{signed}."),
             Forgery::OtherClaims => {
                 let other = changed(claims, &Map::from_iter([("sub".to_owned(), json!("admin"))]), &[], now);
                 format!("{}.{}.{}", encode(header.to_string()), encode(other.to_string()), encode(signature))
             }
             Forgery::FourthPart => format!("{signed}.{}.e30", encode(signature)),
+            _ => format!("{signed}.{}", encode(signature)),
         })
     }
 }
@@ -151,11 +164,6 @@ fn resolve(value: &Value, now: u64) -> Value {
         Some(offset) => json!(now.saturating_add_signed(offset)),
         None => value.clone(),
     }
-}
-
-fn flip_last_bit(mut signature: Vec<u8>) -> Result<Vec<u8>> {
-    *signature.last_mut().context("a signature has bytes")? ^= 1;
-    Ok(signature)
 }
 
 fn encode(bytes: impl AsRef<[u8]>) -> String {

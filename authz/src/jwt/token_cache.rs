@@ -91,6 +91,7 @@ mod tests {
         }
     }
 
+    /// CVE-2026-35039, CVE-2026-107719.
     #[test]
     fn an_entry_is_found_by_the_whole_token_while_it_is_good() {
         let mut cache = TokenCache::default();
