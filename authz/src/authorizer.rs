@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use crate::bundle::Bundle;
-use crate::credential::{Place, Scene};
+use crate::credential::{Credentials, Place, Scene};
 use crate::decision::Decision;
 use crate::effect::{self, Action, IdentityHeaders, Reply};
 use crate::http::{AccessRequest, RequestHead};
@@ -154,7 +154,10 @@ impl Authorizer {
     }
 
     fn denied(&self, reason: Reason, challenge: Option<&Challenge>) -> Reply {
-        Reply::denied(reason, challenge, self.bundle.as_ref().and_then(|bundle| bundle.resource_metadata.as_deref()))
+        match &self.bundle {
+            Some(bundle) => Reply::denied(reason, challenge, &bundle.credentials, bundle.resource_metadata.as_deref()),
+            None => Reply::denied(reason, challenge, &Credentials::default(), None),
+        }
     }
 
     fn decision(&self, reason: Reason, rule: Option<Rc<str>>) -> Decision {

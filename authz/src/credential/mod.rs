@@ -20,6 +20,7 @@ pub(crate) use query::without as target_without;
 
 use crate::document::{Node, Unique};
 use crate::http::{AccessRequest, RequestHead};
+use crate::jose::proof_algorithms;
 use crate::jwt::TrustedIssuers;
 use crate::policy::{IssuerSet, Names};
 use crate::principal::{Confirmation, Identity, Principal};
@@ -136,6 +137,26 @@ impl Credentials {
             principal.use_once.extend(once);
         }
         Ok(principal)
+    }
+
+    /// The challenges for a client that has sent no credential: what it may send. For a kind of credential that HTTP has no
+    /// name for, `Bearer` stands, because a 401 must have a challenge (RFC 9110 section 15.5.2).
+    pub(crate) fn challenges(&self) -> Vec<String> {
+        let accepts = |scheme: &str| {
+            let places = self.credentials.iter().flat_map(|credential| &credential.places);
+            places.into_iter().any(|place| place.has_scheme(scheme))
+        };
+        let (bearer, dpop) = (accepts("Bearer"), accepts(DPOP));
+        let mut challenges = Vec::new();
+        if bearer || !dpop {
+            challenges.push("Bearer".to_owned());
+        }
+        if dpop {
+            // RFC 9449 section 7.1 and figure 18.
+            let algorithms = proof_algorithms().collect::<Vec<_>>().join(" ");
+            challenges.push(format!(r#"{DPOP} algs="{algorithms}""#));
+        }
+        challenges
     }
 
     /// The places from which credentials are removed before the request goes upstream.

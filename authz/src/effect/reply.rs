@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use crate::credential::Credentials;
 use crate::policy::Challenge;
 use crate::reason::Reason;
 
@@ -19,27 +20,37 @@ pub struct Reply {
 
 impl Reply {
     /// The reply to a request that is denied for `reason`; `metadata` is the URL at which clients learn where to get tokens.
-    pub(crate) fn denied(reason: Reason, challenge: Option<&Challenge>, metadata: Option<&str>) -> Self {
+    pub(crate) fn denied(
+        reason: Reason,
+        challenge: Option<&Challenge>,
+        credentials: &Credentials,
+        metadata: Option<&str>,
+    ) -> Self {
         let status = reason.status();
         let mut headers =
             vec![("content-type", "application/problem+json".to_owned()), ("cache-control", "no-store".to_owned())];
-        headers.extend(www_authenticate(reason, challenge).map(|mut challenge| {
-            if let Some(url) = metadata {
-                // RFC 9728 section 5.1.
+        let mut challenges = match (reason, challenge) {
+            (Reason::CredentialMissing, None) => credentials.challenges(),
+            _ => error(reason, challenge).into_iter().collect(),
+        };
+        if let Some(url) = metadata {
+            // RFC 9728 section 5.1: where clients learn where to get tokens.
+            for challenge in &mut challenges {
                 let separator = if challenge.contains('=') { "," } else { "" };
                 challenge.push_str(&format!(r#"{separator} resource_metadata="{url}""#));
             }
-            ("www-authenticate", challenge)
-        }));
+        }
+        if !challenges.is_empty() {
+            headers.push(("www-authenticate", challenges.join(", ")));
+        }
         let body = json!({ "type": "about:blank", "title": title(status), "status": status }).to_string();
         Self { status, headers, body }
     }
 }
 
-/// RFC 6750 section 3.1: no error code for who has sent no credential; `invalid_token` for every token that is not
-/// accepted; `insufficient_scope` with what to ask for; `invalid_request` for more than one credential. RFC 9470
+/// RFC 6750 section 3.1: `invalid_token` for every token that is not accepted; `insufficient_scope` with what to ask for; `invalid_request` for more than one credential. RFC 9470
 /// section 3: `insufficient_user_authentication` with what is wanted.
-fn www_authenticate(reason: Reason, challenge: Option<&Challenge>) -> Option<String> {
+fn error(reason: Reason, challenge: Option<&Challenge>) -> Option<String> {
     match (reason, challenge) {
         (_, Some(Challenge::Scope(scope))) => Some(format!(r#"Bearer error="insufficient_scope", scope="{scope}""#)),
         (_, Some(Challenge::StepUp { acr_values, max_age_seconds })) => {
@@ -48,7 +59,6 @@ fn www_authenticate(reason: Reason, challenge: Option<&Challenge>) -> Option<Str
             let max_age = max_age_seconds.map(|seconds| format!(", max_age={seconds}")).unwrap_or_default();
             Some(format!(r#"Bearer error="insufficient_user_authentication"{acr_values}{max_age}"#))
         }
-        (Reason::CredentialMissing, None) => Some("Bearer".to_owned()),
         // RFC 9449 section 7.1.
         (Reason::ProofInvalid, None) => Some(r#"DPoP error="invalid_dpop_proof""#.to_owned()),
         (Reason::CredentialRepeated, None) => Some(r#"Bearer error="invalid_request""#.to_owned()),

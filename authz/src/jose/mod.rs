@@ -12,4 +12,4 @@ mod signature;
 pub use algorithm::Algorithm;
 pub(crate) use jws::{UnverifiedJws, VerifiedJws, normalized_type};
 pub(crate) use key_set::KeySet;
-pub(crate) use proof_key::proof_key;
+pub(crate) use proof_key::{proof_algorithms, proof_key};

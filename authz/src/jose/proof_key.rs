@@ -5,6 +5,7 @@
 
 use serde_json::{Map, Value};
 
+use super::algorithm::{Algorithm, KeyType};
 use super::base64url;
 use super::jwk;
 use super::jws::Header;
@@ -23,6 +24,11 @@ pub(crate) fn proof_key(header: &Header) -> Option<(VerificationKey, String)> {
         (Some(key), None) => Some((key, thumbprint(jwk)?)),
         _ => None,
     }
+}
+
+/// The algorithms that a proof may be signed with: all that have a public key.
+pub(crate) fn proof_algorithms() -> impl Iterator<Item = &'static str> {
+    Algorithm::ALL.iter().filter(|algorithm| algorithm.key_type() != KeyType::Secret).map(|algorithm| algorithm.name())
 }
 
 /// RFC 7638 section 3: the hash of the required members, sorted by name, without white space.
