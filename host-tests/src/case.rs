@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::client::Request;
 use crate::keys::KeyRing;
 use crate::outcome::Outcome;
-use crate::token::{ProofSpec, TokenSpec};
+use crate::token::TokenSpec;
 
 const PATH: &str = "/orders";
 const HOST: &str = "api.example.com";
@@ -54,7 +54,7 @@ pub struct Case {
     /// A second token, for `{second}` in `headers`, `authorization` and `path`, where `{token}` stands for the first.
     pub second: Option<TokenSpec>,
     /// A proof of possession, for the `DPoP` header; the authority that it names is that of the case.
-    pub proof: Option<ProofSpec>,
+    pub proof: Option<TokenSpec>,
     /// What must become of the very same request when it is sent again.
     pub again: Option<Expectation>,
     /// The `Authorization` headers, `{token}` standing for the token; one `Bearer {token}` if there is a token.
@@ -165,7 +165,7 @@ impl Case {
             let (host, path) = (self.host.as_deref().unwrap_or(HOST), self.path.as_deref().unwrap_or(PATH));
             let path = path.split('?').next().unwrap_or(path);
             let method = self.method.as_deref().unwrap_or("GET");
-            let proof = proof.mint(keys, now, method, &format!("http://{host}{path}"), &token)?;
+            let proof = proof.mint_proof(keys, now, method, &format!("http://{host}{path}"), &token)?;
             headers.push((b"dpop".to_vec(), proof.into_bytes()));
         }
         if let Some(bulk) = &self.bulk {

@@ -6,9 +6,9 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use crate::keys::{KeyRing, hmac_sha256, sha256};
+use crate::keys::{KeyRing, SigningKey, hmac_sha256, sha256};
 
-/// A token. Without further fields it is good for five minutes.
+/// A token, good for five minutes, or a proof of possession; without further fields, a good one.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TokenSpec {
@@ -17,7 +17,8 @@ pub struct TokenSpec {
     /// Members of the header that are added or replaced; `"$KEY"` stands for that key's JWK.
     #[serde(default)]
     pub header: Map<String, Value>,
-    /// Claims that are added or replaced; `{ now = N }` is the time N seconds from now.
+    /// Claims that are added or replaced; `{ now = N }` is the time N seconds from now, and `{ jkt = "$KEY" }` in `cnf`
+    /// that key's thumbprint.
     #[serde(default)]
     pub claims: Map<String, Value>,
     /// Members of header and claims that are left out.
@@ -28,43 +29,6 @@ pub struct TokenSpec {
     /// What is done to it after signing.
     #[serde(default)]
     pub forgery: Forgery,
-}
-
-/// A proof of possession (RFC 9449) for the first token of a case. Without further fields it is good.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ProofSpec {
-    /// The key that signs it and is named in it; `{ jkt = "$KEY" }` in a token's `cnf` stands for its thumbprint.
-    pub key: String,
-    /// Members of the header that are added or replaced.
-    #[serde(default)]
-    pub header: Map<String, Value>,
-    /// Claims that are added or replaced.
-    #[serde(default)]
-    pub claims: Map<String, Value>,
-    /// Members of header and claims that are left out.
-    #[serde(default)]
-    pub without: Vec<String>,
-}
-
-impl ProofSpec {
-    /// The proof for a request with this method and URI that carries this token.
-    ///
-    /// # Errors
-    ///
-    /// A key that is not there.
-    pub fn mint(&self, keys: &KeyRing, now: u64, method: &str, uri: &str, token: &str) -> Result<String> {
-        let key = keys.get(&self.key)?;
-        let header = json!({ "alg": key.algorithm(), "typ": "dpop+jwt", "jwk": key.bare_jwk() });
-        // Two proofs with one `jti` would be a replay: every run has its own.
-        let id = encode(sha256(format!("{now} {token} {:p}", self).as_bytes()));
-        let claims =
-            json!({ "jti": id, "htm": method, "htu": uri, "iat": now, "ath": encode(sha256(token.as_bytes())) });
-        let header = changed(header, &self.header, &self.without, now);
-        let claims = changed(claims, &self.claims, &self.without, now);
-        let signed = format!("{}.{}", encode(header.to_string()), encode(claims.to_string()));
-        Ok(format!("{signed}.{}", encode(key.sign(signed.as_bytes())?)))
-    }
 }
 
 /// What an attacker does to a token.
@@ -102,16 +66,41 @@ impl TokenSpec {
     /// A key that is not there.
     pub fn mint(&self, keys: &KeyRing, now: u64) -> Result<String> {
         let key = keys.get(&self.key)?;
-        let algorithm = match self.forgery {
-            Forgery::AlgNone => "none",
-            Forgery::PublicKeyAsSecret | Forgery::EmptySecret => "HS256",
-            _ => key.algorithm(),
-        };
-        let header = json!({ "alg": algorithm, "typ": "JWT", "kid": key.key_id() });
+        let header = json!({ "alg": self.algorithm(key), "typ": "JWT", "kid": key.key_id() });
         let claims = json!({
             "iss": "https://idp.example.com/", "sub": "user-1", "aud": "orders-api",
             "iat": now.saturating_sub(10), "exp": now.saturating_add(300),
         });
+        self.sign(keys, now, header, claims)
+    }
+
+    /// The same as a proof of possession (RFC 9449) for a request with this method and URI that carries this token.
+    ///
+    /// # Errors
+    ///
+    /// A key that is not there.
+    pub fn mint_proof(&self, keys: &KeyRing, now: u64, method: &str, uri: &str, token: &str) -> Result<String> {
+        let key = keys.get(&self.key)?;
+        let header = json!({ "alg": self.algorithm(key), "typ": "dpop+jwt", "jwk": key.bare_jwk() });
+        // Two proofs with one `jti` would be a replay: every run has its own.
+        let id = encode(sha256(format!("{now} {token} {self:p}").as_bytes()));
+        let claims =
+            json!({ "jti": id, "htm": method, "htu": uri, "iat": now, "ath": encode(sha256(token.as_bytes())) });
+        self.sign(keys, now, header, claims)
+    }
+
+    /// The `alg` that the header names.
+    const fn algorithm(&self, key: &SigningKey) -> &'static str {
+        match self.forgery {
+            Forgery::AlgNone => "none",
+            Forgery::PublicKeyAsSecret | Forgery::EmptySecret => "HS256",
+            _ => key.algorithm(),
+        }
+    }
+
+    /// Changes what is good by default as the case says, and signs it.
+    fn sign(&self, keys: &KeyRing, now: u64, header: Value, claims: Value) -> Result<String> {
+        let key = keys.get(&self.key)?;
         let mut header = changed(header, &self.header, &self.without, now);
         keys.fill_in(&mut header)?;
         let mut claims = changed(claims, &self.claims, &self.without, now);

@@ -92,7 +92,9 @@ fn value_of(identity: &Identity, attribute: &str) -> Attribute<String> {
         "tenant" => text(&identity.tenant),
         "scopes" => list(&identity.scopes),
         "roles" => list(&identity.roles),
-        _ => list(&identity.groups),
+        "groups" => list(&identity.groups),
+        // Not to be expressed, so refused: better than a header that says something else.
+        _ => Attribute::Malformed,
     }
 }
 

@@ -31,7 +31,7 @@ impl Reply {
             vec![("content-type", "application/problem+json".to_owned()), ("cache-control", "no-store".to_owned())];
         let mut challenges = match (reason, challenge) {
             (Reason::CredentialMissing, None) => credentials.challenges(),
-            _ => error(reason, challenge).into_iter().collect(),
+            _ => error_challenge(reason, challenge).into_iter().collect(),
         };
         if let Some(url) = metadata {
             // RFC 9728 section 5.1: where clients learn where to get tokens.
@@ -48,9 +48,10 @@ impl Reply {
     }
 }
 
-/// RFC 6750 section 3.1: `invalid_token` for every token that is not accepted; `insufficient_scope` with what to ask for; `invalid_request` for more than one credential. RFC 9470
-/// section 3: `insufficient_user_authentication` with what is wanted.
-fn error(reason: Reason, challenge: Option<&Challenge>) -> Option<String> {
+/// What is wrong with the credential that was sent. RFC 6750 section 3.1: `invalid_token` for every token that is not
+/// accepted; `insufficient_scope` with what to ask for; `invalid_request` for more than one credential. RFC 9470 section 3:
+/// `insufficient_user_authentication` with what is wanted.
+fn error_challenge(reason: Reason, challenge: Option<&Challenge>) -> Option<String> {
     match (reason, challenge) {
         (_, Some(Challenge::Scope(scope))) => Some(format!(r#"Bearer error="insufficient_scope", scope="{scope}""#)),
         (_, Some(Challenge::StepUp { acr_values, max_age_seconds })) => {
