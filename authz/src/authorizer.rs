@@ -86,6 +86,11 @@ impl Authorizer {
         self.bundle.as_ref().is_some_and(|bundle| bundle.credentials.need_peer())
     }
 
+    /// Whether decisions need the address at the other end of the connection, which costs the host a call.
+    pub fn needs_source(&self) -> bool {
+        self.bundle.as_ref().is_some_and(|bundle| bundle.credentials.need_source())
+    }
+
     /// Whether only Portcullis may set a header of this name, in whatever spelling.
     pub fn owns_header(&self, name: &[u8]) -> bool {
         self.bundle.as_ref().is_none_or(|bundle| bundle.identity_headers.contains(name))

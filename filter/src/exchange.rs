@@ -28,6 +28,8 @@ impl Exchange {
         let mut head = headers.request_head().ok_or(HostError)?;
         let peer = if self.authorizer.needs_peer() { host::peer_certificate()? } else { None };
         head.peer = peer.as_ref().map(host::Peer::certificate);
+        let source = if self.authorizer.needs_source() { host::source_address()? } else { None };
+        head.source = source.as_deref();
         let now = host::now()?;
         let authorization = self.authorizer.authorize(&head, now);
         for once in authorization.use_once() {

@@ -90,6 +90,11 @@ pub(crate) fn peer_certificate() -> Result<Option<Peer>, HostError> {
     }))
 }
 
+/// The address at the other end of the connection; none if the host does not know it.
+pub(crate) fn source_address() -> Result<Option<Vec<u8>>, HostError> {
+    property(&["source", "address"])
+}
+
 fn property(path: &[&str]) -> Result<Option<Vec<u8>>, HostError> {
     let mut bytes = HostBytes::default();
     let is_there = abi::get_property(path.join("\0").as_bytes(), &mut bytes)?;

@@ -153,7 +153,8 @@ impl Case {
     pub fn request(&self, keys: &KeyRing, now: u64) -> Result<Request> {
         let mint = |token: &Option<TokenSpec>| token.as_ref().map_or(Ok(String::new()), |token| token.mint(keys, now));
         let (token, second) = (mint(&self.token)?, mint(&self.second)?);
-        let filled = |text: &str| bytes(&text.replace("{token}", &token).replace("{second}", &second));
+        let filled =
+            |text: &str| bytes(&keys.fill_in_hashes(text).replace("{token}", &token).replace("{second}", &second));
         let mentioned =
             self.path.iter().chain(self.headers.iter().map(|(_, value)| value)).any(|text| text.contains("{token}"));
         let default = if token.is_empty() || mentioned { Vec::new() } else { vec!["Bearer {token}".to_owned()] };

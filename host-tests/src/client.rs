@@ -45,6 +45,7 @@ impl Request {
             path: Some(&self.path),
             scheme: Some(b"http"),
             peer: None,
+            source: None,
             headers: self.headers.iter().map(|(name, value)| (&name[..], &value[..])).collect(),
         }
     }

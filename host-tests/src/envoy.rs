@@ -207,6 +207,10 @@ fn render(plugins: &BTreeMap<String, Plugin>, upstream: SocketAddr, ports: Ports
             (&plugin.transport, listener.pointer_mut("/filter_chains/0"))
         {
             chain.as_object_mut().context("a filter chain is an object")?.extend(transport.clone());
+            // As behind a hop that is believed: `envoy-config/README.md`.
+            let manager = chain.pointer_mut("/filters/0/typed_config").and_then(Value::as_object_mut);
+            let manager = manager.context("a filter chain has a connection manager")?;
+            manager.insert("forward_client_cert_details".to_owned(), json!("ALWAYS_FORWARD_ONLY"));
         }
         Ok(listener)
     });

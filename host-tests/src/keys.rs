@@ -147,6 +147,11 @@ pub fn sha256(message: &[u8]) -> Vec<u8> {
     aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, message).as_ref().to_vec()
 }
 
+/// Hexadecimal digits, as proxies write hashes.
+pub fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 fn hmac_tag(algorithm: hmac::Algorithm, secret: &[u8], message: &[u8]) -> Vec<u8> {
     hmac::sign(&hmac::Key::new(algorithm, secret), message).as_ref().to_vec()
 }
@@ -219,6 +224,13 @@ impl KeyRing {
     pub fn certificate(&self, workload: &str) -> Result<&[u8]> {
         let certificate = self.certificates.get(workload).map(Vec::as_slice);
         certificate.with_context(|| format!("there is no certificate of `{workload}`"))
+    }
+
+    /// Puts the hash of a workload's certificate, in hexadecimal digits, in the place of `{sha256:WORKLOAD}`.
+    pub fn fill_in_hashes(&self, text: &str) -> String {
+        self.certificates.iter().fold(text.to_owned(), |text, (workload, sha256)| {
+            text.replace(&format!("{{sha256:{workload}}}"), &hexadecimal(sha256))
+        })
     }
 
     /// Puts JWKs in the place of strings like `"$es256"`.

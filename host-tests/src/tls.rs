@@ -10,7 +10,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, Serve
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use serde_json::{Value, json};
 
-use crate::keys::sha256;
+use crate::keys::{hexadecimal, sha256};
 
 /// A workload and the names in its certificate.
 pub struct Workload {
@@ -42,7 +42,7 @@ impl Workload {
 
     /// The same in hexadecimal digits, as proxies give it.
     pub fn sha256_hex(&self) -> String {
-        self.sha256().iter().map(|byte| format!("{byte:02x}")).collect()
+        hexadecimal(&self.sha256())
     }
 }
 

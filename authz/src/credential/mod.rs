@@ -6,28 +6,29 @@
 mod api_key;
 mod cookie;
 mod dpop;
+mod forwarded;
+mod kind;
 mod peer;
 mod place;
 mod query;
 
 use std::borrow::Cow;
-use std::rc::Rc;
 
 pub(crate) use api_key::ApiKeys;
 pub(crate) use cookie::without as cookies_without;
 pub(crate) use place::Place;
 pub(crate) use query::without as target_without;
 
+pub(crate) use kind::Scene;
+
 use crate::document::{Node, Unique};
-use crate::http::{AccessRequest, RequestHead};
+use crate::http::RequestHead;
 use crate::jose::proof_algorithms;
-use crate::jwt::TrustedIssuers;
-use crate::policy::{IssuerSet, Names};
-use crate::principal::{Confirmation, Identity, Principal};
+use crate::policy::Names;
+use crate::principal::Principal;
 use crate::reason::Reason;
-use crate::time::UnixTime;
-use crate::use_once::UseOnce;
-use dpop::DpopSettings;
+use kind::Credential;
+use peer::PeerSource;
 use place::HeaderPlaces;
 
 /// The scheme of tokens that are bound to a key (RFC 9449 section 7.1).
@@ -38,25 +39,6 @@ const DPOP: &str = "DPoP";
 pub(crate) struct Credentials {
     credentials: Vec<Credential>,
     headers: HeaderPlaces,
-}
-
-/// One kind of credential.
-#[derive(Debug)]
-struct Credential {
-    kind: Kind,
-    places: Vec<Place>,
-    /// Whether it is removed before the request goes upstream.
-    strip: bool,
-}
-
-#[derive(Debug)]
-enum Kind {
-    /// A JWT of one of these issuers; none stands for all. With settings for proofs of possession, if any are understood.
-    Jwt { issuers: Option<Vec<IssuerSet>>, dpop: Option<DpopSettings>, certificate_bound: bool },
-    /// An API key.
-    ApiKey,
-    /// The certificate of the peer.
-    Peer,
 }
 
 /// A credential that was presented: which, where, and its bytes.
@@ -70,12 +52,7 @@ pub(crate) struct Presented<'r> {
 impl Default for Credentials {
     /// A bearer token in `Authorization` (RFC 6750 section 2.1).
     fn default() -> Self {
-        let bearer = Credential {
-            kind: Kind::Jwt { issuers: None, dpop: None, certificate_bound: false },
-            places: vec![Place::bearer()],
-            strip: false,
-        };
-        Self::new(vec![bearer])
+        Self::new(vec![Credential::bearer()])
     }
 }
 
@@ -93,8 +70,17 @@ impl Credentials {
 
     /// Whether the certificate of the peer is wanted.
     pub(crate) fn need_peer(&self) -> bool {
-        let needs = |kind: &Kind| matches!(kind, Kind::Peer | Kind::Jwt { certificate_bound: true, .. });
-        self.credentials.iter().any(|credential| needs(&credential.kind))
+        self.credentials.iter().any(Credential::needs_peer)
+    }
+
+    /// Whether the address at the other end of the connection is wanted.
+    pub(crate) fn need_source(&self) -> bool {
+        self.credentials.iter().any(|credential| credential.peer_source().is_some_and(PeerSource::needs_source))
+    }
+
+    /// Where the credential with this index is, if it is the certificate of a peer.
+    fn peer_source(&self, index: usize) -> Option<&PeerSource> {
+        self.credentials.get(index)?.peer_source()
     }
 
     /// The credentials in a request, each at most once.
@@ -105,9 +91,7 @@ impl Credentials {
     pub(crate) fn find<'r>(&self, head: &RequestHead<'r>) -> Result<Vec<Presented<'r>>, Reason> {
         let mut found = self.headers.find(head)?;
         for (index, credential) in self.credentials.iter().enumerate() {
-            if let (Kind::Peer, Some(_)) = (&credential.kind, &head.peer) {
-                found.push(Presented { credential: index, place: Place::Connection, value: Cow::Borrowed(b"") });
-            }
+            found.extend(credential.find_peer(index, head)?);
             for place in &credential.places {
                 let values = match place {
                     Place::Header { .. } | Place::Connection => continue,
@@ -132,7 +116,7 @@ impl Credentials {
         let mut principal = Principal::default();
         for presented in presented {
             let credential = self.credentials.get(presented.credential).ok_or(Reason::CredentialMalformed)?;
-            let (identity, once) = credential.verify(presented, scene)?;
+            let (identity, once) = credential.verify(presented, self, scene)?;
             principal.identities.push((presented.credential, identity));
             principal.use_once.extend(once);
         }
@@ -159,83 +143,15 @@ impl Credentials {
         challenges
     }
 
-    /// The places from which credentials are removed before the request goes upstream.
-    pub(crate) fn stripped<'p>(&self, presented: &'p [Presented<'_>]) -> impl Iterator<Item = &'p Place> {
+    /// The places from which credentials are removed before the request goes upstream, and the headers in which somebody
+    /// who is not believed said who the peer is.
+    pub(crate) fn stripped<'p>(&'p self, presented: &'p [Presented<'_>]) -> impl Iterator<Item = &'p Place> {
         let strip = |presented: &&Presented<'_>| {
             self.credentials.get(presented.credential).is_some_and(|credential| credential.strip)
         };
-        presented.iter().filter(strip).map(|presented| &presented.place)
-    }
-}
-
-/// What credentials are verified with.
-pub(crate) struct Scene<'s> {
-    pub(crate) head: &'s RequestHead<'s>,
-    pub(crate) request: &'s AccessRequest<'s>,
-    pub(crate) issuers: &'s TrustedIssuers,
-    pub(crate) api_keys: &'s ApiKeys,
-    pub(crate) now: UnixTime,
-}
-
-impl Scene<'_> {
-    /// Whether the connection has the certificate with this thumbprint.
-    fn is_certificate(&self, thumbprint: &str) -> bool {
-        self.head.peer.as_ref().and_then(peer::thumbprint).is_some_and(|actual| actual == thumbprint)
-    }
-}
-
-impl Credential {
-    fn verify(&self, presented: &Presented<'_>, scene: &Scene<'_>) -> Result<(Rc<Identity>, Option<UseOnce>), Reason> {
-        let (accepted, dpop, certificate_bound) = match &self.kind {
-            Kind::ApiKey => return Ok((Rc::new(scene.api_keys.authenticate(&presented.value, scene.now)?), None)),
-            Kind::Peer => {
-                let certificate = scene.head.peer.as_ref().ok_or(Reason::CredentialMalformed)?;
-                return Ok((Rc::new(peer::identity(certificate)?), None));
-            }
-            Kind::Jwt { issuers, dpop, certificate_bound } => (issuers.as_deref(), dpop.as_ref(), *certificate_bound),
-        };
-        let identity = scene.issuers.authenticate(&presented.value, accepted, scene.now)?;
-        // A token that is bound to a key is not a bearer token: whoever stole it does not have the key. And the other way
-        // round, what is sent as bound must be (RFC 9449 section 7.1 and 7.2).
-        let once = match (&identity.confirmation, presented.place.has_scheme(DPOP), dpop) {
-            (Confirmation::None, false, _) => None,
-            (Confirmation::Key(jkt), true, Some(dpop)) => {
-                Some(dpop.verify(scene.head, scene.request, &presented.value, jkt, scene.now)?)
-            }
-            // RFC 8705 section 3: the certificate of this connection, and no other.
-            (Confirmation::Certificate(wanted), false, _) if certificate_bound && scene.is_certificate(wanted) => None,
-            _ => return Err(Reason::ProofMissing),
-        };
-        Ok((identity, once))
-    }
-
-    fn read(node: &Node<'_>, names: &Names<'_>, unique_names: &Unique, unique_places: &Unique) -> Option<Self> {
-        let fields = node.object(&["name", "type", "from", "issuers", "dpop", "certificate_bound", "strip"])?;
-        let name = fields.required("name").and_then(|node| unique_names.claim("credential", node.text()?, &node));
-        let issuers = fields
-            .optional("issuers")
-            .map_or(Some(None), |node| node.filled_list(|item| names.issuers(item)).map(Some));
-        let dpop = fields.optional("dpop").map_or(Some(None), |node| DpopSettings::read(&node).map(Some));
-        let certificate_bound = fields.optional("certificate_bound").map_or(Some(false), |node| node.flag());
-        let strip = fields.optional("strip").map_or(Some(false), |node| node.flag());
-        let is_jwt_only = ["issuers", "dpop", "certificate_bound"].iter().any(|name| fields.optional(name).is_some());
-        let kind = fields.required("type").and_then(|node| match node.text()? {
-            "jwt" => Some(Kind::Jwt { issuers: issuers?, dpop: dpop?, certificate_bound: certificate_bound? }),
-            "api_key" | "peer" if is_jwt_only => {
-                node.refuse("only a JWT has an issuer or a proof; remove `issuers`, `dpop` and `certificate_bound`")
-            }
-            "api_key" => Some(Kind::ApiKey),
-            "peer" if fields.optional("from").is_some() || fields.optional("strip").is_some() => {
-                node.refuse("the certificate of the peer is that of the connection; remove `from` and `strip`")
-            }
-            "peer" => Some(Kind::Peer),
-            other => node.refuse(format!("`{other}` is not a type of credential; write `jwt`, `api_key` or `peer`")),
-        });
-        let places = match kind {
-            Some(Kind::Peer) => Some(Vec::new()),
-            _ => fields.required("from").and_then(|node| node.filled_list(|item| Place::read(item, unique_places))),
-        };
-        name?;
-        Some(Self { kind: kind?, places: places?, strip: strip? })
+        let is_presented = |index: usize| presented.iter().any(|presented| presented.credential == index);
+        let ignored = self.credentials.iter().enumerate().filter(move |(index, _)| !is_presented(*index));
+        let ignored = ignored.filter_map(|(_, credential)| credential.forwarded_place());
+        presented.iter().filter(strip).map(|presented| &presented.place).chain(ignored)
     }
 }

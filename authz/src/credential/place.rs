@@ -55,6 +55,13 @@ impl Place {
         Some(Self::Header { name, scheme })
     }
 
+    /// A header whose whole value counts, by its name.
+    pub(super) fn read_plain_header(node: &Node<'_>, unique: &Unique) -> Option<Self> {
+        let place = Self::Header { name: read_token(node)?.to_ascii_lowercase(), scheme: None };
+        unique.claim("place", &place.description(), node)?;
+        Some(place)
+    }
+
     /// Whether this is the header of this name.
     pub(crate) fn is_header(&self, name: &[u8]) -> bool {
         matches!(self, Self::Header { name: own, .. } if name.eq_ignore_ascii_case(own.as_bytes()))

@@ -1,9 +1,11 @@
 //! Bytes → access request: action and resource, or a reason why the request cannot be judged.
 
+mod address;
 mod authority;
 mod path;
 mod request;
 
+pub(crate) use address::{Network, parse_source};
 pub use authority::Host;
 pub(crate) use authority::{canonical_host, is_address, is_host};
 pub use path::Path;

@@ -16,6 +16,9 @@ pub struct RequestHead<'r> {
     pub path: Option<&'r [u8]>,
     /// The certificate of the peer, if there is one and [`crate::Authorizer::needs_peer`] says that it is wanted.
     pub peer: Option<PeerCertificate<'r>>,
+    /// The address at the other end of the connection, with or without port, if [`crate::Authorizer::needs_source`] says
+    /// that it is wanted.
+    pub source: Option<&'r [u8]>,
     /// Every header in order, repeated ones repeated, names in the host's own spelling.
     pub headers: Vec<(&'r [u8], &'r [u8])>,
 }

@@ -18,7 +18,8 @@ pub(crate) struct Names<'n> {
     issuers: BTreeMap<&'n str, IssuerSet>,
     /// All names that stand for an issuer.
     exact: BTreeSet<String>,
-    credentials: Vec<&'n str>,
+    /// Each credential with its type.
+    credentials: Vec<(&'n str, Option<&'n str>)>,
 }
 
 impl<'n> Names<'n> {
@@ -39,7 +40,9 @@ impl<'n> Names<'n> {
         }
         let exact = sets.values().flatten().cloned().collect();
         let issuers = sets.into_iter().map(|(name, set)| (name, Rc::new(set))).collect();
-        let credentials = items(credentials).iter().filter_map(|credential| name_of(credential, "name"));
+        let credentials = items(credentials)
+            .iter()
+            .filter_map(|credential| Some((name_of(credential, "name")?, name_of(credential, "type"))));
         Self { issuers, exact, credentials: credentials.collect() }
     }
 
@@ -57,10 +60,19 @@ impl<'n> Names<'n> {
     /// The index of the credential that a rule means by a name.
     pub(super) fn credential(&self, node: &Node<'_>) -> Option<usize> {
         let name = node.text()?;
-        self.credentials.iter().position(|credential| *credential == name).or_else(|| {
+        self.credentials.iter().position(|(credential, _)| *credential == name).or_else(|| {
             node.refuse(format!(
                 "`{name}` is not a credential of this bundle; add it to `credentials` or correct the name"
             ))
         })
+    }
+
+    /// The index of the credential that is meant by a name and must be of the type `peer`.
+    pub(crate) fn peer(&self, node: &Node<'_>) -> Option<usize> {
+        let index = self.credential(node)?;
+        match self.credentials.get(index) {
+            Some((_, Some("peer"))) => Some(index),
+            _ => node.refuse("names a credential that is not of the type `peer`"),
+        }
     }
 }

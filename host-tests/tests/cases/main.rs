@@ -46,7 +46,10 @@ const KEYS: [&str; 16] = [
 ];
 
 /// Workloads that the cases name.
-const WORKLOADS: [&str; 2] = ["web", "batch"];
+const WORKLOADS: [&str; 3] = ["web", "batch", "ingress"];
+
+/// Where clients connect from.
+const SOURCE: &str = "127.0.0.1:40000";
 
 /// What all cases share.
 struct Scene {
@@ -120,6 +123,7 @@ fn natively(scene: &Scene, bundle: &str, case: &Case) -> Result<()> {
     let mut send = || {
         let mut head = request.head();
         head.peer = client.map(|client| client.certificate(&sha256)).filter(|_| authorizer.needs_peer());
+        head.source = authorizer.needs_source().then_some(SOURCE.as_bytes());
         let authorization = authorizer.authorize(&head, UnixTime::from_seconds(NOW));
         let is_first = authorization.use_once().iter().all(|once| used.insert(*once.key()));
         let authorization = if is_first { authorization } else { authorizer.replayed() };
@@ -131,7 +135,7 @@ fn natively(scene: &Scene, bundle: &str, case: &Case) -> Result<()> {
 
 fn in_strict_host(scene: &Scene, bundle: &str, case: &Case) -> Result<()> {
     let mut host = StrictHost::start(scene.plugin(bundle)?.as_bytes())?;
-    host.set_peer(case.client.as_ref().map(|name| scene.pki.workload(name)).transpose()?);
+    host.set_connection(SOURCE, case.client.as_ref().map(|name| scene.pki.workload(name)).transpose()?);
     let request = case.request(&scene.keys, NOW)?;
     check(&case.expect, &host.handle(&request, NOW)?)?;
     if let Some(again) = &case.again {

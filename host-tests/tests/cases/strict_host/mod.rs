@@ -162,18 +162,19 @@ impl StrictHost {
         Ok(host)
     }
 
-    /// The workload at the other end of all connections from now on.
-    pub fn set_peer(&mut self, peer: Option<&Workload>) {
-        let attributes = peer.into_iter().flat_map(|peer| {
+    /// The address and the workload at the other end of all connections from now on.
+    pub fn set_connection(&mut self, source: &str, peer: Option<&Workload>) {
+        let peer = peer.into_iter().flat_map(|peer| {
             [
-                ("uri_san_peer_certificate", peer.uri_san.clone()),
-                ("dns_san_peer_certificate", peer.dns_san.clone()),
-                ("subject_peer_certificate", peer.subject_name.clone()),
-                ("sha256_peer_certificate_digest", peer.sha256_hex()),
+                ("connection\0uri_san_peer_certificate", peer.uri_san.clone()),
+                ("connection\0dns_san_peer_certificate", peer.dns_san.clone()),
+                ("connection\0subject_peer_certificate", peer.subject_name.clone()),
+                ("connection\0sha256_peer_certificate_digest", peer.sha256_hex()),
             ]
         });
-        let path = |name| format!("connection\0{name}").into_bytes();
-        self.store.data_mut().attributes = attributes.map(|(name, value)| (path(name), value.into_bytes())).collect();
+        let attributes = peer.chain([("source\0address", source.to_owned())]);
+        self.store.data_mut().attributes =
+            attributes.map(|(name, value)| (name.as_bytes().to_vec(), value.into_bytes())).collect();
     }
 
     /// Lets the filter decide one request at the time `now`, in seconds.

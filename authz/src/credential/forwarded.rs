@@ -1,0 +1,206 @@
+//! What a hop before this proxy says of its client's certificate, in a header: `x-forwarded-client-cert` (Envoy, Istio), or
+//! a name in a mesh's own header (Linkerd's `l5d-client-id`).
+//!
+//! Anybody can write a header. So it counts only from a hop that the bundle names; from everybody else it is not there,
+//! and is removed before the request goes upstream.
+
+use std::borrow::Cow;
+
+use super::peer::{Certificate, thumbprint};
+use super::place::Place;
+use crate::document::{Node, Unique};
+use crate::http::{Network, RequestHead, parse_source};
+use crate::reason::Reason;
+
+/// The header whose values have the form of Envoy's documentation; every other one has a name as its value.
+const XFCC: &str = "x-forwarded-client-cert";
+
+/// A header and the hops that are believed.
+#[derive(Debug)]
+pub(super) struct Forwarded {
+    place: Place,
+    hops: Vec<Hop>,
+}
+
+/// A hop that is believed: all that is given must fit.
+#[derive(Debug)]
+struct Hop {
+    uri_san: Option<String>,
+    dns_san: Option<String>,
+    network: Option<Network>,
+}
+
+impl Forwarded {
+    pub(super) fn read(node: &Node<'_>, unique_places: &Unique) -> Option<Self> {
+        let fields = node.object(&["header", "by"])?;
+        let place = fields.required("header").and_then(|node| Place::read_plain_header(&node, unique_places));
+        let hops = fields.required("by").and_then(|node| node.filled_list(Hop::read));
+        Some(Self { place: place?, hops: hops? })
+    }
+
+    pub(super) const fn place(&self) -> &Place {
+        &self.place
+    }
+
+    /// The value of the header, if the hop that sent it is believed.
+    pub(super) fn find<'r>(&self, head: &RequestHead<'r>) -> Result<Option<&'r [u8]>, Reason> {
+        let mut values = head.headers.iter().filter(|(name, _)| self.place.is_header(name)).map(|(_, value)| *value);
+        let Some(value) = values.next().filter(|_| self.hops.iter().any(|hop| hop.is_at_the_other_end(head))) else {
+            return Ok(None);
+        };
+        if values.next().is_some() {
+            return Err(Reason::CredentialRepeated);
+        }
+        Ok(Some(value))
+    }
+
+    pub(super) fn needs_peer(&self) -> bool {
+        self.hops.iter().any(|hop| hop.uri_san.is_some() || hop.dns_san.is_some())
+    }
+
+    pub(super) fn needs_source(&self) -> bool {
+        self.hops.iter().any(|hop| hop.network.is_some())
+    }
+
+    /// The certificate that a value tells of; none if it is not well formed.
+    pub(super) fn read_value<'r>(&self, value: &'r [u8]) -> Option<Certificate<'r>> {
+        if self.place.is_header(XFCC.as_bytes()) {
+            return last_certificate(value);
+        }
+        let is_name = !value.is_empty() && value.iter().all(|byte| byte.is_ascii_graphic() && !b",;\"".contains(byte));
+        let name = is_name.then_some(Cow::Borrowed(value));
+        let is_uri = value.windows(3).any(|window| window == b"://");
+        name.map(|name| match is_uri {
+            true => Certificate { uri_san: Some(name), ..Certificate::default() },
+            false => Certificate { dns_san: Some(name), ..Certificate::default() },
+        })
+    }
+}
+
+impl Hop {
+    fn read(node: &Node<'_>) -> Option<Self> {
+        let fields = node.object(&["uri_san", "dns_san", "network"])?;
+        if fields.is_empty() {
+            return node.refuse("names nobody; write `uri_san`, `dns_san`, `network` or several of them");
+        }
+        let text = |name| fields.optional(name).map_or(Some(None), |node| Some(Some(node.text()?.to_owned())));
+        let (uri_san, dns_san) = (text("uri_san"), text("dns_san"));
+        let network = fields.optional("network").map_or(Some(None), |node| {
+            let text = node.text()?;
+            Network::parse(text).map(Some).or_else(|| {
+                node.refuse(format!("`{text}` is not a network such as `10.0.0.0/8`, `2001:db8::/32` or `127.0.0.1`"))
+            })
+        });
+        Some(Self { uri_san: uri_san?, dns_san: dns_san?, network: network? })
+    }
+
+    fn is_at_the_other_end(&self, head: &RequestHead<'_>) -> bool {
+        let fits = |wanted: &Option<String>, actual: Option<&[u8]>| {
+            wanted.as_ref().is_none_or(|wanted| actual == Some(wanted.as_bytes()))
+        };
+        let source = || head.source.and_then(parse_source);
+        fits(&self.uri_san, head.peer.and_then(|peer| peer.uri_san))
+            && fits(&self.dns_san, head.peer.and_then(|peer| peer.dns_san))
+            && self.network.is_none_or(|network| source().is_some_and(|address| network.contains(address)))
+    }
+}
+
+/// The last element of `x-forwarded-client-cert`: each hop appends one, so the last is what the hop at the other end of the
+/// connection saw itself. Elements are separated by commas, their pairs by semicolons; values may be quoted.
+fn last_certificate(value: &[u8]) -> Option<Certificate<'_>> {
+    let mut certificate = Certificate::default();
+    let mut rest = value;
+    loop {
+        let equals = rest.iter().position(|byte| *byte == b'=')?;
+        let (key, tail) = rest.split_at_checked(equals)?;
+        let (value, tail) = read_xfcc_value(tail.get(1..)?)?;
+        match key.trim_ascii().to_ascii_lowercase().as_slice() {
+            // The first name of a kind counts, as it does for the proxy's own connections.
+            b"uri" => certificate.uri_san = certificate.uri_san.or_else(|| filled(value)),
+            b"dns" => certificate.dns_san = certificate.dns_san.or_else(|| filled(value)),
+            b"subject" => certificate.subject_name = filled(value),
+            b"hash" => certificate.thumbprint = Some(thumbprint(&value)?),
+            b"by" | b"cert" | b"chain" => {}
+            _ => return None,
+        }
+        match tail.split_first() {
+            None => return Some(certificate),
+            Some((b';', tail)) => rest = tail,
+            Some((b',', tail)) => {
+                certificate = Certificate::default();
+                rest = tail;
+            }
+            Some(_) => return None,
+        }
+    }
+}
+
+/// Proxies write an empty value for a name that the certificate does not have.
+fn filled(value: Cow<'_, [u8]>) -> Option<Cow<'_, [u8]>> {
+    (!value.is_empty()).then_some(value)
+}
+
+/// A value, up to the next separator, and what follows it.
+fn read_xfcc_value(text: &[u8]) -> Option<(Cow<'_, [u8]>, &[u8])> {
+    let Some(quoted) = text.strip_prefix(b"\"") else {
+        let end = text.iter().position(|byte| b",;".contains(byte)).unwrap_or(text.len());
+        let (value, rest) = text.split_at_checked(end)?;
+        return (!value.contains(&b'"')).then_some((Cow::Borrowed(value), rest));
+    };
+    let (mut value, mut bytes) = (Vec::new(), quoted.iter());
+    loop {
+        match bytes.next()? {
+            b'"' => return Some((Cow::Owned(value), bytes.as_slice())),
+            b'\\' => value.push(*bytes.next()?),
+            byte => value.push(*byte),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    use super::*;
+
+    #[test]
+    fn the_last_element_counts_with_all_of_its_pairs() {
+        let zeros = "0".repeat(64);
+        let element = format!(
+            r#"By=spiffe://a/in;Hash={zeros};Subject="CN=\"web\", O=x;y";URI=spiffe://a/web;URI=spiffe://a/2;DNS=web"#
+        );
+        let expected = Certificate {
+            uri_san: Some(Cow::Borrowed(b"spiffe://a/web")),
+            dns_san: Some(Cow::Borrowed(b"web")),
+            subject_name: Some(Cow::Owned(br#"CN="web", O=x;y"#.to_vec())),
+            thumbprint: thumbprint(zeros.as_bytes()),
+        };
+        assert_eq!(last_certificate(element.as_bytes()).as_ref(), Some(&expected));
+        let chain = format!(r#"URI=spiffe://a/first;Subject="a,b", {element}"#);
+        assert_eq!(last_certificate(chain.as_bytes()).as_ref(), Some(&expected));
+        // What the hop saw had no names: those of an earlier element are not its own.
+        let nameless = last_certificate(b"URI=spiffe://a/admin,By=spiffe://a/in").unwrap();
+        assert_eq!(nameless, Certificate::default());
+    }
+
+    #[test]
+    fn what_is_not_well_formed_is_nothing() {
+        for value in [
+            "",
+            ",",
+            "URI",
+            "URI=a;",
+            "URI=a,",
+            ";URI=a",
+            r#"Subject="a"#,
+            r#"Subject="a"b"#,
+            r#"URI=a"b"#,
+            r#"Subject="a\"#,
+            "Hash=00",
+            "Role=admin",
+        ] {
+            assert_eq!(last_certificate(value.as_bytes()), None, "{value}");
+        }
+    }
+}

@@ -1,0 +1,202 @@
+//! One kind of credential: how it is read from the bundle, and what it takes to believe it.
+
+use std::borrow::Cow;
+use std::rc::Rc;
+
+use super::dpop::DpopSettings;
+use super::forwarded::Forwarded;
+use super::peer::PeerSource;
+use super::{ApiKeys, Credentials, DPOP, Place, Presented};
+use crate::document::{Fields, Node, Unique};
+use crate::http::{AccessRequest, RequestHead};
+use crate::jwt::TrustedIssuers;
+use crate::policy::{IssuerSet, Names};
+use crate::principal::{Confirmation, Identity};
+use crate::reason::Reason;
+use crate::time::UnixTime;
+use crate::use_once::UseOnce;
+
+/// A credential that a bundle knows.
+#[derive(Debug)]
+pub(super) struct Credential {
+    kind: Kind,
+    pub(super) places: Vec<Place>,
+    /// Whether it is removed before the request goes upstream.
+    pub(super) strip: bool,
+}
+
+#[derive(Debug)]
+enum Kind {
+    /// A JWT of one of these issuers; none stands for all.
+    Jwt { issuers: Option<Vec<IssuerSet>>, dpop: Option<DpopSettings>, certificate: Option<Binding> },
+    /// An API key.
+    ApiKey,
+    /// The certificate of the peer.
+    Peer(PeerSource),
+}
+
+/// The certificate that tokens may be bound to (RFC 8705 section 3).
+#[derive(Clone, Copy, Debug)]
+enum Binding {
+    /// That of the connection.
+    Connection,
+    /// That of the credential with this index.
+    Credential(usize),
+}
+
+/// What credentials are verified with.
+pub(crate) struct Scene<'s> {
+    pub(crate) head: &'s RequestHead<'s>,
+    pub(crate) request: &'s AccessRequest<'s>,
+    pub(crate) issuers: &'s TrustedIssuers,
+    pub(crate) api_keys: &'s ApiKeys,
+    pub(crate) now: UnixTime,
+}
+
+impl Binding {
+    /// Whether this is the certificate with the thumbprint.
+    fn is(self, thumbprint: &str, credentials: &Credentials, scene: &Scene<'_>) -> Result<bool, Reason> {
+        let source = match self {
+            Self::Connection => Some(&PeerSource::Connection),
+            Self::Credential(index) => credentials.peer_source(index),
+        };
+        let certificate = source.map(|source| source.certificate(scene.head)).transpose()?.flatten();
+        Ok(certificate.and_then(|certificate| certificate.thumbprint).is_some_and(|actual| actual == thumbprint))
+    }
+}
+
+impl Credential {
+    /// A bearer token in `Authorization` (RFC 6750 section 2.1).
+    pub(super) fn bearer() -> Self {
+        let kind = Kind::Jwt { issuers: None, dpop: None, certificate: None };
+        Self { kind, places: vec![Place::bearer()], strip: false }
+    }
+
+    /// Who says what the certificate of the peer is, if that is the kind.
+    pub(super) const fn peer_source(&self) -> Option<&PeerSource> {
+        match &self.kind {
+            Kind::Peer(source) => Some(source),
+            Kind::Jwt { .. } | Kind::ApiKey => None,
+        }
+    }
+
+    pub(super) fn needs_peer(&self) -> bool {
+        match &self.kind {
+            Kind::Jwt { certificate, .. } => matches!(certificate, Some(Binding::Connection)),
+            Kind::ApiKey => false,
+            Kind::Peer(source) => source.needs_peer(),
+        }
+    }
+
+    /// The header in which a hop says who the peer is.
+    pub(super) const fn forwarded_place(&self) -> Option<&Place> {
+        match &self.kind {
+            Kind::Peer(PeerSource::Forwarded(forwarded)) => Some(forwarded.place()),
+            _ => None,
+        }
+    }
+
+    /// The certificate of the peer, if this is that kind and there is one.
+    pub(super) fn find_peer<'r>(&self, index: usize, head: &RequestHead<'r>) -> Result<Option<Presented<'r>>, Reason> {
+        let (place, is_there) = match self.peer_source() {
+            None => return Ok(None),
+            Some(PeerSource::Connection) => (Place::Connection, head.peer.is_some()),
+            Some(PeerSource::Forwarded(forwarded)) => (forwarded.place().clone(), forwarded.find(head)?.is_some()),
+        };
+        Ok(is_there.then_some(Presented { credential: index, place, value: Cow::Borrowed(b"") }))
+    }
+
+    /// Verifies what was presented as this credential.
+    pub(super) fn verify(
+        &self,
+        presented: &Presented<'_>,
+        credentials: &Credentials,
+        scene: &Scene<'_>,
+    ) -> Result<(Rc<Identity>, Option<UseOnce>), Reason> {
+        let (accepted, dpop, binding) = match &self.kind {
+            Kind::ApiKey => return Ok((Rc::new(scene.api_keys.authenticate(&presented.value, scene.now)?), None)),
+            Kind::Peer(source) => {
+                let certificate = source.certificate(scene.head)?.ok_or(Reason::CredentialMalformed)?;
+                return Ok((Rc::new(certificate.identity()?), None));
+            }
+            Kind::Jwt { issuers, dpop, certificate } => (issuers.as_deref(), dpop.as_ref(), *certificate),
+        };
+        let identity = scene.issuers.authenticate(&presented.value, accepted, scene.now)?;
+        // A token that is bound to a key is not a bearer token: whoever stole it does not have the key. And the other way
+        // round, what is sent as bound must be (RFC 9449 section 7.1 and 7.2).
+        let once = match (&identity.confirmation, presented.place.has_scheme(DPOP), dpop, binding) {
+            (Confirmation::None, false, _, _) => None,
+            (Confirmation::Key(jkt), true, Some(dpop), _) => {
+                Some(dpop.verify(scene.head, scene.request, &presented.value, jkt, scene.now)?)
+            }
+            // RFC 8705 section 3: this certificate, and no other.
+            (Confirmation::Certificate(wanted), false, _, Some(binding))
+                if binding.is(wanted, credentials, scene)? =>
+            {
+                None
+            }
+            _ => return Err(Reason::ProofMissing),
+        };
+        Ok((identity, once))
+    }
+
+    pub(super) fn read(
+        node: &Node<'_>,
+        names: &Names<'_>,
+        unique_names: &Unique,
+        unique_places: &Unique,
+    ) -> Option<Self> {
+        let fields =
+            node.object(&["name", "type", "from", "issuers", "dpop", "certificate_bound", "forwarded", "strip"])?;
+        let name = fields.required("name").and_then(|node| unique_names.claim("credential", node.text()?, &node));
+        let kind = fields.required("type").and_then(|node| Kind::read(&node, &fields, names, unique_places));
+        let strip = fields.optional("strip").map_or(Some(false), |node| node.flag());
+        let places = match kind {
+            Some(Kind::Peer(_)) => Some(Vec::new()),
+            _ => fields.required("from").and_then(|node| node.filled_list(|item| Place::read(item, unique_places))),
+        };
+        name?;
+        Some(Self { kind: kind?, places: places?, strip: strip? })
+    }
+}
+
+impl Kind {
+    fn read(node: &Node<'_>, fields: &Fields<'_>, names: &Names<'_>, unique_places: &Unique) -> Option<Self> {
+        let has = |name: &&'static str| fields.optional(name).is_some();
+        let (kind, foreign): (_, &[&'static str]) = match node.text()? {
+            "jwt" => (Self::read_jwt(fields, names), &["forwarded"]),
+            "api_key" => (Some(Self::ApiKey), &["issuers", "dpop", "certificate_bound", "forwarded"]),
+            "peer" => match fields.optional("forwarded") {
+                Some(node) => (
+                    Forwarded::read(&node, unique_places).map(PeerSource::Forwarded).map(Self::Peer),
+                    &["from", "issuers", "dpop", "certificate_bound"],
+                ),
+                None => (
+                    Some(Self::Peer(PeerSource::Connection)),
+                    &["from", "issuers", "dpop", "certificate_bound", "strip"],
+                ),
+            },
+            other => {
+                return node.refuse(format!("`{other}` is not a type of credential; write `jwt`, `api_key` or `peer`"));
+            }
+        };
+        match foreign.iter().find(|name| has(name)) {
+            Some(name) => node.refuse(format!("`{name}` does not go with this type; remove it")),
+            None => kind,
+        }
+    }
+
+    fn read_jwt(fields: &Fields<'_>, names: &Names<'_>) -> Option<Self> {
+        let issuers = fields
+            .optional("issuers")
+            .map_or(Some(None), |node| node.filled_list(|item| names.issuers(item)).map(Some));
+        let dpop = fields.optional("dpop").map_or(Some(None), |node| DpopSettings::read(&node).map(Some));
+        let certificate = fields.optional("certificate_bound").map_or(Some(None), |node| {
+            if node.value().is_string() {
+                return names.peer(&node).map(|index| Some(Binding::Credential(index)));
+            }
+            node.flag().map(|bound| bound.then_some(Binding::Connection))
+        });
+        Some(Self::Jwt { issuers: issuers?, dpop: dpop?, certificate: certificate? })
+    }
+}
