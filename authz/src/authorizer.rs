@@ -3,11 +3,11 @@
 use std::rc::Rc;
 
 use crate::bundle::Bundle;
-use crate::credential::{Credentials, Place, Scene};
+use crate::credential::{Credentials, Place, Scene, Scheme};
 use crate::decision::Decision;
-use crate::effect::{self, Action, IdentityHeaders, Reply};
+use crate::effect::{self, Action, IdentityHeaders, Refusal, Reply, ResourceMetadata};
 use crate::http::{AccessRequest, RequestHead};
-use crate::policy::{Challenge, Verdict};
+use crate::policy::Verdict;
 use crate::principal::Principal;
 use crate::reason::Reason;
 use crate::time::UnixTime;
@@ -46,11 +46,12 @@ pub struct Authorization {
     decision: Decision,
     action: Action,
     use_once: Vec<UseOnce>,
+    scheme: Scheme,
 }
 
 impl Authorization {
     const fn reply(decision: Decision, reply: Reply) -> Self {
-        Self { decision, action: Action::Reply(reply), use_once: Vec::new() }
+        Self { decision, action: Action::Reply(reply), use_once: Vec::new(), scheme: Scheme::Bearer }
     }
 
     /// The decision.
@@ -99,73 +100,83 @@ impl Authorizer {
     /// Decides one request at the time `now`. Never fails: what cannot be judged is denied.
     pub fn authorize(&self, head: &RequestHead<'_>, now: UnixTime) -> Authorization {
         let Some(bundle) = &self.bundle else {
-            return self.refuse(Reason::BundleMissing);
+            return self.refuse(Refusal::from(Reason::BundleMissing), None);
         };
-        match self.judge(bundle, head, now) {
-            Ok(authorization) => authorization,
-            Err(reason) => self.refuse(reason),
-        }
+        self.judge(bundle, head, now).unwrap_or_else(|refusal| self.refuse(refusal, None))
     }
 
     /// Reads the request, verifies its credentials, asks the policy and draws the conclusion.
-    fn judge(&self, bundle: &Bundle, head: &RequestHead<'_>, now: UnixTime) -> Result<Authorization, Reason> {
+    fn judge(&self, bundle: &Bundle, head: &RequestHead<'_>, now: UnixTime) -> Result<Authorization, Refusal> {
         if effect::nominates_owned_header(head, &bundle.identity_headers) {
-            return Err(Reason::HeaderNominated);
+            return Err(Refusal::from(Reason::HeaderNominated));
         }
         let request = AccessRequest::parse(head)?;
+        if let Some(reply) = bundle.resource_metadata.as_ref().and_then(|metadata| metadata.answer(&request)) {
+            return Ok(Authorization::reply(self.decision(Reason::MetadataServed, None), reply));
+        }
         let presented = bundle.credentials.find(head)?;
+        let scheme = Credentials::scheme_of(&presented);
+        let refusal = |reason| Refusal { scheme, ..Refusal::from(reason) };
         let scene = Scene { head, request: &request, issuers: &bundle.issuers, api_keys: &bundle.api_keys, now };
-        let principal = bundle.credentials.authenticate(&presented, &scene)?;
+        let principal = bundle.credentials.authenticate(&presented, &scene).map_err(|reason| Refusal {
+            nonce: match reason {
+                Reason::ProofNonceNeeded => bundle.credentials.nonce_for(&presented, now),
+                _ => None,
+            },
+            ..refusal(reason)
+        })?;
         if principal.identities.iter().any(|(_, identity)| bundle.revocations.concern(identity, now)) {
-            return Err(Reason::CredentialRevoked);
+            return Err(refusal(Reason::CredentialRevoked));
         }
         let verdict = bundle.policy.evaluate(&request, &principal, now);
+        if verdict.reason != Reason::PermittedByRule {
+            let refusal = Refusal { challenge: verdict.challenge, ..refusal(verdict.reason) };
+            return Ok(self.refuse(refusal, verdict.rule));
+        }
         let stripped: Vec<&Place> = bundle.credentials.stripped(&presented).collect();
-        Ok(self.enforce(verdict, head, &principal, &stripped, &bundle.identity_headers))
+        Ok(match permitted(&verdict, head, &principal, &stripped, &bundle.identity_headers) {
+            Ok((action, use_once)) => {
+                Authorization { decision: self.decision(verdict.reason, verdict.rule), action, use_once, scheme }
+            }
+            Err(reason) => self.refuse(refusal(reason), verdict.rule),
+        })
     }
 
     /// Refuses a request that the host could not hand over, or for which it could not do what was decided.
     pub fn host_failure(&self) -> Authorization {
-        self.refuse(Reason::HostFailure)
+        self.refuse(Refusal::from(Reason::HostFailure), None)
     }
 
-    /// Refuses a request with something that may be used once and was used before.
-    pub fn replayed(&self) -> Authorization {
-        self.refuse(Reason::CredentialReplayed)
+    /// Refuses a request that was permitted and has something that may be used once and was used before.
+    pub fn replayed(&self, permitted: &Authorization) -> Authorization {
+        self.refuse(Refusal { scheme: permitted.scheme, ..Refusal::from(Reason::CredentialReplayed) }, None)
     }
 
-    fn refuse(&self, reason: Reason) -> Authorization {
-        Authorization::reply(self.decision(reason, None), self.denied(reason, None))
-    }
-
-    fn enforce(
-        &self,
-        verdict: Verdict,
-        head: &RequestHead<'_>,
-        principal: &Principal,
-        stripped: &[&Place],
-        owned: &IdentityHeaders,
-    ) -> Authorization {
-        let decision = self.decision(verdict.reason, verdict.rule);
-        if verdict.reason != Reason::PermittedByRule {
-            return Authorization::reply(decision, self.denied(verdict.reason, verdict.challenge.as_ref()));
-        }
-        let obligations = effect::forward(head, principal, stripped, owned)
-            .and_then(|edits| Ok((edits, effect::use_once(principal, verdict.once)?)));
-        match obligations {
-            Ok((edits, use_once)) => Authorization { decision, action: Action::Forward(edits), use_once },
-            Err(reason) => Authorization::reply(decision.denied_for(reason), self.denied(reason, None)),
-        }
-    }
-
-    fn denied(&self, reason: Reason, challenge: Option<&Challenge>) -> Reply {
-        match &self.bundle {
-            Some(bundle) => Reply::denied(reason, challenge, &bundle.credentials, bundle.resource_metadata.as_deref()),
-            None => Reply::denied(reason, challenge, &Credentials::default(), None),
-        }
+    fn refuse(&self, refusal: Refusal, rule: Option<Rc<str>>) -> Authorization {
+        let decision = self.decision(refusal.reason, rule);
+        let reply = match &self.bundle {
+            Some(bundle) => {
+                let metadata = bundle.resource_metadata.as_ref().map(ResourceMetadata::url);
+                Reply::refused(refusal, &bundle.credentials, metadata)
+            }
+            None => Reply::refused(refusal, &Credentials::default(), None),
+        };
+        Authorization::reply(decision, reply)
     }
 
     fn decision(&self, reason: Reason, rule: Option<Rc<str>>) -> Decision {
         Decision::new(reason, rule, self.bundle.as_ref().map(Bundle::revision))
     }
+}
+
+/// What a permit obliges us to do, or why it cannot be done.
+fn permitted(
+    verdict: &Verdict,
+    head: &RequestHead<'_>,
+    principal: &Principal,
+    stripped: &[&Place],
+    owned: &IdentityHeaders,
+) -> Result<(Action, Vec<UseOnce>), Reason> {
+    let edits = effect::forward(head, principal, stripped, owned)?;
+    Ok((Action::Forward(edits), effect::use_once(principal, verdict.once)?))
 }

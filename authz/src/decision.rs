@@ -49,16 +49,10 @@ impl Decision {
         Self { reason, rule, revision }
     }
 
-    /// The same decision, turned into a denial because its obligations cannot be met.
-    pub(crate) fn denied_for(self, reason: Reason) -> Self {
-        debug_assert_ne!(reason, Reason::PermittedByRule);
-        Self { reason, ..self }
-    }
-
-    /// Permit or deny. There is one reason that permits; everything else denies.
+    /// Permit or deny. A rule permits, or what was asked for is public by itself; everything else denies.
     pub const fn effect(&self) -> Effect {
         match self.reason {
-            Reason::PermittedByRule => Effect::Permit,
+            Reason::PermittedByRule | Reason::MetadataServed => Effect::Permit,
             _ => Effect::Deny,
         }
     }

@@ -21,7 +21,7 @@ macro_rules! reasons {
                 match self { $(Self::$variant => $code),+ }
             }
 
-            /// The HTTP status that a denied client gets; 200 stands for "forwarded to the upstream".
+            /// The HTTP status that a denied client gets; 200 stands for "forwarded to the upstream", or for a document.
             pub const fn status(self) -> u16 {
                 match self { $(Self::$variant => $status),+ }
             }
@@ -44,6 +44,8 @@ reasons! {
     PathAmbiguous = "path_ambiguous", 400;
     /// The `Connection` header names a header that only Portcullis may set (CVE-2024-45410).
     HeaderNominated = "header_nominated", 400;
+    /// The client asked for the metadata of the resource, which is for everybody (RFC 9728 section 3).
+    MetadataServed = "metadata_served", 200;
     /// More than one `Authorization` header: never decided on the convenient one (RFC 6750 section 2).
     CredentialRepeated = "credential_repeated", 400;
     /// A credential is needed and none was sent.
@@ -84,6 +86,8 @@ reasons! {
     ProofMissing = "proof_missing", 401;
     /// The proof of possession is not one for this request, token and key, or is too old (RFC 9449 section 4.3).
     ProofInvalid = "proof_invalid", 401;
+    /// The proof of possession does not have the nonce that we gave (RFC 9449 section 9).
+    ProofNonceNeeded = "proof_nonce_needed", 401;
     /// What may be used once was used before: a proof of possession or a one-time token.
     CredentialReplayed = "credential_replayed", 401;
     /// The API key is unknown, wrong or expired.
@@ -114,11 +118,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn codes_are_unique_and_only_a_permit_is_200() {
+    fn codes_are_unique_and_only_permits_are_200() {
         let codes: BTreeSet<_> = Reason::ALL.iter().map(|reason| reason.code()).collect();
         assert_eq!(codes.len(), Reason::ALL.len());
         for reason in Reason::ALL {
-            assert_eq!(reason.status() == 200, *reason == Reason::PermittedByRule, "{}", reason.code());
+            let permits = matches!(reason, Reason::PermittedByRule | Reason::MetadataServed);
+            assert_eq!(reason.status() == 200, permits, "{}", reason.code());
         }
     }
 }

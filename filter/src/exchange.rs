@@ -34,7 +34,7 @@ impl Exchange {
         let authorization = self.authorizer.authorize(&head, now);
         for once in authorization.use_once() {
             if !replay_guard::claim(once, now)? {
-                return Ok(self.authorizer.replayed());
+                return Ok(self.authorizer.replayed(&authorization));
             }
         }
         Ok(authorization)

@@ -57,6 +57,8 @@ pub struct Case {
     pub proof: Option<TokenSpec>,
     /// What must become of the very same request when it is sent again.
     pub again: Option<Expectation>,
+    /// What must become of it with a new proof that has the nonce of the first answer (RFC 9449 section 9).
+    pub with_nonce: Option<Expectation>,
     /// The `Authorization` headers, `{token}` standing for the token; one `Bearer {token}` if there is a token.
     pub authorization: Option<Vec<String>>,
     /// What must become of it.
@@ -105,6 +107,8 @@ pub struct Expectation {
     pub upstream_target: Option<String>,
     /// The challenge, `WWW-Authenticate`.
     pub challenge: Option<String>,
+    /// The JSON that the filter itself answers with.
+    pub body: Option<Value>,
 }
 
 /// Reads all case files of a folder, by name.
@@ -151,6 +155,15 @@ impl Case {
     ///
     /// A key that is not there.
     pub fn request(&self, keys: &KeyRing, now: u64) -> Result<Request> {
+        self.request_with_nonce(keys, now, None)
+    }
+
+    /// The same, with this nonce in the proof.
+    ///
+    /// # Errors
+    ///
+    /// A key that is not there.
+    pub fn request_with_nonce(&self, keys: &KeyRing, now: u64, nonce: Option<&str>) -> Result<Request> {
         let mint = |token: &Option<TokenSpec>| token.as_ref().map_or(Ok(String::new()), |token| token.mint(keys, now));
         let (token, second) = (mint(&self.token)?, mint(&self.second)?);
         let filled =
@@ -166,6 +179,8 @@ impl Case {
             let (host, path) = (self.host.as_deref().unwrap_or(HOST), self.path.as_deref().unwrap_or(PATH));
             let path = path.split('?').next().unwrap_or(path);
             let method = self.method.as_deref().unwrap_or("GET");
+            let mut proof = proof.clone();
+            proof.claims.extend(nonce.map(|nonce| ("nonce".to_owned(), Value::from(nonce))));
             let proof = proof.mint_proof(keys, now, method, &format!("http://{host}{path}"), &token)?;
             headers.push((b"dpop".to_vec(), proof.into_bytes()));
         }
@@ -194,7 +209,8 @@ impl Expectation {
         compare("status", &self.status, &outcome.status);
         compare("reason", &self.reason.as_deref(), &outcome.decided("reason"));
         compare("rule", &self.rule.as_deref(), &outcome.decided("rule"));
-        compare("reached the upstream", &(self.status == 200), &outcome.upstream.is_some());
+        let is_forwarded = self.status == 200 && self.body.is_none();
+        compare("reached the upstream", &is_forwarded, &outcome.upstream.is_some());
         let empty = Vec::new();
         let upstream = outcome.upstream.as_ref().unwrap_or(&empty);
         let seen = |name: &str| -> Vec<String> {
@@ -215,6 +231,9 @@ impl Expectation {
         }
         if let Some(challenge) = &self.challenge {
             compare("challenge", &vec![challenge], &outcome.header("www-authenticate"));
+        }
+        if let Some(body) = &self.body {
+            compare("body", &Some(body), &serde_json::from_str::<Value>(&outcome.body).ok().as_ref());
         }
         differences
     }

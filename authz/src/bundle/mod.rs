@@ -12,7 +12,7 @@ pub use plugin::PluginConfiguration;
 use crate::credential::{ApiKeys, Credentials};
 use crate::decision::Revision;
 use crate::document::{self, BundleErrors, Node};
-use crate::effect::IdentityHeaders;
+use crate::effect::{IdentityHeaders, ResourceMetadata};
 use crate::jwt::TrustedIssuers;
 use crate::policy::{Names, Policy};
 use crate::revocation::Revocations;
@@ -54,7 +54,7 @@ pub struct Bundle {
     pub(crate) revocations: Revocations,
     pub(crate) policy: Policy,
     pub(crate) identity_headers: IdentityHeaders,
-    pub(crate) resource_metadata: Option<String>,
+    pub(crate) resource_metadata: Option<ResourceMetadata>,
 }
 
 impl Bundle {
@@ -110,8 +110,10 @@ impl Bundle {
         let identity_headers = fields
             .optional("identity_headers")
             .map_or_else(|| Some(IdentityHeaders::default()), |node| IdentityHeaders::read(&node));
-        let resource_metadata =
-            fields.optional("resource_metadata").map_or(Some(None), |node| read_url(&node).map(Some));
+        let resource_metadata = fields.optional("resource_metadata").map_or(Some(None), |node| {
+            let credentials = credentials.as_ref();
+            ResourceMetadata::read(&node, credentials.unwrap_or(&Credentials::default())).map(Some)
+        });
         version?;
         Some(Self {
             revision: Revision(revision?),
@@ -124,14 +126,4 @@ impl Bundle {
             resource_metadata: resource_metadata?,
         })
     }
-}
-
-/// A URL that can stand in a challenge as it is.
-fn read_url(node: &Node<'_>) -> Option<String> {
-    let text = node.text()?;
-    let plain = |byte: u8| byte.is_ascii_graphic() && byte != b'"' && byte != b'\\';
-    if !text.starts_with("https://") || !text.bytes().all(plain) {
-        return node.refuse(format!("`{text}` is not an `https` URL"));
-    }
-    Some(text.to_owned())
 }

@@ -77,7 +77,7 @@ fn what_is_wrong_with_the_frame_is_named() {
         (
             "/resource_metadata",
             json!("http://x.example"),
-            "resource_metadata: `http://x.example` is not an `https` URL",
+            "resource_metadata: `http://x.example` is not an `https` URL without fragment",
         ),
         ("/rules", json!({}), "rules: expected a list, found an object"),
         (

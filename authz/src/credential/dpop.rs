@@ -3,6 +3,7 @@
 
 use serde_json::{Map, Value};
 
+use super::nonce::Nonces;
 use crate::document::Node;
 use crate::http::{AccessRequest, Path, RequestHead};
 use crate::jose::{UnverifiedJws, base64url, proof_key};
@@ -24,11 +25,13 @@ pub(crate) struct DpopSettings {
     max_age_seconds: u64,
     /// What clients call us, for example `https://api.example.com`; if not given, the scheme and authority of the request.
     origin: Option<String>,
+    /// The nonces that proofs must have, if they must have one.
+    nonces: Option<Nonces>,
 }
 
 impl DpopSettings {
     pub(super) fn read(node: &Node<'_>) -> Option<Self> {
-        let fields = node.object(&["max_age_seconds", "origin"])?;
+        let fields = node.object(&["max_age_seconds", "origin", "nonce"])?;
         let max_age_seconds = match fields.optional("max_age_seconds") {
             Some(node) => node.integer(1..=MAX_LEEWAY_SECONDS),
             None => Some(DEFAULT_MAX_AGE_SECONDS),
@@ -37,7 +40,13 @@ impl DpopSettings {
             Some(node) => read_origin(&node).map(Some),
             None => Some(None),
         };
-        Some(Self { max_age_seconds: max_age_seconds?, origin: origin? })
+        let nonces = fields.optional("nonce").map_or(Some(None), |node| Nonces::read(&node).map(Some));
+        Some(Self { max_age_seconds: max_age_seconds?, origin: origin?, nonces: nonces? })
+    }
+
+    /// The nonce that proofs must have at this time, if they must have one.
+    pub(super) fn nonce(&self, now: UnixTime) -> Option<String> {
+        self.nonces.as_ref().map(|nonces| nonces.current(now))
     }
 
     /// Checks the proof of a request (RFC 9449 section 4.3) for a token bound to the key with the thumbprint `jkt`. What it
@@ -55,7 +64,10 @@ impl DpopSettings {
             return Err(Reason::ProofMissing);
         };
         // A proof is refused for one reason, whatever is wrong with it.
-        self.check(proof, head, request, token, jkt, now).ok_or(Reason::ProofInvalid)
+        let (once, nonce) = self.check(proof, head, request, token, jkt, now).ok_or(Reason::ProofInvalid)?;
+        let is_fresh = |nonces: &Nonces| nonce.is_some_and(|nonce| nonces.accept(&nonce, now));
+        // RFC 9449 section 9: the client is told the nonce and comes back with it.
+        if self.nonces.as_ref().is_none_or(is_fresh) { Ok(once) } else { Err(Reason::ProofNonceNeeded) }
     }
 
     fn check(
@@ -66,7 +78,7 @@ impl DpopSettings {
         token: &[u8],
         jkt: &str,
         now: UnixTime,
-    ) -> Option<UseOnce> {
+    ) -> Option<(UseOnce, Option<String>)> {
         let unverified = UnverifiedJws::parse(proof).ok()?;
         let claims = unverified.read_claims().ok()?;
         let (key, thumbprint) = proof_key(unverified.header())?;
@@ -77,8 +89,8 @@ impl DpopSettings {
         let is_for_this_request = text("htm")? == request.method && self.names_target(text("htu")?, head, request);
         let is_for_this_token = text("ath")? == base64url::encode(hmac_sha256::Hash::hash(token)) && thumbprint == jkt;
         let is_proof = verified.header().normalized_type().as_deref() == Some("dpop+jwt");
-        (is_proof && is_for_this_request && is_for_this_token)
-            .then(|| UseOnce::new(&[b"dpop", thumbprint.as_bytes(), id.as_bytes()], until))
+        let once = || UseOnce::new(&[b"dpop", thumbprint.as_bytes(), id.as_bytes()], until);
+        (is_proof && is_for_this_request && is_for_this_token).then(|| (once(), text("nonce").map(str::to_owned)))
     }
 
     /// Until when a proof made at `iat` is good; none if now is not between.
@@ -153,7 +165,7 @@ mod tests {
                 ..RequestHead::default()
             };
             let request = AccessRequest::parse(&head).unwrap();
-            let settings = DpopSettings { max_age_seconds: 60, origin: None };
+            let settings = DpopSettings { max_age_seconds: 60, origin: None, nonces: None };
             settings.verify(&head, &request, token, jkt, UnixTime::from_seconds(now)).map(drop)
         };
         let (path, iat) = ("/protectedresource", 1_562_262_618);

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use super::dpop::DpopSettings;
 use super::forwarded::Forwarded;
 use super::peer::PeerSource;
-use super::{ApiKeys, Credentials, DPOP, Place, Presented};
+use super::{ApiKeys, Credentials, Place, Presented, Scheme};
 use crate::document::{Fields, Node, Unique};
 use crate::http::{AccessRequest, RequestHead};
 use crate::jwt::TrustedIssuers;
@@ -80,6 +80,22 @@ impl Credential {
         }
     }
 
+    pub(super) const fn is_jwt(&self) -> bool {
+        matches!(self.kind, Kind::Jwt { .. })
+    }
+
+    pub(super) const fn takes_certificate_bound_tokens(&self) -> bool {
+        matches!(self.kind, Kind::Jwt { certificate: Some(_), .. })
+    }
+
+    /// The nonce that proofs must have at this time, if they need one.
+    pub(super) fn nonce(&self, now: UnixTime) -> Option<String> {
+        match &self.kind {
+            Kind::Jwt { dpop: Some(dpop), .. } => dpop.nonce(now),
+            Kind::Jwt { .. } | Kind::ApiKey | Kind::Peer(_) => None,
+        }
+    }
+
     pub(super) fn needs_peer(&self) -> bool {
         match &self.kind {
             Kind::Jwt { certificate, .. } => matches!(certificate, Some(Binding::Connection)),
@@ -124,7 +140,7 @@ impl Credential {
         let identity = scene.issuers.authenticate(&presented.value, accepted, scene.now)?;
         // A token that is bound to a key is not a bearer token: whoever stole it does not have the key. And the other way
         // round, what is sent as bound must be (RFC 9449 section 7.1 and 7.2).
-        let once = match (&identity.confirmation, presented.place.has_scheme(DPOP), dpop, binding) {
+        let once = match (&identity.confirmation, presented.place.has_scheme(Scheme::Dpop), dpop, binding) {
             (Confirmation::None, false, _, _) => None,
             (Confirmation::Key(jkt), true, Some(dpop), _) => {
                 Some(dpop.verify(scene.head, scene.request, &presented.value, jkt, scene.now)?)

@@ -8,9 +8,11 @@ mod cookie;
 mod dpop;
 mod forwarded;
 mod kind;
+mod nonce;
 mod peer;
 mod place;
 mod query;
+mod scheme;
 
 use std::borrow::Cow;
 
@@ -18,8 +20,11 @@ pub(crate) use api_key::ApiKeys;
 pub(crate) use cookie::without as cookies_without;
 pub(crate) use place::Place;
 pub(crate) use query::without as target_without;
+pub(crate) use scheme::Scheme;
 
 pub(crate) use kind::Scene;
+
+use serde_json::{Value, json};
 
 use crate::document::{Node, Unique};
 use crate::http::RequestHead;
@@ -27,12 +32,10 @@ use crate::jose::proof_algorithms;
 use crate::policy::Names;
 use crate::principal::Principal;
 use crate::reason::Reason;
+use crate::time::UnixTime;
 use kind::Credential;
 use peer::PeerSource;
 use place::HeaderPlaces;
-
-/// The scheme of tokens that are bound to a key (RFC 9449 section 7.1).
-const DPOP: &str = "DPoP";
 
 /// The credentials that a bundle knows, in the order in which rules number them.
 #[derive(Debug)]
@@ -123,24 +126,43 @@ impl Credentials {
         Ok(principal)
     }
 
-    /// The challenges for a client that has sent no credential: what it may send. For a kind of credential that HTTP has no
-    /// name for, `Bearer` stands, because a 401 must have a challenge (RFC 9110 section 15.5.2).
-    pub(crate) fn challenges(&self) -> Vec<String> {
-        let accepts = |scheme: &str| {
-            let places = self.credentials.iter().flat_map(|credential| &credential.places);
-            places.into_iter().any(|place| place.has_scheme(scheme))
+    /// The schemes that a client may use; `Bearer` if there is none that HTTP has a name for.
+    pub(crate) fn schemes(&self) -> impl Iterator<Item = Scheme> {
+        let accepts = |scheme: Scheme| {
+            let mut places = self.credentials.iter().flat_map(|credential| &credential.places);
+            places.any(|place| place.has_scheme(scheme))
         };
-        let (bearer, dpop) = (accepts("Bearer"), accepts(DPOP));
-        let mut challenges = Vec::new();
-        if bearer || !dpop {
-            challenges.push("Bearer".to_owned());
-        }
-        if dpop {
-            // RFC 9449 section 7.1 and figure 18.
-            let algorithms = proof_algorithms().collect::<Vec<_>>().join(" ");
-            challenges.push(format!(r#"{DPOP} algs="{algorithms}""#));
-        }
-        challenges
+        let (bearer, dpop) = (accepts(Scheme::Bearer), accepts(Scheme::Dpop));
+        let bearer = (bearer || !dpop).then_some(Scheme::Bearer);
+        bearer.into_iter().chain(dpop.then_some(Scheme::Dpop))
+    }
+
+    /// What the metadata of the resource can say of credentials (RFC 9728 section 2).
+    pub(crate) fn metadata(&self) -> impl Iterator<Item = (&'static str, Value)> {
+        let places = || self.credentials.iter().filter(|credential| credential.is_jwt()).flat_map(|one| &one.places);
+        let in_header = places().any(|place| place.has_scheme(Scheme::Bearer)).then_some("header");
+        let in_query = places().any(|place| place.query_parameter() == Some("access_token")).then_some("query");
+        let methods = in_header.into_iter().chain(in_query).collect::<Vec<_>>();
+        let algorithms = places().any(|place| place.has_scheme(Scheme::Dpop)).then(|| proof_algorithms().collect());
+        let certificate_bound = self.credentials.iter().any(Credential::takes_certificate_bound_tokens);
+        [
+            Some(("bearer_methods_supported", json!(methods))),
+            algorithms.map(|names: Vec<_>| ("dpop_signing_alg_values_supported", json!(names))),
+            certificate_bound.then_some(("tls_client_certificate_bound_access_tokens", json!(true))),
+        ]
+        .into_iter()
+        .flatten()
+    }
+
+    /// The scheme in which credentials were presented.
+    pub(crate) fn scheme_of(presented: &[Presented<'_>]) -> Scheme {
+        let is_dpop = presented.iter().any(|presented| presented.place.has_scheme(Scheme::Dpop));
+        if is_dpop { Scheme::Dpop } else { Scheme::Bearer }
+    }
+
+    /// The nonce that the next proof with this credential must have.
+    pub(crate) fn nonce_for(&self, presented: &[Presented<'_>], now: UnixTime) -> Option<String> {
+        presented.iter().find_map(|presented| self.credentials.get(presented.credential)?.nonce(now))
     }
 
     /// The places from which credentials are removed before the request goes upstream, and the headers in which somebody

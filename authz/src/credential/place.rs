@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use super::Presented;
+use super::{Presented, Scheme};
 use crate::document::{Fields, Node, Unique};
 use crate::http::{RequestHead, is_token_byte};
 use crate::reason::Reason;
@@ -68,8 +68,8 @@ impl Place {
     }
 
     /// Whether this is a header with this scheme.
-    pub(super) fn has_scheme(&self, wanted: &str) -> bool {
-        matches!(self, Self::Header { scheme: Some(scheme), .. } if scheme.eq_ignore_ascii_case(wanted))
+    pub(super) fn has_scheme(&self, wanted: Scheme) -> bool {
+        matches!(self, Self::Header { scheme: Some(scheme), .. } if scheme.eq_ignore_ascii_case(wanted.name()))
     }
 
     /// The name of the cookie.

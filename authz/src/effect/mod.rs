@@ -2,9 +2,12 @@
 
 mod identity_headers;
 mod reply;
+mod resource_metadata;
 
 pub(crate) use identity_headers::IdentityHeaders;
+pub(crate) use reply::Refusal;
 pub use reply::Reply;
+pub(crate) use resource_metadata::ResourceMetadata;
 
 use crate::credential::{self, Place};
 use crate::http::RequestHead;

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::credential::Credentials;
+use crate::credential::{Credentials, Scheme};
 use crate::policy::Challenge;
 use crate::reason::Reason;
 
@@ -18,31 +18,49 @@ pub struct Reply {
     pub body: String,
 }
 
+/// Why a request is refused, and what the client may be told about it.
+#[derive(Debug)]
+pub(crate) struct Refusal {
+    pub(crate) reason: Reason,
+    /// The scheme in which the client presented its credential.
+    pub(crate) scheme: Scheme,
+    pub(crate) challenge: Option<Challenge>,
+    /// The nonce that its next proof must have.
+    pub(crate) nonce: Option<String>,
+}
+
+impl From<Reason> for Refusal {
+    fn from(reason: Reason) -> Self {
+        Self { reason, scheme: Scheme::default(), challenge: None, nonce: None }
+    }
+}
+
 impl Reply {
-    /// The reply to a request that is denied for `reason`; `metadata` is the URL at which clients learn where to get tokens.
-    pub(crate) fn denied(
-        reason: Reason,
-        challenge: Option<&Challenge>,
-        credentials: &Credentials,
-        metadata: Option<&str>,
-    ) -> Self {
-        let status = reason.status();
+    /// The reply to a request that is refused; `metadata` is the URL at which clients learn where to get tokens.
+    pub(crate) fn refused(refusal: Refusal, credentials: &Credentials, metadata: Option<&str>) -> Self {
+        let status = refusal.reason.status();
         let mut headers =
             vec![("content-type", "application/problem+json".to_owned()), ("cache-control", "no-store".to_owned())];
-        let mut challenges = match (reason, challenge) {
-            (Reason::CredentialMissing, None) => credentials.challenges(),
-            _ => error_challenge(reason, challenge).into_iter().collect(),
-        };
-        if let Some(url) = metadata {
-            // RFC 9728 section 5.1: where clients learn where to get tokens.
-            for challenge in &mut challenges {
-                let separator = if challenge.contains('=') { "," } else { "" };
-                challenge.push_str(&format!(r#"{separator} resource_metadata="{url}""#));
+        // Each challenge is a scheme and its parameters (RFC 9110 section 11.6.1).
+        let mut challenges = match (refusal.reason, &refusal.challenge) {
+            (Reason::CredentialMissing, None) => credentials.schemes().map(|scheme| (scheme, Vec::new())).collect(),
+            (reason, challenge) => {
+                let parameters = error_parameters(reason, refusal.scheme, challenge.as_ref());
+                parameters.map(|parameters| (refusal.scheme, parameters)).into_iter().collect::<Vec<_>>()
             }
+        };
+        for (scheme, parameters) in &mut challenges {
+            parameters.extend(scheme.algorithms().map(|names| format!(r#"algs="{names}""#)));
+            // RFC 9728 section 5.1: where clients learn where to get tokens.
+            parameters.extend(metadata.map(|url| format!(r#"resource_metadata="{url}""#)));
         }
         if !challenges.is_empty() {
-            headers.push(("www-authenticate", challenges.join(", ")));
+            let text = |(scheme, parameters): &(Scheme, Vec<String>)| {
+                format!("{} {}", scheme.name(), parameters.join(", ")).trim_end().to_owned()
+            };
+            headers.push(("www-authenticate", challenges.iter().map(text).collect::<Vec<_>>().join(", ")));
         }
+        headers.extend(refusal.nonce.map(|nonce| ("dpop-nonce", nonce)));
         let body = json!({ "type": "about:blank", "title": title(status), "status": status }).to_string();
         Self { status, headers, body }
     }
@@ -51,19 +69,25 @@ impl Reply {
 /// What is wrong with the credential that was sent. RFC 6750 section 3.1: `invalid_token` for every token that is not
 /// accepted; `insufficient_scope` with what to ask for; `invalid_request` for more than one credential. RFC 9470 section 3:
 /// `insufficient_user_authentication` with what is wanted.
-fn error_challenge(reason: Reason, challenge: Option<&Challenge>) -> Option<String> {
+fn error_parameters(reason: Reason, scheme: Scheme, challenge: Option<&Challenge>) -> Option<Vec<String>> {
+    let error = |error: &str| vec![format!(r#"error="{error}""#)];
     match (reason, challenge) {
-        (_, Some(Challenge::Scope(scope))) => Some(format!(r#"Bearer error="insufficient_scope", scope="{scope}""#)),
-        (_, Some(Challenge::StepUp { acr_values, max_age_seconds })) => {
-            let acr_values =
-                acr_values.as_ref().map(|values| format!(r#", acr_values="{values}""#)).unwrap_or_default();
-            let max_age = max_age_seconds.map(|seconds| format!(", max_age={seconds}")).unwrap_or_default();
-            Some(format!(r#"Bearer error="insufficient_user_authentication"{acr_values}{max_age}"#))
+        (_, Some(Challenge::Scope(scope))) => {
+            Some([error("insufficient_scope"), vec![format!(r#"scope="{scope}""#)]].concat())
         }
-        // RFC 9449 section 7.1.
-        (Reason::ProofInvalid, None) => Some(r#"DPoP error="invalid_dpop_proof""#.to_owned()),
-        (Reason::CredentialRepeated, None) => Some(r#"Bearer error="invalid_request""#.to_owned()),
-        (reason, None) if reason.status() == 401 => Some(r#"Bearer error="invalid_token""#.to_owned()),
+        (_, Some(Challenge::StepUp { acr_values, max_age_seconds })) => {
+            let mut parameters = error("insufficient_user_authentication");
+            parameters.extend(acr_values.as_ref().map(|values| format!(r#"acr_values="{values}""#)));
+            parameters.extend(max_age_seconds.map(|seconds| format!("max_age={seconds}")));
+            Some(parameters)
+        }
+        // RFC 9449 section 7.1 and 9.
+        (Reason::ProofNonceNeeded, None) => Some(error("use_dpop_nonce")),
+        (Reason::ProofInvalid | Reason::ProofMissing | Reason::CredentialReplayed, None) if scheme == Scheme::Dpop => {
+            Some(error("invalid_dpop_proof"))
+        }
+        (Reason::CredentialRepeated, None) => Some(error("invalid_request")),
+        (reason, None) if reason.status() == 401 => Some(error("invalid_token")),
         _ => None,
     }
 }

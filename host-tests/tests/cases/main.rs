@@ -120,24 +120,34 @@ fn natively(scene: &Scene, bundle: &str, case: &Case) -> Result<()> {
     let sha256 = client.map(Workload::sha256_hex).unwrap_or_default();
     // The core remembers nothing; what was used once is remembered here, as a shell would.
     let mut used = BTreeSet::new();
-    let mut send = || {
+    let mut send = |request: &Request| {
         let mut head = request.head();
         head.peer = client.map(|client| client.certificate(&sha256)).filter(|_| authorizer.needs_peer());
         head.source = authorizer.needs_source().then_some(SOURCE.as_bytes());
         let authorization = authorizer.authorize(&head, UnixTime::from_seconds(NOW));
         let is_first = authorization.use_once().iter().all(|once| used.insert(*once.key()));
-        let authorization = if is_first { authorization } else { authorizer.replayed() };
-        Outcome::of_authorization(&request, &authorization)
+        let authorization = if is_first { authorization } else { authorizer.replayed(&authorization) };
+        Outcome::of_authorization(request, &authorization)
     };
-    check(&case.expect, &send())?;
-    case.again.as_ref().map_or(Ok(()), |again| check(again, &send()).context("again"))
+    let outcome = send(&request);
+    check(&case.expect, &outcome)?;
+    if let Some(expected) = &case.with_nonce {
+        let request = case.request_with_nonce(&scene.keys, NOW, Some(nonce_of(&outcome)?))?;
+        check(expected, &send(&request)).context("with nonce")?;
+    }
+    case.again.as_ref().map_or(Ok(()), |again| check(again, &send(&request)).context("again"))
 }
 
 fn in_strict_host(scene: &Scene, bundle: &str, case: &Case) -> Result<()> {
     let mut host = StrictHost::start(scene.plugin(bundle)?.as_bytes())?;
     host.set_connection(SOURCE, case.client.as_ref().map(|name| scene.pki.workload(name)).transpose()?);
     let request = case.request(&scene.keys, NOW)?;
-    check(&case.expect, &host.handle(&request, NOW)?)?;
+    let outcome = host.handle(&request, NOW)?;
+    check(&case.expect, &outcome)?;
+    if let Some(expected) = &case.with_nonce {
+        let request = case.request_with_nonce(&scene.keys, NOW, Some(nonce_of(&outcome)?))?;
+        check(expected, &host.handle(&request, NOW)?).context("with nonce")?;
+    }
     if let Some(again) = &case.again {
         check(again, &host.handle(&request, NOW)?).context("again")?;
     }
@@ -155,7 +165,13 @@ fn in_envoy(scene: &Scene, bundle: &str, case: &Case) -> Result<()> {
     let mut connection = open()?;
     let request = case.request(&scene.keys, host_tests::now())?;
     let expected = case.envoy.as_ref().unwrap_or(&case.expect);
-    check(expected, &scene.send(&mut connection, request.clone(), &case.name)?)?;
+    let outcome = scene.send(&mut connection, request.clone(), &case.name)?;
+    check(expected, &outcome)?;
+    if let Some(expected) = &case.with_nonce {
+        let request = case.request_with_nonce(&scene.keys, host_tests::now(), Some(nonce_of(&outcome)?))?;
+        let outcome = scene.send(&mut open()?, request, &format!("{} (with nonce)", case.name))?;
+        check(expected, &outcome).context("with nonce")?;
+    }
     if let Some(again) = &case.again {
         // On new connections, so that every worker is asked.
         for attempt in 0..6 {
@@ -206,7 +222,13 @@ fn healthy() -> Expectation {
         upstream_without: Vec::new(),
         upstream_target: None,
         challenge: None,
+        body: None,
     }
+}
+
+/// The nonce in an answer.
+fn nonce_of(outcome: &Outcome) -> Result<&str> {
+    outcome.header("dpop-nonce").first().copied().context("the answer has a nonce")
 }
 
 fn check(expected: &Expectation, outcome: &Outcome) -> Result<()> {
