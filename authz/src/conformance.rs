@@ -209,6 +209,10 @@ fn presets_map_every_provider_to_one_principal() {
             issuer.remove(name);
         }
         issuer.insert("preset".to_owned(), json!(preset));
+        if preset == "aws-alb" {
+            let signer = json!([{ "pointer": "/signer", "prefix": "arn:aws:elasticloadbalancing:eu-west-1:1:" }]);
+            issuer.insert("required_header".to_owned(), signer);
+        }
         let bundle = json!({ "version": 1, "revision": 1, "issuers": issuers, "rules": [] });
         let bundle = Bundle::parse(bundle.to_string().as_bytes()).unwrap_or_else(|errors| panic!("{preset}: {errors}"));
         let now = UnixTime::from_seconds(case.now);

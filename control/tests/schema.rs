@@ -97,10 +97,15 @@ fn every_preset_is_complete() {
     let names: Vec<&String> = presets.as_object().unwrap().keys().collect();
     assert_eq!(json!(names), schema["$defs"]["issuer"]["properties"]["preset"]["enum"]);
     for name in names {
-        let bundle = json!({
-            "version": 1, "revision": 1, "rules": [],
-            "issuers": [{ "issuer": "https://idp.example.com", "preset": name, "audiences": ["api"], "jwks": { "keys": [] } }],
+        let mut issuer = json!({
+            "issuer": "https://idp.example.com", "preset": name, "audiences": ["api"], "jwks": { "keys": [] },
         });
+        for (own, _) in presets[name]["own"].as_object().into_iter().flatten() {
+            let bundle = json!({ "version": 1, "revision": 1, "rules": [], "issuers": [issuer] });
+            assert!(parse(&bundle).unwrap_err().to_string().contains(&format!("needs a `{own}` of yours")), "{name}");
+            issuer[own] = json!([{ "pointer": "/signer", "equals": "arn:aws:elasticloadbalancing:x" }]);
+        }
+        let bundle = json!({ "version": 1, "revision": 1, "rules": [], "issuers": [issuer] });
         assert!(is_valid(&schema, &bundle), "{name}");
         parse(&bundle).unwrap_or_else(|errors| panic!("{name}: {errors}"));
     }

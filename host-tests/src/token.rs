@@ -2,7 +2,7 @@
 
 use anyhow::{Context as _, Result};
 use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::engine::general_purpose::{URL_SAFE, URL_SAFE_NO_PAD};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
@@ -26,6 +26,9 @@ pub struct TokenSpec {
     pub without: Vec<String>,
     /// The payload, verbatim instead of the claims.
     pub payload: Option<String>,
+    /// Whether its parts are padded, against RFC 7515.
+    #[serde(default)]
+    pub padded: bool,
     /// What is done to it after signing.
     #[serde(default)]
     pub forgery: Forgery,
@@ -101,6 +104,7 @@ impl TokenSpec {
     /// Changes what is good by default as the case says, and signs it.
     fn sign(&self, keys: &KeyRing, now: u64, header: Value, claims: Value) -> Result<String> {
         let key = keys.get(&self.key)?;
+        let encode = |bytes: &[u8]| if self.padded { URL_SAFE.encode(bytes) } else { encode(bytes) };
         let mut header = changed(header, &self.header, &self.without, now);
         keys.fill_in(&mut header)?;
         let mut claims = changed(claims, &self.claims, &self.without, now);
@@ -115,7 +119,7 @@ impl TokenSpec {
             *x5t = json!(encode(keys.certificate(name)?));
         }
         let payload = self.payload.clone().unwrap_or_else(|| claims.to_string());
-        let signed = format!("{}.{}", encode(header.to_string()), encode(&payload));
+        let signed = format!("{}.{}", encode(header.to_string().as_bytes()), encode(payload.as_bytes()));
         let mut signature = match self.forgery {
             Forgery::PublicKeyAsSecret => hmac_sha256(&key.public_bytes(), signed.as_bytes()),
             Forgery::EmptySecret => hmac_sha256(&[], signed.as_bytes()),
@@ -131,10 +135,15 @@ impl TokenSpec {
             Forgery::NoSignature | Forgery::AlgNone => format!("{signed}."),
             Forgery::OtherClaims => {
                 let other = changed(claims, &Map::from_iter([("sub".to_owned(), json!("admin"))]), &[], now);
-                format!("{}.{}.{}", encode(header.to_string()), encode(other.to_string()), encode(signature))
+                format!(
+                    "{}.{}.{}",
+                    encode(header.to_string().as_bytes()),
+                    encode(other.to_string().as_bytes()),
+                    encode(&signature)
+                )
             }
-            Forgery::FourthPart => format!("{signed}.{}.e30", encode(signature)),
-            _ => format!("{signed}.{}", encode(signature)),
+            Forgery::FourthPart => format!("{signed}.{}.e30", encode(&signature)),
+            _ => format!("{signed}.{}", encode(&signature)),
         })
     }
 }

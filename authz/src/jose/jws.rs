@@ -18,17 +18,18 @@ pub(crate) struct UnverifiedJws<'t> {
     header: Header,
     payload: Vec<u8>,
     signature: Vec<u8>,
+    is_padded: bool,
 }
 
-/// What is read of a JOSE header. `jku`, `x5u` and `x5c` are not, and `jwk` only in a proof of possession: a token cannot
-/// bring its own key (CVE-2018-0114, CVE-2026-27962).
+/// A JOSE header. `jku`, `x5u` and `x5c` never select a key, and `jwk` only in a proof of possession: a token cannot bring
+/// its own key (CVE-2018-0114, CVE-2026-27962).
 #[derive(Debug)]
 pub(crate) struct Header {
     pub(crate) algorithm: Algorithm,
     pub(crate) key_id: Option<String>,
     /// `typ` as it is written.
     token_type: Option<String>,
-    jwk: Option<Value>,
+    members: Map<String, Value>,
 }
 
 /// The type of a proof of possession (RFC 9449 section 4.2).
@@ -44,6 +45,14 @@ pub(crate) struct VerifiedJws {
 impl<'t> UnverifiedJws<'t> {
     /// Takes a token apart, within limits, decoding each part once.
     pub(crate) fn parse(token: &'t [u8]) -> Result<Self, Reason> {
+        match Self::parse_any(token)? {
+            unverified if unverified.is_padded => Err(Reason::TokenMalformed),
+            unverified => Ok(unverified),
+        }
+    }
+
+    /// The same for tokens whose parts may be padded, all of them, as some load balancers write them against RFC 7515.
+    pub(crate) fn parse_any(token: &'t [u8]) -> Result<Self, Reason> {
         if token.len() > MAX_TOKEN_BYTES {
             return Err(Reason::TokenTooLong);
         }
@@ -57,13 +66,20 @@ impl<'t> UnverifiedJws<'t> {
         };
         let signed_bytes = header.len().saturating_add(payload.len()).saturating_add(1);
         let signing_input = token.as_bytes().get(..signed_bytes).ok_or(Reason::TokenMalformed)?;
-        let header = base64url::decode(header).ok_or(Reason::TokenMalformed).and_then(|text| Header::parse(&text))?;
-        let payload = base64url::decode(payload).ok_or(Reason::TokenMalformed)?;
-        let signature = base64url::decode(signature).ok_or(Reason::TokenMalformed)?;
+        let is_padded = token.contains('=');
+        let decode = |part: &str| if is_padded { base64url::decode_padded(part) } else { base64url::decode(part) };
+        let header = decode(header).ok_or(Reason::TokenMalformed).and_then(|text| Header::parse(&text))?;
+        let payload = decode(payload).ok_or(Reason::TokenMalformed)?;
+        let signature = decode(signature).ok_or(Reason::TokenMalformed)?;
         if signature.is_empty() {
             return Err(Reason::TokenMalformed);
         }
-        Ok(Self { signing_input, header, payload, signature })
+        Ok(Self { signing_input, header, payload, signature, is_padded })
+    }
+
+    /// Whether its parts are padded.
+    pub(crate) const fn is_padded(&self) -> bool {
+        self.is_padded
     }
 
     pub(crate) const fn header(&self) -> &Header {
@@ -106,9 +122,14 @@ impl Header {
         self.token_type.as_deref().map(normalized_type)
     }
 
+    /// All that stands in the header.
+    pub(crate) const fn members(&self) -> &Map<String, Value> {
+        &self.members
+    }
+
     /// The key that a proof of possession brings along; none for every other type of token.
     pub(super) fn proof_key(&self) -> Option<&Value> {
-        self.jwk.as_ref().filter(|_| self.normalized_type().as_deref() == Some(PROOF_TYPE))
+        self.members.get("jwk").filter(|_| self.normalized_type().as_deref() == Some(PROOF_TYPE))
     }
 
     fn parse(text: &[u8]) -> Result<Self, Reason> {
@@ -117,7 +138,7 @@ impl Header {
         };
         let text = |name: &str| match members.get(name) {
             None => Ok(None),
-            Some(Value::String(text)) => Ok(Some(text.as_str())),
+            Some(Value::String(text)) => Ok(Some(text.clone())),
             Some(_) => Err(Reason::TokenMalformed),
         };
         let algorithm = text("alg")?.ok_or(Reason::TokenMalformed)?;
@@ -129,14 +150,14 @@ impl Header {
         if ["crit", "b64", "enc", "zip", "cty"].iter().any(|name| members.contains_key(*name)) {
             return Err(Reason::HeaderUnsupported);
         }
-        if key_id.is_some_and(|key_id| key_id.len() > MAX_KEY_ID_BYTES) {
+        if key_id.as_ref().is_some_and(|key_id| key_id.len() > MAX_KEY_ID_BYTES) {
             return Err(Reason::TokenMalformed);
         }
         Ok(Self {
-            algorithm: Algorithm::from_name(algorithm).ok_or(Reason::AlgorithmRefused)?,
-            key_id: key_id.map(str::to_owned),
-            token_type: token_type.map(str::to_owned),
-            jwk: members.get("jwk").cloned(),
+            algorithm: Algorithm::from_name(&algorithm).ok_or(Reason::AlgorithmRefused)?,
+            key_id,
+            token_type,
+            members,
         })
     }
 }

@@ -24,13 +24,18 @@ pub(super) struct TrustedIssuer {
     keys: Rc<KeySet>,
     /// The tenant that this issuer stands for, if its name is made from a template.
     pub(super) tenant: Option<String>,
-    pub(super) audiences: Rc<Audiences>,
+    /// Who we are to it. None where something else says that a token is for us.
+    pub(super) audiences: Option<Rc<Audiences>>,
+    /// Whether its tokens may be padded, against RFC 7515.
+    pub(super) padded: bool,
     pub(super) leeway_seconds: u64,
     pub(super) max_lifetime_seconds: Option<u64>,
     pub(super) max_age_seconds: Option<u64>,
     /// In lower case without `application/`; `None` is a token without `typ`.
     pub(super) token_types: Rc<[Option<String>]>,
     pub(super) required: Rc<[ClaimMatcher]>,
+    /// What must hold for the JOSE header.
+    pub(super) required_header: Rc<[ClaimMatcher]>,
     pub(super) mapping: Rc<ClaimMapping>,
 }
 
@@ -69,13 +74,20 @@ impl TrustedIssuer {
             "max_age_seconds",
             "token_types",
             "required_claims",
+            "required_header",
+            "padded",
             "claims",
         ])?;
         let issuer = fields.required("issuer").and_then(|node| match node.text()? {
             name if name.len() > MAX_ISSUER_BYTES => node.refuse(format!("is longer than {MAX_ISSUER_BYTES} bytes")),
             name => Some((node, name)),
         });
-        let audiences = fields.required("audiences").and_then(|node| Audiences::read(&node));
+        let audiences = match fields.optional("audiences") {
+            // What is signed with keys that are not the issuer's alone names its signer, which is ours or not.
+            None if fields.optional("required_header").is_some() => Some(None),
+            _ => fields.required("audiences").and_then(|node| Audiences::read(&node)).map(Some),
+        };
+        let padded = fields.optional("padded").map_or(Some(false), |node| node.flag());
         let keys = KeySet::read(&fields);
         let seconds = |name, range| fields.optional(name).map_or(Some(None), |node| node.integer(range).map(Some));
         let leeway_seconds = seconds("leeway_seconds", 0..=MAX_LEEWAY_SECONDS);
@@ -85,10 +97,8 @@ impl TrustedIssuer {
             Some(node) => read_token_types(&node),
             None => Some(vec![None, Some("jwt".to_owned()), Some("at+jwt".to_owned())]),
         };
-        let required = match fields.optional("required_claims") {
-            Some(node) => node.filled_list(read_required_claim),
-            None => Some(Vec::new()),
-        };
+        let tests = |name| fields.optional(name).map_or(Some(Vec::new()), |node| node.filled_list(read_required_claim));
+        let (required, required_header) = (tests("required_claims"), tests("required_header"));
         let mapping = ClaimMapping::read(fields.optional("claims").as_ref());
         let tenants = read_tenants(&fields);
         let (issuer_node, issuer) = issuer?;
@@ -96,12 +106,14 @@ impl TrustedIssuer {
             name: Rc::from(issuer),
             keys: Rc::new(keys?),
             tenant: None,
-            audiences: Rc::new(audiences?),
+            audiences: audiences?.map(Rc::new),
+            padded: padded?,
             leeway_seconds: leeway_seconds?.unwrap_or(DEFAULT_LEEWAY_SECONDS),
             max_lifetime_seconds: max_lifetime_seconds?,
             max_age_seconds: max_age_seconds?,
             token_types: token_types?.into(),
             required: required?.into(),
+            required_header: required_header?.into(),
             mapping: Rc::new(mapping?),
         };
         prototype.for_tenants(tenants?, &issuer_node, unique)
@@ -131,9 +143,10 @@ impl TrustedIssuer {
             name: Rc::from(name),
             keys: Rc::clone(&self.keys),
             tenant: Some(tenant),
-            audiences: Rc::clone(&self.audiences),
+            audiences: self.audiences.clone(),
             token_types: Rc::clone(&self.token_types),
             required: Rc::clone(&self.required),
+            required_header: Rc::clone(&self.required_header),
             mapping: Rc::clone(&self.mapping),
             ..*self
         })

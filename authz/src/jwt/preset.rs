@@ -1,4 +1,5 @@
-//! Presets: what the documentation of a provider says about its tokens, as data. An issuer's own fields come first.
+//! Presets: what the documentation of a provider says about its tokens, as data. An issuer's own fields come first, and a
+//! preset may say which of them there must be (`own`), with the reason.
 
 use serde_json::{Map, Value};
 
@@ -16,11 +17,23 @@ pub(super) fn apply(node: &Node<'_>) -> Option<Value> {
     };
     let presets = json::parse(PRESETS.as_bytes()).unwrap_or_default();
     match name.as_str().and_then(|name| presets.get(name)) {
-        Some(preset) => Some(overlaid(preset, own)),
+        Some(preset) => complete(preset, own, node),
         None => {
             let known: Vec<&str> = presets.as_object().into_iter().flat_map(Map::keys).map(String::as_str).collect();
             node.refuse(format!("{name} is not a preset; there are `{}`", known.join("`, `")))
         }
+    }
+}
+
+fn complete(preset: &Value, own: &Value, node: &Node<'_>) -> Option<Value> {
+    let mut preset = preset.clone();
+    let wanted = preset.as_object_mut().and_then(|preset| preset.remove("own"));
+    let wanted = wanted.as_ref().and_then(Value::as_object).into_iter().flatten();
+    match wanted.into_iter().find(|(name, _)| own.get(name.as_str()).is_none()) {
+        Some((name, why)) => {
+            node.refuse(format!("this preset needs a `{name}` of yours: {}", why.as_str().unwrap_or_default()))
+        }
+        None => Some(overlaid(&preset, own)),
     }
 }
 

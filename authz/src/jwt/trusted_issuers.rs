@@ -20,6 +20,8 @@ use crate::time::UnixTime;
 #[derive(Debug)]
 pub(crate) struct TrustedIssuers {
     issuers: BTreeMap<Rc<str>, TrustedIssuer>,
+    /// Whether one of them pads its tokens.
+    accept_padding: bool,
     /// Remembers what was verified; it changes how long an answer takes and never what it is.
     verified: RefCell<TokenCache>,
 }
@@ -43,10 +45,14 @@ impl TrustedIssuers {
                 Err(Reason::IssuerUnknown)
             };
         }
-        let unverified = UnverifiedJws::parse(token)?;
+        let parse = if self.accept_padding { UnverifiedJws::parse_any } else { UnverifiedJws::parse };
+        let unverified = parse(token)?;
         let claims = unverified.read_claims()?;
         let name = issuer_name(&claims)?;
         let issuer = self.issuers.get(name).filter(|_| is_accepted(name)).ok_or(Reason::IssuerUnknown)?;
+        if unverified.is_padded() && !issuer.padded {
+            return Err(Reason::TokenMalformed);
+        }
         let key = issuer.keys().select(unverified.header())?;
         let verified = unverified.verify(key)?;
         let validated = issuer.validate(&verified, claims, now)?;
@@ -60,8 +66,10 @@ impl TrustedIssuers {
     pub(crate) fn read(node: &Node<'_>) -> Option<Self> {
         let unique = Unique::default();
         let issuers = node.list(|item| TrustedIssuer::read(item, &unique))?;
-        let issuers = issuers.into_iter().flatten().map(|issuer| (Rc::clone(issuer.name()), issuer)).collect();
-        Some(Self { issuers, verified: RefCell::default() })
+        let issuers: BTreeMap<_, _> =
+            issuers.into_iter().flatten().map(|issuer| (Rc::clone(issuer.name()), issuer)).collect();
+        let accept_padding = issuers.values().any(|issuer| issuer.padded);
+        Some(Self { issuers, accept_padding, verified: RefCell::default() })
     }
 
     /// Their names.

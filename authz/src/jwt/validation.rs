@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::claims::{self, Times};
 use super::issuer::TrustedIssuer;
-use super::matcher::Match;
+use super::matcher::{ClaimMatcher, Match};
 use super::trusted_issuers::SPIFFE;
 use crate::jose::VerifiedJws;
 use crate::principal::{Attribute, Confirmation, Identity};
@@ -44,7 +44,10 @@ impl TrustedIssuer {
         }
         let audience = self.accept_audience(&claims)?;
         let (good_from, good_until) = self.check_times(&times, now)?;
-        if !self.required.iter().all(|matcher| matcher.evaluate(&claims) == Match::Holds) {
+        let hold = |matchers: &[ClaimMatcher], members: &Map<String, Value>| {
+            matchers.iter().all(|matcher| matcher.evaluate(members) == Match::Holds)
+        };
+        if !hold(&self.required, &claims) || !hold(&self.required_header, jws.header().members()) {
             return Err(Reason::ClaimsMalformed);
         }
         self.accept_subject(&claims)?;
@@ -74,10 +77,11 @@ impl TrustedIssuer {
 
     /// RFC 7519 section 4.1.3: a token that is for nobody in particular is not for us.
     fn accept_audience(&self, claims: &Map<String, Value>) -> Result<Vec<String>, Reason> {
-        match self.mapping.audience(claims) {
-            Attribute::Present(audience) if self.audiences.accept(&audience) => Ok(audience),
-            Attribute::Present(_) => Err(Reason::AudienceMismatch),
-            Attribute::Absent | Attribute::Malformed => Err(Reason::ClaimsMalformed),
+        match (self.mapping.audience(claims), &self.audiences) {
+            (Attribute::Present(audience), Some(ours)) if !ours.accept(&audience) => Err(Reason::AudienceMismatch),
+            (Attribute::Present(audience), _) => Ok(audience),
+            (Attribute::Absent, None) => Ok(Vec::new()),
+            (Attribute::Absent, Some(_)) | (Attribute::Malformed, _) => Err(Reason::ClaimsMalformed),
         }
     }
 
