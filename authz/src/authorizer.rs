@@ -7,6 +7,7 @@ use crate::credential::{Credentials, Place, Scene, Scheme};
 use crate::decision::Decision;
 use crate::effect::{self, Action, IdentityHeaders, Refusal, Reply, ResourceMetadata};
 use crate::http::{AccessRequest, RequestHead};
+use crate::jwt::{Interruption, Introspection, IntrospectionResponse};
 use crate::policy::Verdict;
 use crate::principal::Principal;
 use crate::reason::Reason;
@@ -18,7 +19,7 @@ use crate::use_once::UseOnce;
 /// # Example
 ///
 /// ```
-/// use authz::{Action, Authorizer, Bundle, Effect, RequestHead, UnixTime};
+/// use authz::{Action, Authorizer, Bundle, Effect, RequestHead, Step, UnixTime};
 ///
 /// let bundle = Bundle::parse(br#"{
 ///     "version": 1, "revision": 7, "issuers": [],
@@ -29,7 +30,9 @@ use crate::use_once::UseOnce;
 /// let head = RequestHead {
 ///     method: Some(b"GET"), authority: Some(b"api.example.com"), path: Some(b"/healthz"), ..RequestHead::default()
 /// };
-/// let authorization = authorizer.authorize(&head, UnixTime::from_seconds(1_800_000_000));
+/// let Step::Decided(authorization) = authorizer.authorize(&head, UnixTime::from_seconds(1_800_000_000)) else {
+///     unreachable!("nobody has to be asked about a request without a token");
+/// };
 /// assert_eq!(authorization.decision().effect(), Effect::Permit);
 /// assert_eq!(authorization.decision().rule(), Some("health"));
 /// assert!(matches!(authorization.action(), Action::Forward(_)));
@@ -38,6 +41,28 @@ use crate::use_once::UseOnce;
 #[derive(Debug)]
 pub struct Authorizer {
     bundle: Option<Bundle>,
+}
+
+/// How far a request has come.
+#[derive(Debug)]
+pub enum Step {
+    /// It is decided.
+    Decided(Authorization),
+    /// An authorization server has to be asked about its token. [`Authorizer::introspected`] takes the answer; then the
+    /// same request is to be authorized again.
+    Introspect(Introspection),
+}
+
+/// What ends the judgement of a request before there is a decision by rules.
+enum Stop {
+    Refused(Refusal),
+    Pending(Introspection),
+}
+
+impl<R: Into<Refusal>> From<R> for Stop {
+    fn from(refusal: R) -> Self {
+        Self::Refused(refusal.into())
+    }
 }
 
 /// A decision and what follows from it. Only [`Authorizer`] makes it, so the two cannot disagree.
@@ -92,23 +117,51 @@ impl Authorizer {
         self.bundle.as_ref().is_some_and(|bundle| bundle.credentials.need_source())
     }
 
+    /// Whether authorization servers may have to be asked ([`Step::Introspect`]). On a host that cannot, the bundle must not
+    /// be used.
+    pub fn needs_introspection(&self) -> bool {
+        self.bundle.as_ref().is_some_and(|bundle| bundle.issuers.need_introspection())
+    }
+
     /// Whether only Portcullis may set a header of this name, in whatever spelling.
     pub fn owns_header(&self, name: &[u8]) -> bool {
         self.bundle.as_ref().is_none_or(|bundle| bundle.identity_headers.contains(name))
     }
 
     /// Decides one request at the time `now`. Never fails: what cannot be judged is denied.
-    pub fn authorize(&self, head: &RequestHead<'_>, now: UnixTime) -> Authorization {
+    pub fn authorize(&self, head: &RequestHead<'_>, now: UnixTime) -> Step {
         let Some(bundle) = &self.bundle else {
-            return self.refuse(Refusal::from(Reason::BundleMissing), None);
+            return Step::Decided(self.refuse(Refusal::from(Reason::BundleMissing), None));
         };
-        self.judge(bundle, head, now).unwrap_or_else(|refusal| self.refuse(refusal, None))
+        match self.judge(bundle, head, now) {
+            Ok(authorization) => Step::Decided(authorization),
+            Err(Stop::Refused(refusal)) => Step::Decided(self.refuse(refusal, None)),
+            Err(Stop::Pending(introspection)) => Step::Introspect(introspection),
+        }
+    }
+
+    /// Takes the answer of an authorization server; none if there was none in time. It is remembered for a while, for this
+    /// request and for others with the same token.
+    pub fn introspected(
+        &self,
+        introspection: &Introspection,
+        response: Option<IntrospectionResponse<'_>>,
+        now: UnixTime,
+    ) {
+        if let Some(bundle) = &self.bundle {
+            bundle.issuers.introspected(introspection, response, now);
+        }
+    }
+
+    /// Refuses a request about whose token nobody can be asked.
+    pub fn introspection_failed(&self) -> Authorization {
+        self.refuse(Refusal::from(Reason::IntrospectionFailed), None)
     }
 
     /// Reads the request, verifies its credentials, asks the policy and draws the conclusion.
-    fn judge(&self, bundle: &Bundle, head: &RequestHead<'_>, now: UnixTime) -> Result<Authorization, Refusal> {
+    fn judge(&self, bundle: &Bundle, head: &RequestHead<'_>, now: UnixTime) -> Result<Authorization, Stop> {
         if effect::nominates_owned_header(head, &bundle.identity_headers) {
-            return Err(Refusal::from(Reason::HeaderNominated));
+            return Err(Reason::HeaderNominated.into());
         }
         let request = AccessRequest::parse(head)?;
         if let Some(reply) = bundle.resource_metadata.as_ref().and_then(|metadata| metadata.answer(&request)) {
@@ -118,15 +171,17 @@ impl Authorizer {
         let scheme = Credentials::scheme_of(&presented);
         let refusal = |reason| Refusal { scheme, ..Refusal::from(reason) };
         let scene = Scene { head, request: &request, issuers: &bundle.issuers, api_keys: &bundle.api_keys, now };
-        let principal = bundle.credentials.authenticate(&presented, &scene).map_err(|reason| Refusal {
-            nonce: match reason {
-                Reason::ProofNonceNeeded => bundle.credentials.nonce_for(&presented, now),
-                _ => None,
-            },
-            ..refusal(reason)
-        })?;
+        let principal =
+            bundle.credentials.authenticate(&presented, &scene).map_err(|interruption| match interruption {
+                Interruption::Pending(introspection) => Stop::Pending(introspection),
+                Interruption::Refused(Reason::ProofNonceNeeded) => {
+                    let nonce = bundle.credentials.nonce_for(&presented, now);
+                    Stop::from(Refusal { nonce, ..refusal(Reason::ProofNonceNeeded) })
+                }
+                Interruption::Refused(reason) => Stop::from(refusal(reason)),
+            })?;
         if principal.identities.iter().any(|(_, identity)| bundle.revocations.concern(identity, now)) {
-            return Err(refusal(Reason::CredentialRevoked));
+            return Err(refusal(Reason::CredentialRevoked).into());
         }
         let verdict = bundle.policy.evaluate(&request, &principal, now);
         if verdict.reason != Reason::PermittedByRule {

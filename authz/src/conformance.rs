@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::document::Node;
 use crate::jose::{KeySet, UnverifiedJws};
 use crate::principal::Attribute;
-use crate::{Authorizer, Bundle, RequestHead, UnixTime};
+use crate::{Authorizer, Bundle, RequestHead, Step, UnixTime};
 
 #[path = "../conformance/case.rs"]
 #[expect(dead_code, reason = "each of its two users needs some of the fields")]
@@ -33,7 +33,9 @@ impl Case {
             ..RequestHead::default()
         };
         let authorizer = Authorizer::new(bundle);
-        let authorization = authorizer.authorize(&head, UnixTime::from_seconds(self.now));
+        let Step::Decided(authorization) = authorizer.authorize(&head, UnixTime::from_seconds(self.now)) else {
+            panic!("{}: nobody has to be asked", self.id);
+        };
         let reason = authorization.decision().reason();
         match reason.status() {
             200 => Ok(()),
@@ -218,8 +220,8 @@ fn presets_map_every_provider_to_one_principal() {
         let now = UnixTime::from_seconds(case.now);
         let identity = bundle
             .issuers
-            .authenticate(case.token.as_bytes(), None, now)
-            .unwrap_or_else(|reason| panic!("{preset}: {}", reason.code()));
+            .authenticate(case.token.as_bytes(), None, None, now)
+            .unwrap_or_else(|reason| panic!("{preset}: {reason:?}"));
         let actual = json!([
             text(&identity.subject),
             text(&identity.client),

@@ -36,13 +36,14 @@ mod conformance;
 #[cfg(test)]
 extern crate self as authz;
 
-pub use authorizer::{Authorization, Authorizer};
+pub use authorizer::{Authorization, Authorizer, Step};
 pub use bundle::{Bundle, PluginConfiguration};
 pub use decision::{Decision, Effect, Revision};
 pub use document::{BundleError, BundleErrors, Problem};
 pub use effect::{Action, HeaderEdits, Reply};
 pub use http::{AccessRequest, Host, Path, PeerCertificate, RequestHead};
 pub use jose::Algorithm;
+pub use jwt::{Introspection, IntrospectionResponse};
 pub use reason::Reason;
 pub use time::UnixTime;
 pub use use_once::UseOnce;

@@ -69,3 +69,12 @@ pub const MAX_ISSUER_BYTES: usize = 1024;
 
 /// Most tenants of one issuer.
 pub const MAX_TENANTS: usize = 2000;
+
+/// Most tokens that are remembered as refused by their authorization server, in each worker: 40 bytes each.
+pub const MAX_REFUSED_TOKENS: usize = 10_000;
+
+/// Longest answer of an authorization server about one token: it says what a token of 16 KiB could say.
+pub const MAX_INTROSPECTION_BYTES: usize = 64 * 1024;
+
+/// Longest time that an authorization server may take to answer, in milliseconds: a request waits for it.
+pub const MAX_INTROSPECTION_MILLISECONDS: u64 = 5000;

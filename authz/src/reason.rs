@@ -82,6 +82,10 @@ reasons! {
     LifetimeExceeded = "lifetime_exceeded", 401;
     /// `iat` lies further back than the issuer's tokens may be old.
     TokenTooOld = "token_too_old", 401;
+    /// The authorization server says that the token is not active (RFC 7662 section 2.2).
+    TokenInactive = "token_inactive", 401;
+    /// The authorization server gave no clear answer about the token in time, so that nobody knows whether it is good.
+    IntrospectionFailed = "introspection_failed", 503;
     /// The token is bound to a key or certificate, and no proof of possession fits (RFC 7800 section 3).
     ProofMissing = "proof_missing", 401;
     /// The proof of possession is not one for this request, token and key, or is too old (RFC 9449 section 4.3).

@@ -23,6 +23,9 @@ pub struct UnixTime {
 }
 
 impl UnixTime {
+    /// The end of the range: later than every other time.
+    pub(crate) const END: Self = Self { millis: u64::MAX };
+
     /// The time `millis` milliseconds after the epoch.
     pub const fn from_millis(millis: u64) -> Self {
         Self { millis }

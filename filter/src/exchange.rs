@@ -1,29 +1,64 @@
 //! One HTTP exchange: read once, decide, write once.
 
+use std::cell::Cell;
 use std::rc::Rc;
 
-use authz::{Action, Authorization, Authorizer};
+use authz::{Action, Authorization, Authorizer, Step};
 use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types;
 
+use crate::callouts::Callouts;
 use crate::host::{self, HostError};
 use crate::replay_guard;
 
+/// How often an exchange may wait for an answer: once for each of the few credentials that it may present.
+const MAX_WAITS: u32 = 8;
+
 /// The context of one request, bound to one authorizer and so to one revision.
 pub(crate) struct Exchange {
+    context_id: u32,
     authorizer: Rc<Authorizer>,
+    callouts: Callouts,
+    waits: Cell<u32>,
+}
+
+/// What becomes of the request now.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Progress {
+    Forwarded,
+    /// Answered, or left where it is.
+    Stopped,
+    /// An answer is awaited.
+    Waiting,
 }
 
 impl Exchange {
-    pub(crate) const fn new(authorizer: Rc<Authorizer>) -> Self {
-        Self { authorizer }
+    pub(crate) const fn new(context_id: u32, authorizer: Rc<Authorizer>, callouts: Callouts) -> Self {
+        Self { context_id, authorizer, callouts, waits: Cell::new(0) }
     }
 
-    fn authorize(&self) -> Authorization {
-        self.decide().unwrap_or_else(|HostError| self.authorizer.host_failure())
+    /// Decides and does what was decided.
+    fn proceed(self: &Rc<Self>) -> Progress {
+        let authorization = match self.decide() {
+            Ok(Step::Decided(authorization)) => authorization,
+            Ok(Step::Introspect(introspection)) => {
+                let waits = self.waits.replace(self.waits.get().saturating_add(1));
+                let is_waiting = waits < MAX_WAITS && self.callouts.wait(&self.authorizer, introspection, self).is_ok();
+                if is_waiting {
+                    return Progress::Waiting;
+                }
+                self.authorizer.introspection_failed()
+            }
+            Err(HostError) => self.authorizer.host_failure(),
+        };
+        match carry_out(&authorization) {
+            Ok(progress) => progress,
+            // What the decision demands was not done, so the request must not go on.
+            Err(HostError) => carry_out(&self.authorizer.host_failure()).unwrap_or(Progress::Stopped),
+        }
     }
 
-    fn decide(&self) -> Result<Authorization, HostError> {
+    fn decide(&self) -> Result<Step, HostError> {
         let headers = host::request_headers()?;
         let mut head = headers.request_head().ok_or(HostError)?;
         let peer = if self.authorizer.needs_peer() { host::peer_certificate()? } else { None };
@@ -31,13 +66,27 @@ impl Exchange {
         let source = if self.authorizer.needs_source() { host::source_address()? } else { None };
         head.source = source.as_deref();
         let now = host::now()?;
-        let authorization = self.authorizer.authorize(&head, now);
-        for once in authorization.use_once() {
-            if !replay_guard::claim(once, now)? {
-                return Ok(self.authorizer.replayed(&authorization));
+        let step = self.authorizer.authorize(&head, now);
+        if let Step::Decided(authorization) = &step {
+            for once in authorization.use_once() {
+                if !replay_guard::claim(once, now)? {
+                    return Ok(Step::Decided(self.authorizer.replayed(authorization)));
+                }
             }
         }
-        Ok(authorization)
+        Ok(step)
+    }
+
+    /// Goes on with a request that waited, from the root context: it is judged from the beginning, now with the answer.
+    pub(crate) fn resume(self: &Rc<Self>) {
+        // Without this the host calls would be about another request. A request that is gone needs nothing more.
+        if host::set_effective_context(self.context_id).is_err() {
+            return;
+        }
+        if self.proceed() == Progress::Forwarded {
+            // A request that cannot go on stays where it is, until the host's own timeout.
+            let _ = host::continue_request();
+        }
     }
 
     fn remove_owned_trailers(&self) -> Result<(), HostError> {
@@ -51,25 +100,23 @@ impl Exchange {
     }
 }
 
-impl Context for Exchange {}
+/// What the SDK holds of an exchange; when it lets go, nobody can resume it any more.
+pub(crate) struct Stream(pub(crate) Rc<Exchange>);
 
-impl HttpContext for Exchange {
+impl Context for Stream {}
+
+impl HttpContext for Stream {
     fn on_http_request_headers(&mut self, _count: usize, _end_of_stream: bool) -> types::Action {
-        let authorization = self.authorize();
-        match carry_out(&authorization) {
-            Ok(next) => next,
-            // What the decision demands was not done, so the request must not go on.
-            Err(HostError) => {
-                let refusal = self.authorizer.host_failure();
-                carry_out(&refusal).unwrap_or(types::Action::Pause)
-            }
+        match self.0.proceed() {
+            Progress::Forwarded => types::Action::Continue,
+            Progress::Stopped | Progress::Waiting => types::Action::Pause,
         }
     }
 
     /// A recipient may merge trailers into the headers (RFC 9110 section 6.5.1), so the client must not speak as the filter
     /// there either. Hosts call this only for requests that have trailers.
     fn on_http_request_trailers(&mut self, _count: usize) -> types::Action {
-        match self.remove_owned_trailers() {
+        match self.0.remove_owned_trailers() {
             Ok(()) => types::Action::Continue,
             // What might be a forged identity does not go on.
             Err(HostError) => types::Action::Pause,
@@ -78,7 +125,7 @@ impl HttpContext for Exchange {
 }
 
 /// Does what was decided. A failure leaves the request where it is: it was neither answered nor sent on.
-fn carry_out(authorization: &Authorization) -> Result<types::Action, HostError> {
+fn carry_out(authorization: &Authorization) -> Result<Progress, HostError> {
     let decision = authorization.decision();
     match authorization.action() {
         Action::Forward(edits) => {
@@ -89,13 +136,13 @@ fn carry_out(authorization: &Authorization) -> Result<types::Action, HostError> 
                 host::set_request_header(name, value)?;
             }
             host::record(&decision.to_record())?;
-            Ok(types::Action::Continue)
+            Ok(Progress::Forwarded)
         }
         Action::Reply(reply) => {
             // The client is refused whether or not that can be put on record.
             let _ = host::record(&decision.to_record());
             host::send_reply(reply, decision.reason().code())?;
-            Ok(types::Action::Pause)
+            Ok(Progress::Stopped)
         }
     }
 }

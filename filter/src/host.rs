@@ -8,9 +8,9 @@ mod abi;
 
 use std::num::NonZeroU32;
 
-use authz::{PeerCertificate, Reply, UnixTime};
+use authz::{Introspection, IntrospectionResponse, PeerCertificate, Reply, UnixTime};
 use proxy_wasm::hostcalls;
-use proxy_wasm::types::{BufferType, LogLevel, MapType};
+use proxy_wasm::types::{BufferType, LogLevel, MapType, StreamType};
 
 use crate::header_map::HeaderMap;
 use abi::HostBytes;
@@ -141,6 +141,67 @@ pub(crate) fn shared_data(name: &str) -> Result<(Vec<u8>, Option<NonZeroU32>), H
 pub(crate) fn set_shared_data(name: &str, value: &[u8], version: Option<NonZeroU32>) -> Result<Stored, HostError> {
     let was_stored = abi::set_shared_data(name.as_bytes(), value, version)?;
     Ok(if was_stored { Stored::Yes } else { Stored::Overtaken })
+}
+
+/// Whether the host is Envoy. Only Envoy has ids of VMs; Kong's host answers that it knows no such property, in all versions.
+pub(crate) fn is_envoy() -> bool {
+    property(&["plugin_vm_id"]).is_ok_and(|id| id.is_some())
+}
+
+/// Calls the root context every so many milliseconds; 0 for never.
+pub(crate) fn set_tick_period_milliseconds(period: u32) -> Result<(), HostError> {
+    abi::set_tick_period_milliseconds(period)
+}
+
+/// Makes all further calls be about this context.
+pub(crate) fn set_effective_context(context_id: u32) -> Result<(), HostError> {
+    abi::set_effective_context(context_id)
+}
+
+/// Lets the request go on that was paused.
+pub(crate) fn continue_request() -> Result<(), HostError> {
+    abi::continue_stream(StreamType::HttpRequest)
+}
+
+/// Asks an authorization server; a number by which the answer is known. To be called in the root context only.
+pub(crate) fn dispatch(introspection: &Introspection) -> Result<u32, HostError> {
+    let body = introspection.body();
+    // The one call that goes through the SDK: it has to know which context the answer is for.
+    hostcalls::dispatch_http_call(
+        introspection.cluster(),
+        introspection.headers(),
+        Some(body.as_bytes()),
+        Vec::new(),
+        introspection.timeout(),
+    )
+    .map_err(|_| HostError)
+}
+
+/// The answer to a call.
+pub(crate) struct CallResponse {
+    status: u16,
+    body: Vec<u8>,
+}
+
+impl CallResponse {
+    pub(crate) fn introspection(&self) -> IntrospectionResponse<'_> {
+        IntrospectionResponse { status: self.status, body: &self.body }
+    }
+}
+
+/// The answer to the call that the host is telling us about; none if the call failed or took too long.
+pub(crate) fn call_response(body_bytes: usize) -> Result<Option<CallResponse>, HostError> {
+    let headers = read_map(MapType::HttpCallResponseHeaders)?;
+    let headers = headers.pairs().ok_or(HostError)?;
+    let Some((_, status)) = headers.iter().find(|(name, _)| *name == b":status") else {
+        return Ok(None);
+    };
+    let status = std::str::from_utf8(status).ok().and_then(|status| status.parse().ok()).ok_or(HostError)?;
+    let mut bytes = HostBytes::default();
+    if body_bytes > 0 {
+        abi::get_buffer_bytes(BufferType::HttpCallResponseBody, body_bytes, &mut bytes)?;
+    }
+    Ok(Some(CallResponse { status, body: bytes.into_vec() }))
 }
 
 /// Answers the client. `reason` is for the proxy's access log (Envoy: `%RESPONSE_CODE_DETAILS%`), never for the client.

@@ -3,6 +3,7 @@
 //!
 //! The module `host` is the one place that names host calls.
 
+mod callouts;
 mod exchange;
 mod header_map;
 mod host;

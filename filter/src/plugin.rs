@@ -6,41 +6,59 @@ use authz::{Authorizer, PluginConfiguration};
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
 use proxy_wasm::types::ContextType;
 
-use crate::exchange::Exchange;
+use crate::callouts::Callouts;
+use crate::exchange::{Exchange, Stream};
 use crate::host;
 
 /// The root context. Until it is configured it refuses every request.
 pub(crate) struct Plugin {
     authorizer: Rc<Authorizer>,
+    callouts: Callouts,
 }
 
 impl Default for Plugin {
     fn default() -> Self {
-        Self { authorizer: Rc::new(Authorizer::closed()) }
+        Self { authorizer: Rc::new(Authorizer::closed()), callouts: Callouts::default() }
     }
 }
 
-impl Context for Plugin {}
+impl Context for Plugin {
+    fn on_http_call_response(&mut self, call: u32, _headers: usize, body_bytes: usize, _trailers: usize) {
+        self.callouts.answered(call, body_bytes);
+    }
+}
 
 impl RootContext for Plugin {
     /// Reads the plugin configuration. The host first calls this in a canary VM, so it has no effect outside; a bad
     /// configuration fails it, and the proxy keeps what it had or does not start.
     fn on_configure(&mut self, _size: usize) -> bool {
-        match PluginConfiguration::parse(&host::plugin_configuration()) {
-            Ok(configuration) => {
-                self.authorizer = Rc::new(Authorizer::new(configuration.into_bundle()));
-                true
-            }
+        let authorizer = match PluginConfiguration::parse(&host::plugin_configuration()) {
+            Ok(configuration) => Authorizer::new(configuration.into_bundle()),
             Err(errors) => {
                 host::log_error(&format!("portcullis: the plugin configuration is refused:\n{errors}"));
-                false
+                return false;
             }
+        };
+        // Kong's host lets a request go on by itself after a callout, whatever the filter says.
+        if authorizer.needs_introspection() && !host::is_envoy() {
+            host::log_error(
+                "portcullis: the plugin configuration is refused:\nbundle.issuers: `introspection` works in Envoy only: this \
+                 host would let requests through while an authorization server is asked; use tokens with signatures",
+            );
+            return false;
         }
+        self.authorizer = Rc::new(authorizer);
+        true
     }
 
-    fn create_http_context(&self, _context_id: u32) -> Option<Box<dyn HttpContext>> {
+    fn on_tick(&mut self) {
+        self.callouts.send();
+    }
+
+    fn create_http_context(&self, context_id: u32) -> Option<Box<dyn HttpContext>> {
         // One request sees one revision, whatever is pushed meanwhile.
-        Some(Box::new(Exchange::new(Rc::clone(&self.authorizer))))
+        let exchange = Exchange::new(context_id, Rc::clone(&self.authorizer), self.callouts.clone());
+        Some(Box::new(Stream(Rc::new(exchange))))
     }
 
     fn get_type(&self) -> Option<ContextType> {

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::authorization_server::{Answer, AuthorizationServer};
 use crate::client::Request;
 use crate::keys::KeyRing;
 use crate::outcome::Outcome;
@@ -55,6 +56,10 @@ pub struct Case {
     pub second: Option<TokenSpec>,
     /// A proof of possession, for the `DPoP` header; the authority that it names is that of the case.
     pub proof: Option<TokenSpec>,
+    /// What the authorization server answers about the token of the request (RFC 7662).
+    pub introspection: Option<Answer>,
+    /// How often one worker asks it.
+    pub asked: Option<usize>,
     /// What must become of the very same request when it is sent again.
     pub again: Option<Expectation>,
     /// What must become of it with a new proof that has the nonce of the first answer (RFC 9449 section 9).
@@ -195,6 +200,39 @@ impl Case {
             headers,
         })
     }
+}
+
+impl Case {
+    /// Tells the authorization server what to answer about the token of a request.
+    ///
+    /// # Errors
+    ///
+    /// The server panicked.
+    pub fn instruct(&self, server: &AuthorizationServer, request: &Request, keys: &KeyRing, now: u64) -> Result<()> {
+        let Some(answer) = &self.introspection else { return Ok(()) };
+        let body = crate::token::resolve_claims(&answer.body, keys, now)?;
+        server.set(&token_of(request), Answer { body, ..answer.clone() })
+    }
+
+    /// Checks how often the authorization server was asked, by so many workers at most.
+    ///
+    /// # Errors
+    ///
+    /// It was asked more often, or not at all.
+    pub fn check_asked(&self, server: &AuthorizationServer, request: &Request, workers: usize) -> Result<()> {
+        let Some(expected) = self.asked else { return Ok(()) };
+        let asked = server.asked(&token_of(request))?;
+        let most = expected.saturating_mul(workers);
+        ensure!((expected..=most).contains(&asked), "asked {asked} times, expected {expected} to {most}");
+        Ok(())
+    }
+}
+
+/// The last word of the first `Authorization` header.
+fn token_of(request: &Request) -> String {
+    let value = request.headers.iter().find(|(name, _)| name == b"authorization").map(|(_, value)| value.as_slice());
+    let token = value.unwrap_or_default().rsplit(|byte| *byte == b' ').next().unwrap_or_default();
+    String::from_utf8_lossy(token).into_owned()
 }
 
 impl Expectation {

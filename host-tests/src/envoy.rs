@@ -69,6 +69,28 @@ pub fn example_mtls() -> Result<Value> {
     serde_saphyr::from_str(&text).context("envoy-config/mtls.yaml is not YAML")
 }
 
+/// Whom Envoy connects to.
+#[derive(Clone, Copy, Debug)]
+pub struct Backends {
+    /// Where permitted requests go.
+    pub upstream: SocketAddr,
+    /// Who is asked about tokens; then the cluster of `envoy-config/authorization-server.yaml` is added, without TLS.
+    pub authorization_server: Option<SocketAddr>,
+}
+
+impl From<SocketAddr> for Backends {
+    /// Only an upstream.
+    fn from(upstream: SocketAddr) -> Self {
+        Self { upstream, authorization_server: None }
+    }
+}
+
+/// The name of that cluster.
+pub const AUTHORIZATION_SERVER: &str = "authorization-server";
+
+/// How many workers Envoy has.
+pub const WORKERS: usize = 2;
+
 /// Where Envoy listens.
 #[derive(Clone, Copy, Debug)]
 pub enum Ports {
@@ -93,17 +115,17 @@ impl Envoy {
     /// # Errors
     ///
     /// No Envoy, no module, or Envoy refuses the configuration: then with what it says.
-    pub fn start(plugins: &BTreeMap<String, Plugin>, upstream: SocketAddr, ports: Ports) -> Result<Self> {
+    pub fn start(plugins: &BTreeMap<String, Plugin>, backends: Backends, ports: Ports) -> Result<Self> {
         let folder = tempfile::tempdir()?;
         let configuration = folder.path().join("envoy.json");
-        fs::write(&configuration, render(plugins, upstream, ports)?.to_string())?;
+        fs::write(&configuration, render(plugins, backends, ports)?.to_string())?;
         let error_log = folder.path().join("envoy.log");
         let admin_path = folder.path().join("admin");
         let mut child = Command::new(binary()?)
             .current_dir(repository())
             .args([
                 "--concurrency",
-                "2",
+                &WORKERS.to_string(),
                 "--disable-hot-restart",
                 "--file-flush-interval-msec",
                 "10",
@@ -181,7 +203,7 @@ fn binary() -> Result<PathBuf> {
 }
 
 /// The configuration file with these plugins, one listener each.
-fn render(plugins: &BTreeMap<String, Plugin>, upstream: SocketAddr, ports: Ports) -> Result<Value> {
+fn render(plugins: &BTreeMap<String, Plugin>, backends: Backends, ports: Ports) -> Result<Value> {
     let module = repository().join("dist/portcullis.wasm");
     if !module.is_file() {
         bail!("{} is missing. Run `cargo xtask build`", module.display());
@@ -191,8 +213,12 @@ fn render(plugins: &BTreeMap<String, Plugin>, upstream: SocketAddr, ports: Ports
     set(
         &mut configuration,
         &format!("/static_resources/clusters/0/load_assignment/endpoints/0/lb_endpoints/0/endpoint/address{port}"),
-        json!(upstream.port()),
+        json!(backends.upstream.port()),
     )?;
+    if let Some(address) = backends.authorization_server {
+        let clusters = configuration.pointer_mut("/static_resources/clusters").and_then(Value::as_array_mut);
+        clusters.context("the file has clusters")?.push(authorization_server(address)?);
+    }
     if matches!(ports, Ports::Free) {
         set(&mut configuration, &format!("/admin/address{port}"), json!(0))?;
         set(&mut configuration, &format!("/static_resources/listeners/0/address{port}"), json!(0))?;
@@ -217,6 +243,17 @@ fn render(plugins: &BTreeMap<String, Plugin>, upstream: SocketAddr, ports: Ports
     let listeners = listeners.collect::<Result<Vec<_>>>()?;
     set(&mut configuration, "/static_resources/listeners", json!(listeners))?;
     Ok(configuration)
+}
+
+/// The cluster of `envoy-config/authorization-server.yaml`, at this address and without TLS.
+fn authorization_server(address: SocketAddr) -> Result<Value> {
+    let text = fs::read_to_string(repository().join("envoy-config/authorization-server.yaml"))?;
+    let mut cluster: Value = serde_saphyr::from_str(&text).context("authorization-server.yaml is not YAML")?;
+    let endpoint = "/load_assignment/endpoints/0/lb_endpoints/0/endpoint/address/socket_address";
+    set(&mut cluster, &format!("{endpoint}/address"), json!(address.ip()))?;
+    set(&mut cluster, &format!("{endpoint}/port_value"), json!(address.port()))?;
+    cluster.as_object_mut().and_then(|cluster| cluster.remove("transport_socket")).context("the cluster has TLS")?;
+    Ok(cluster)
 }
 
 fn set(document: &mut Value, pointer: &str, value: Value) -> Result<()> {

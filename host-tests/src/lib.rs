@@ -1,9 +1,11 @@
 //! What the tests and the demo share: keys and tokens, the case format, an upstream, a client that can send any bytes,
 //! and a real Envoy running the configuration of `envoy-config/`.
 
+pub mod authorization_server;
 pub mod case;
 pub mod client;
 pub mod envoy;
+mod http_server;
 pub mod keys;
 pub mod outcome;
 pub mod tls;

@@ -108,16 +108,7 @@ impl TokenSpec {
         let mut header = changed(header, &self.header, &self.without, now);
         keys.fill_in(&mut header)?;
         let mut claims = changed(claims, &self.claims, &self.without, now);
-        if let Some(jkt) = claims.pointer_mut("/cnf/jkt")
-            && let Some(name) = jkt.as_str().and_then(|text| text.strip_prefix('$'))
-        {
-            *jkt = json!(keys.get(name)?.thumbprint());
-        }
-        if let Some(x5t) = claims.pointer_mut("/cnf/x5t#S256")
-            && let Some(name) = x5t.as_str().and_then(|text| text.strip_prefix('$'))
-        {
-            *x5t = json!(encode(keys.certificate(name)?));
-        }
+        bind(&mut claims, keys)?;
         let payload = self.payload.clone().unwrap_or_else(|| claims.to_string());
         let signed = format!("{}.{}", encode(header.to_string().as_bytes()), encode(payload.as_bytes()));
         let mut signature = match self.forgery {
@@ -146,6 +137,36 @@ impl TokenSpec {
             _ => format!("{signed}.{}", encode(&signature)),
         })
     }
+}
+
+/// Claims with their times and their references to keys resolved.
+///
+/// # Errors
+///
+/// A key that is not there.
+pub fn resolve_claims(claims: &Value, keys: &KeyRing, now: u64) -> Result<Value> {
+    let mut claims = match claims.as_object() {
+        Some(members) => changed(json!({}), members, &[], now),
+        None => claims.clone(),
+    };
+    bind(&mut claims, keys)?;
+    Ok(claims)
+}
+
+/// Puts thumbprints in the place of the names of keys and certificates in `cnf`.
+fn bind(claims: &mut Value, keys: &KeyRing) -> Result<()> {
+    let name_in = |value: &Value| value.as_str().and_then(|text| text.strip_prefix('$')).map(str::to_owned);
+    if let Some(jkt) = claims.pointer_mut("/cnf/jkt")
+        && let Some(name) = name_in(jkt)
+    {
+        *jkt = json!(keys.get(&name)?.thumbprint());
+    }
+    if let Some(x5t) = claims.pointer_mut("/cnf/x5t#S256")
+        && let Some(name) = name_in(x5t)
+    {
+        *x5t = json!(encode(keys.certificate(&name)?));
+    }
+    Ok(())
 }
 
 fn changed(mut object: Value, changes: &Map<String, Value>, without: &[String], now: u64) -> Value {

@@ -1,16 +1,12 @@
 //! A real upstream: it answers every request with what it saw of it.
 
-use std::convert::Infallible;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
 
 /// Starts an upstream on a port of its own. It serves until the process ends.
@@ -28,33 +24,18 @@ pub fn start() -> Result<SocketAddr> {
 ///
 /// The address is in use.
 pub fn start_at(address: SocketAddr) -> Result<SocketAddr> {
-    let listener = TcpListener::bind(address).with_context(|| format!("cannot listen at {address}"))?;
-    listener.set_nonblocking(true)?;
-    let address = listener.local_addr()?;
-    std::thread::spawn(move || serve(listener));
-    Ok(address)
-}
-
-fn serve(listener: TcpListener) -> Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(async {
-        let listener = tokio::net::TcpListener::from_std(listener)?;
-        loop {
-            let (stream, _) = listener.accept().await?;
-            tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), service_fn(echo)));
-        }
-    })
+    crate::http_server::start(address, |request| async move { echo(&request) })
 }
 
 /// Answers with the request line and all headers; values in base64, because they may be any bytes.
-async fn echo(request: hyper::Request<Incoming>) -> Result<hyper::Response<Full<Bytes>>, Infallible> {
+fn echo(request: &hyper::Request<Incoming>) -> hyper::Response<Full<Bytes>> {
     let headers: Vec<Value> = request
         .headers()
         .iter()
         .map(|(name, value)| json!([name.as_str(), STANDARD.encode(value.as_bytes())]))
         .collect();
     let seen = json!({ "method": request.method().as_str(), "target": request.uri().to_string(), "headers": headers });
-    Ok(hyper::Response::new(Full::new(Bytes::from(seen.to_string()))))
+    hyper::Response::new(Full::new(Bytes::from(seen.to_string())))
 }
 
 /// What the upstream saw of a request.

@@ -9,7 +9,7 @@ use super::peer::PeerSource;
 use super::{ApiKeys, Credentials, Place, Presented, Scheme};
 use crate::document::{Fields, Node, Unique};
 use crate::http::{AccessRequest, RequestHead};
-use crate::jwt::TrustedIssuers;
+use crate::jwt::{Interruption, TrustedIssuers};
 use crate::policy::{IssuerSet, Names};
 use crate::principal::{Confirmation, Identity};
 use crate::reason::Reason;
@@ -27,12 +27,22 @@ pub(super) struct Credential {
 
 #[derive(Debug)]
 enum Kind {
-    /// A JWT of one of these issuers; none stands for all.
-    Jwt { issuers: Option<Vec<IssuerSet>>, dpop: Option<DpopSettings>, certificate: Option<Binding> },
+    /// A token.
+    Jwt(JwtKind),
     /// An API key.
     ApiKey,
     /// The certificate of the peer.
     Peer(PeerSource),
+}
+
+/// A JWT of one of these issuers; none stands for all.
+#[derive(Debug, Default)]
+struct JwtKind {
+    issuers: Option<Vec<IssuerSet>>,
+    /// The issuer of tokens that are no JWTs.
+    opaque: Option<Rc<str>>,
+    dpop: Option<DpopSettings>,
+    certificate: Option<Binding>,
 }
 
 /// The certificate that tokens may be bound to (RFC 8705 section 3).
@@ -68,37 +78,36 @@ impl Binding {
 impl Credential {
     /// A bearer token in `Authorization` (RFC 6750 section 2.1).
     pub(super) fn bearer() -> Self {
-        let kind = Kind::Jwt { issuers: None, dpop: None, certificate: None };
-        Self { kind, places: vec![Place::bearer()], strip: false }
+        Self { kind: Kind::Jwt(JwtKind::default()), places: vec![Place::bearer()], strip: false }
     }
 
     /// Who says what the certificate of the peer is, if that is the kind.
     pub(super) const fn peer_source(&self) -> Option<&PeerSource> {
         match &self.kind {
             Kind::Peer(source) => Some(source),
-            Kind::Jwt { .. } | Kind::ApiKey => None,
+            Kind::Jwt(_) | Kind::ApiKey => None,
         }
     }
 
     pub(super) const fn is_jwt(&self) -> bool {
-        matches!(self.kind, Kind::Jwt { .. })
+        matches!(self.kind, Kind::Jwt(_))
     }
 
     pub(super) const fn takes_certificate_bound_tokens(&self) -> bool {
-        matches!(self.kind, Kind::Jwt { certificate: Some(_), .. })
+        matches!(self.kind, Kind::Jwt(JwtKind { certificate: Some(_), .. }))
     }
 
     /// The nonce that proofs must have at this time, if they need one.
     pub(super) fn nonce(&self, now: UnixTime) -> Option<String> {
         match &self.kind {
-            Kind::Jwt { dpop: Some(dpop), .. } => dpop.nonce(now),
-            Kind::Jwt { .. } | Kind::ApiKey | Kind::Peer(_) => None,
+            Kind::Jwt(jwt) => jwt.dpop.as_ref()?.nonce(now),
+            Kind::ApiKey | Kind::Peer(_) => None,
         }
     }
 
     pub(super) fn needs_peer(&self) -> bool {
         match &self.kind {
-            Kind::Jwt { certificate, .. } => matches!(certificate, Some(Binding::Connection)),
+            Kind::Jwt(jwt) => matches!(jwt.certificate, Some(Binding::Connection)),
             Kind::ApiKey => false,
             Kind::Peer(source) => source.needs_peer(),
         }
@@ -128,32 +137,15 @@ impl Credential {
         presented: &Presented<'_>,
         credentials: &Credentials,
         scene: &Scene<'_>,
-    ) -> Result<(Rc<Identity>, Option<UseOnce>), Reason> {
-        let (accepted, dpop, binding) = match &self.kind {
-            Kind::ApiKey => return Ok((Rc::new(scene.api_keys.authenticate(&presented.value, scene.now)?), None)),
+    ) -> Result<(Rc<Identity>, Option<UseOnce>), Interruption> {
+        match &self.kind {
+            Kind::ApiKey => Ok((Rc::new(scene.api_keys.authenticate(&presented.value, scene.now)?), None)),
             Kind::Peer(source) => {
                 let certificate = source.certificate(scene.head)?.ok_or(Reason::CredentialMalformed)?;
-                return Ok((Rc::new(certificate.identity()?), None));
+                Ok((Rc::new(certificate.identity()?), None))
             }
-            Kind::Jwt { issuers, dpop, certificate } => (issuers.as_deref(), dpop.as_ref(), *certificate),
-        };
-        let identity = scene.issuers.authenticate(&presented.value, accepted, scene.now)?;
-        // A token that is bound to a key is not a bearer token: whoever stole it does not have the key. And the other way
-        // round, what is sent as bound must be (RFC 9449 section 7.1 and 7.2).
-        let once = match (&identity.confirmation, presented.place.has_scheme(Scheme::Dpop), dpop, binding) {
-            (Confirmation::None, false, _, _) => None,
-            (Confirmation::Key(jkt), true, Some(dpop), _) => {
-                Some(dpop.verify(scene.head, scene.request, &presented.value, jkt, scene.now)?)
-            }
-            // RFC 8705 section 3: this certificate, and no other.
-            (Confirmation::Certificate(wanted), false, _, Some(binding))
-                if binding.is(wanted, credentials, scene)? =>
-            {
-                None
-            }
-            _ => return Err(Reason::ProofMissing),
-        };
-        Ok((identity, once))
+            Kind::Jwt(jwt) => jwt.verify(presented, credentials, scene),
+        }
     }
 
     pub(super) fn read(
@@ -162,8 +154,17 @@ impl Credential {
         unique_names: &Unique,
         unique_places: &Unique,
     ) -> Option<Self> {
-        let fields =
-            node.object(&["name", "type", "from", "issuers", "dpop", "certificate_bound", "forwarded", "strip"])?;
+        let fields = node.object(&[
+            "name",
+            "type",
+            "from",
+            "issuers",
+            "opaque",
+            "dpop",
+            "certificate_bound",
+            "forwarded",
+            "strip",
+        ])?;
         let name = fields.required("name").and_then(|node| unique_names.claim("credential", node.text()?, &node));
         let kind = fields.required("type").and_then(|node| Kind::read(&node, &fields, names, unique_places));
         let strip = fields.optional("strip").map_or(Some(false), |node| node.flag());
@@ -180,16 +181,16 @@ impl Kind {
     fn read(node: &Node<'_>, fields: &Fields<'_>, names: &Names<'_>, unique_places: &Unique) -> Option<Self> {
         let has = |name: &&'static str| fields.optional(name).is_some();
         let (kind, foreign): (_, &[&'static str]) = match node.text()? {
-            "jwt" => (Self::read_jwt(fields, names), &["forwarded"]),
-            "api_key" => (Some(Self::ApiKey), &["issuers", "dpop", "certificate_bound", "forwarded"]),
+            "jwt" => (JwtKind::read(fields, names).map(Self::Jwt), &["forwarded"]),
+            "api_key" => (Some(Self::ApiKey), &["issuers", "opaque", "dpop", "certificate_bound", "forwarded"]),
             "peer" => match fields.optional("forwarded") {
                 Some(node) => (
                     Forwarded::read(&node, unique_places).map(PeerSource::Forwarded).map(Self::Peer),
-                    &["from", "issuers", "dpop", "certificate_bound"],
+                    &["from", "issuers", "opaque", "dpop", "certificate_bound"],
                 ),
                 None => (
                     Some(Self::Peer(PeerSource::Connection)),
-                    &["from", "issuers", "dpop", "certificate_bound", "strip"],
+                    &["from", "issuers", "opaque", "dpop", "certificate_bound", "strip"],
                 ),
             },
             other => {
@@ -201,11 +202,41 @@ impl Kind {
             None => kind,
         }
     }
+}
 
-    fn read_jwt(fields: &Fields<'_>, names: &Names<'_>) -> Option<Self> {
+impl JwtKind {
+    fn verify(
+        &self,
+        presented: &Presented<'_>,
+        credentials: &Credentials,
+        scene: &Scene<'_>,
+    ) -> Result<(Rc<Identity>, Option<UseOnce>), Interruption> {
+        let (accepted, opaque) = (self.issuers.as_deref(), self.opaque.as_deref());
+        let identity = scene.issuers.authenticate(&presented.value, accepted, opaque, scene.now)?;
+        // A token that is bound to a key is not a bearer token: whoever stole it does not have the key. And the other way
+        // round, what is sent as bound must be (RFC 9449 section 7.1 and 7.2).
+        let is_dpop = presented.place.has_scheme(Scheme::Dpop);
+        let once = match (&identity.confirmation, is_dpop, &self.dpop, self.certificate) {
+            (Confirmation::None, false, _, _) => None,
+            (Confirmation::Key(jkt), true, Some(dpop), _) => {
+                Some(dpop.verify(scene.head, scene.request, &presented.value, jkt, scene.now)?)
+            }
+            // RFC 8705 section 3: this certificate, and no other.
+            (Confirmation::Certificate(wanted), false, _, Some(binding))
+                if binding.is(wanted, credentials, scene)? =>
+            {
+                None
+            }
+            _ => return Err(Reason::ProofMissing.into()),
+        };
+        Ok((identity, once))
+    }
+
+    fn read(fields: &Fields<'_>, names: &Names<'_>) -> Option<Self> {
         let issuers = fields
             .optional("issuers")
             .map_or(Some(None), |node| node.filled_list(|item| names.issuers(item)).map(Some));
+        let opaque = fields.optional("opaque").map_or(Some(None), |node| names.introspected(&node).map(Some));
         let dpop = fields.optional("dpop").map_or(Some(None), |node| DpopSettings::read(&node).map(Some));
         let certificate = fields.optional("certificate_bound").map_or(Some(None), |node| {
             if node.value().is_string() {
@@ -213,6 +244,6 @@ impl Kind {
             }
             node.flag().map(|bound| bound.then_some(Binding::Connection))
         });
-        Some(Self::Jwt { issuers: issuers?, dpop: dpop?, certificate: certificate? })
+        Some(Self { issuers: issuers?, opaque: opaque?, dpop: dpop?, certificate: certificate? })
     }
 }

@@ -29,6 +29,7 @@ use serde_json::{Value, json};
 use crate::document::{Node, Unique};
 use crate::http::RequestHead;
 use crate::jose::proof_algorithms;
+use crate::jwt::Interruption;
 use crate::policy::Names;
 use crate::principal::Principal;
 use crate::reason::Reason;
@@ -115,7 +116,11 @@ impl Credentials {
 
     /// Verifies every credential that was presented. One that does not hold refuses the request, on public paths too: it
     /// is never taken for absent.
-    pub(crate) fn authenticate(&self, presented: &[Presented<'_>], scene: &Scene<'_>) -> Result<Principal, Reason> {
+    pub(crate) fn authenticate(
+        &self,
+        presented: &[Presented<'_>],
+        scene: &Scene<'_>,
+    ) -> Result<Principal, Interruption> {
         let mut principal = Principal::default();
         for presented in presented {
             let credential = self.credentials.get(presented.credential).ok_or(Reason::CredentialMalformed)?;

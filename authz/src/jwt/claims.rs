@@ -8,19 +8,15 @@ use crate::time::UnixTime;
 /// The claims that say when a token is good (RFC 7519 section 4.1).
 #[derive(Debug)]
 pub(super) struct Times {
-    pub(super) expires_at: UnixTime,
+    pub(super) expires_at: Option<UnixTime>,
     pub(super) not_before: Option<UnixTime>,
     pub(super) issued_at: Option<UnixTime>,
 }
 
 impl Times {
-    /// Reads the times. `exp` must be there: a token that never ends is not accepted.
+    /// Reads the times.
     pub(super) fn read(claims: &Map<String, Value>) -> Result<Self, Reason> {
-        Ok(Self {
-            expires_at: date(claims, "exp")?.ok_or(Reason::ClaimsMalformed)?,
-            not_before: date(claims, "nbf")?,
-            issued_at: date(claims, "iat")?,
-        })
+        Ok(Self { expires_at: date(claims, "exp")?, not_before: date(claims, "nbf")?, issued_at: date(claims, "iat")? })
     }
 }
 

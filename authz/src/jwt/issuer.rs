@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use serde_json::Value;
 
+use super::introspection::Server;
 use super::mapping::ClaimMapping;
 use super::matcher::ClaimMatcher;
 use super::preset;
@@ -21,7 +22,7 @@ const TENANT: &str = "{tenant}";
 #[derive(Debug)]
 pub(super) struct TrustedIssuer {
     name: Rc<str>,
-    keys: Rc<KeySet>,
+    pub(super) verification: Verification,
     /// The tenant that this issuer stands for, if its name is made from a template.
     pub(super) tenant: Option<String>,
     /// Who we are to it. None where something else says that a token is for us.
@@ -39,6 +40,15 @@ pub(super) struct TrustedIssuer {
     pub(super) mapping: Rc<ClaimMapping>,
 }
 
+/// What makes a token the issuer's.
+#[derive(Clone, Debug)]
+pub(super) enum Verification {
+    /// A signature of one of these keys.
+    Keys(Rc<KeySet>),
+    /// The word of its authorization server.
+    Introspection(Rc<Server>),
+}
+
 /// Who we are to an issuer.
 #[derive(Debug)]
 pub(super) enum Audiences {
@@ -53,10 +63,6 @@ impl TrustedIssuer {
         &self.name
     }
 
-    pub(super) fn keys(&self) -> &KeySet {
-        &self.keys
-    }
-
     /// Reads an issuer: one or, where its name is a template, one for each tenant.
     pub(super) fn read(node: &Node<'_>, unique: &Unique) -> Option<Vec<Self>> {
         let with_preset = preset::apply(node)?;
@@ -69,6 +75,7 @@ impl TrustedIssuer {
             "algorithms",
             "jwks",
             "secrets",
+            "introspection",
             "leeway_seconds",
             "max_lifetime_seconds",
             "max_age_seconds",
@@ -83,12 +90,14 @@ impl TrustedIssuer {
             name => Some((node, name)),
         });
         let audiences = match fields.optional("audiences") {
-            // What is signed with keys that are not the issuer's alone names its signer, which is ours or not.
-            None if fields.optional("required_header").is_some() => Some(None),
+            // Something else says that a token is for us: who signed it, or a server that knows who asks.
+            None if ["required_header", "introspection"].iter().any(|name| fields.optional(name).is_some()) => {
+                Some(None)
+            }
             _ => fields.required("audiences").and_then(|node| Audiences::read(&node)).map(Some),
         };
         let padded = fields.optional("padded").map_or(Some(false), |node| node.flag());
-        let keys = KeySet::read(&fields);
+        let verification = Verification::read(&fields);
         let seconds = |name, range| fields.optional(name).map_or(Some(None), |node| node.integer(range).map(Some));
         let leeway_seconds = seconds("leeway_seconds", 0..=MAX_LEEWAY_SECONDS);
         let max_lifetime_seconds = seconds("max_lifetime_seconds", 1..=MAX_LIFETIME_SECONDS);
@@ -104,7 +113,7 @@ impl TrustedIssuer {
         let (issuer_node, issuer) = issuer?;
         let prototype = Self {
             name: Rc::from(issuer),
-            keys: Rc::new(keys?),
+            verification: verification?,
             tenant: None,
             audiences: audiences?.map(Rc::new),
             padded: padded?,
@@ -141,7 +150,7 @@ impl TrustedIssuer {
         unique.claim("issuer", &name, node)?;
         Some(Self {
             name: Rc::from(name),
-            keys: Rc::clone(&self.keys),
+            verification: self.verification.clone(),
             tenant: Some(tenant),
             audiences: self.audiences.clone(),
             token_types: Rc::clone(&self.token_types),
@@ -150,6 +159,19 @@ impl TrustedIssuer {
             mapping: Rc::clone(&self.mapping),
             ..*self
         })
+    }
+}
+
+impl Verification {
+    fn read(fields: &Fields<'_>) -> Option<Self> {
+        let Some(node) = fields.optional("introspection") else {
+            return KeySet::read(fields).map(Rc::new).map(Self::Keys);
+        };
+        let foreign = ["algorithms", "jwks", "secrets", "token_types", "required_header", "padded", "tenants"];
+        match foreign.iter().find(|name| fields.optional(name).is_some()) {
+            Some(name) => node.refuse(format!("`{name}` does not go with `introspection`: the server reads the token")),
+            None => Server::read(&node).map(Rc::new).map(Self::Introspection),
+        }
     }
 }
 

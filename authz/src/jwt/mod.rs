@@ -1,14 +1,18 @@
 //! JSON Web Tokens (RFC 7519): who may issue them, what must hold, and which identity they make.
 
 mod claims;
+mod introspection;
 mod issuer;
 mod mapping;
 mod matcher;
 mod pointer;
 mod preset;
+mod refused_tokens;
 mod token_cache;
 mod trusted_issuers;
 mod validation;
 
+pub(crate) use introspection::Interruption;
+pub use introspection::{Introspection, IntrospectionResponse};
 pub(crate) use matcher::{ClaimMatcher, Match};
 pub(crate) use trusted_issuers::TrustedIssuers;

@@ -7,10 +7,13 @@ use std::rc::Rc;
 use serde_json::{Map, Value};
 
 use super::claims;
-use super::issuer::TrustedIssuer;
+use super::introspection::{self, Interruption, Introspection, IntrospectionResponse};
+use super::issuer::{TrustedIssuer, Verification};
+use super::refused_tokens::RefusedTokens;
 use super::token_cache::TokenCache;
 use crate::document::{Node, Unique};
 use crate::jose::UnverifiedJws;
+use crate::limits::MAX_TOKEN_BYTES;
 use crate::policy::IssuerSet;
 use crate::principal::Identity;
 use crate::reason::Reason;
@@ -24,26 +27,40 @@ pub(crate) struct TrustedIssuers {
     accept_padding: bool,
     /// Remembers what was verified; it changes how long an answer takes and never what it is.
     verified: RefCell<TokenCache>,
+    refused: RefCell<RefusedTokens>,
 }
+
+/// How long a server that did not answer is not asked again about the same token, in seconds.
+const RETRY_SECONDS: u64 = 1;
 
 impl TrustedIssuers {
     /// Checks a token from first byte to last: selects issuer and key, verifies the signature, judges the claims.
     ///
-    /// `accepted` are the issuers that this credential may come from; none stands for all.
+    /// `accepted` are the issuers that this credential may come from; none stands for all. A token that is no JWS can only
+    /// be one of the issuer `opaque`.
     pub(crate) fn authenticate(
         &self,
         token: &[u8],
         accepted: Option<&[IssuerSet]>,
+        opaque: Option<&str>,
         now: UnixTime,
-    ) -> Result<Rc<Identity>, Reason> {
-        let is_accepted = |name: &str| accepted.is_none_or(|accepted| accepted.iter().any(|set| set.contains(name)));
+    ) -> Result<Rc<Identity>, Interruption> {
+        if token.len() > MAX_TOKEN_BYTES {
+            return Err(Reason::TokenTooLong.into());
+        }
+        let is_jws = opaque.is_none() || token.iter().filter(|byte| **byte == b'.').count() == 2;
+        let is_accepted = |name: &str| match is_jws {
+            true => accepted.is_none_or(|accepted| accepted.iter().any(|set| set.contains(name))),
+            false => opaque == Some(name),
+        };
         let remembered = self.verified.try_borrow_mut().ok().and_then(|mut verified| verified.get(token, now));
         if let Some(identity) = remembered {
-            return if identity.issuer.as_deref().is_some_and(is_accepted) {
-                Ok(identity)
-            } else {
-                Err(Reason::IssuerUnknown)
-            };
+            let is_accepted = identity.issuer.as_deref().is_some_and(is_accepted);
+            return if is_accepted { Ok(identity) } else { Err(Reason::IssuerUnknown.into()) };
+        }
+        if !is_jws {
+            let issuer = opaque.and_then(|name| self.issuers.get(name)).ok_or(Reason::IssuerUnknown)?;
+            return Err(self.introspect(issuer, token, now));
         }
         let parse = if self.accept_padding { UnverifiedJws::parse_any } else { UnverifiedJws::parse };
         let unverified = parse(token)?;
@@ -51,9 +68,12 @@ impl TrustedIssuers {
         let name = issuer_name(&claims)?;
         let issuer = self.issuers.get(name).filter(|_| is_accepted(name)).ok_or(Reason::IssuerUnknown)?;
         if unverified.is_padded() && !issuer.padded {
-            return Err(Reason::TokenMalformed);
+            return Err(Reason::TokenMalformed.into());
         }
-        let key = issuer.keys().select(unverified.header())?;
+        let Verification::Keys(keys) = &issuer.verification else {
+            return Err(self.introspect(issuer, token, now));
+        };
+        let key = keys.select(unverified.header())?;
         let verified = unverified.verify(key)?;
         let validated = issuer.validate(&verified, claims, now)?;
         let identity = Rc::clone(&validated.identity);
@@ -63,13 +83,57 @@ impl TrustedIssuers {
         Ok(identity)
     }
 
+    /// What is to be asked about a token, unless it is known that the answer was no.
+    fn introspect(&self, issuer: &TrustedIssuer, token: &[u8], now: UnixTime) -> Interruption {
+        let (Ok(token), Verification::Introspection(server)) = (std::str::from_utf8(token), &issuer.verification)
+        else {
+            return Reason::TokenMalformed.into();
+        };
+        let refused = self.refused.try_borrow().ok().and_then(|refused| refused.get(issuer.name(), token, now));
+        refused.map_or_else(|| Interruption::Pending(Introspection::new(server, issuer.name(), token)), Into::into)
+    }
+
+    /// Takes the answer to a question; none if there was none in time. Whoever asks about the token then gets it.
+    pub(crate) fn introspected(
+        &self,
+        question: &Introspection,
+        response: Option<IntrospectionResponse<'_>>,
+        now: UnixTime,
+    ) {
+        let Some(issuer) = self.issuers.get(&question.issuer) else { return };
+        let Verification::Introspection(server) = &issuer.verification else { return };
+        let judged = introspection::read_response(response)
+            .and_then(|claims| issuer.validate_introspected(claims, server.cache_seconds, now));
+        match judged {
+            Ok(validated) => {
+                if let Ok(mut verified) = self.verified.try_borrow_mut() {
+                    verified.insert(question.token.as_bytes(), validated);
+                }
+            }
+            Err(reason) => {
+                let seconds = match reason {
+                    Reason::IntrospectionFailed => RETRY_SECONDS,
+                    _ => server.negative_cache_seconds,
+                };
+                if let Ok(mut refused) = self.refused.try_borrow_mut() {
+                    refused.insert(&question.issuer, &question.token, reason, now.plus_seconds(seconds));
+                }
+            }
+        }
+    }
+
+    /// Whether there are tokens whose authorization server has to be asked.
+    pub(crate) fn need_introspection(&self) -> bool {
+        self.issuers.values().any(|issuer| matches!(issuer.verification, Verification::Introspection(_)))
+    }
+
     pub(crate) fn read(node: &Node<'_>) -> Option<Self> {
         let unique = Unique::default();
         let issuers = node.list(|item| TrustedIssuer::read(item, &unique))?;
         let issuers: BTreeMap<_, _> =
             issuers.into_iter().flatten().map(|issuer| (Rc::clone(issuer.name()), issuer)).collect();
         let accept_padding = issuers.values().any(|issuer| issuer.padded);
-        Some(Self { issuers, accept_padding, verified: RefCell::default() })
+        Some(Self { issuers, accept_padding, verified: RefCell::default(), refused: RefCell::default() })
     }
 
     /// Their names.

@@ -29,25 +29,47 @@ impl Validated {
 }
 
 impl TrustedIssuer {
-    /// Judges the claims of a token that this issuer has signed.
+    /// Judges a token that this issuer has signed.
     pub(super) fn validate(
         &self,
         jws: &VerifiedJws,
         claims: Map<String, Value>,
         now: UnixTime,
     ) -> Result<Validated, Reason> {
-        claims::text(&claims, "sub")?;
-        let token_id = claims::text(&claims, "jti")?.map(str::to_owned);
-        let times = Times::read(&claims)?;
+        // A token that never ends is not accepted.
+        Times::read(&claims)?.expires_at.ok_or(Reason::ClaimsMalformed)?;
         if !self.token_types.contains(&jws.header().normalized_type()) {
             return Err(Reason::TypeMismatch);
         }
+        if !all_hold(&self.required_header, jws.header().members()) {
+            return Err(Reason::ClaimsMalformed);
+        }
+        self.identify(claims, jws.key_id().cloned(), now)
+    }
+
+    /// Judges a token that this issuer vouches for, by its answer (RFC 7662 section 2.2). It is good no longer than the
+    /// answer may be remembered.
+    pub(super) fn validate_introspected(
+        &self,
+        claims: Map<String, Value>,
+        cache_seconds: u64,
+        now: UnixTime,
+    ) -> Result<Validated, Reason> {
+        if claims::text(&claims, "iss")?.is_some_and(|issuer| issuer != &**self.name()) {
+            return Err(Reason::IssuerUnknown);
+        }
+        let validated = self.identify(claims, None, now)?;
+        Ok(Validated { good_until: validated.good_until.min(now.plus_seconds(cache_seconds)), ..validated })
+    }
+
+    /// Judges the claims of a token that is this issuer's.
+    fn identify(&self, claims: Map<String, Value>, key_id: Option<String>, now: UnixTime) -> Result<Validated, Reason> {
+        claims::text(&claims, "sub")?;
+        let token_id = claims::text(&claims, "jti")?.map(str::to_owned);
+        let times = Times::read(&claims)?;
         let audience = self.accept_audience(&claims)?;
         let (good_from, good_until) = self.check_times(&times, now)?;
-        let hold = |matchers: &[ClaimMatcher], members: &Map<String, Value>| {
-            matchers.iter().all(|matcher| matcher.evaluate(members) == Match::Holds)
-        };
-        if !hold(&self.required, &claims) || !hold(&self.required_header, jws.header().members()) {
+        if !all_hold(&self.required, &claims) {
             return Err(Reason::ClaimsMalformed);
         }
         self.accept_subject(&claims)?;
@@ -59,10 +81,10 @@ impl TrustedIssuer {
             tenant,
             session: self.mapping.session(&claims),
             token_id,
-            key_id: jws.key_id().cloned(),
+            key_id,
             issued_at: times.issued_at,
             confirmation: confirmation(&claims),
-            good_until: Some(good_until),
+            good_until,
             audience,
             scopes: self.mapping.scopes(&claims),
             roles: self.mapping.roles(&claims),
@@ -72,7 +94,7 @@ impl TrustedIssuer {
             auth_time: self.mapping.auth_time(&claims),
             claims,
         };
-        Ok(Validated { identity: Rc::new(identity), good_from, good_until })
+        Ok(Validated { identity: Rc::new(identity), good_from, good_until: good_until.unwrap_or(UnixTime::END) })
     }
 
     /// RFC 7519 section 4.1.3: a token that is for nobody in particular is not for us.
@@ -107,12 +129,12 @@ impl TrustedIssuer {
         }
     }
 
-    /// From when to when the token is good; an error unless now is between.
-    fn check_times(&self, times: &Times, now: UnixTime) -> Result<(UnixTime, UnixTime), Reason> {
+    /// From when to when the token is good, if it ends; an error unless now is between.
+    fn check_times(&self, times: &Times, now: UnixTime) -> Result<(UnixTime, Option<UnixTime>), Reason> {
         let latest = now.plus_seconds(self.leeway_seconds);
-        let mut good_until = times.expires_at.plus_seconds(self.leeway_seconds);
+        let mut good_until = times.expires_at.map(|expires_at| expires_at.plus_seconds(self.leeway_seconds));
         // RFC 7519 section 4.1.4: refused on and after `exp`.
-        if now >= good_until {
+        if good_until.is_some_and(|good_until| now >= good_until) {
             return Err(Reason::TokenExpired);
         }
         if times.not_before.is_some_and(|not_before| not_before > latest) {
@@ -124,15 +146,16 @@ impl TrustedIssuer {
         // Without `iat` neither lifetime nor age can be known.
         let issued_at = || times.issued_at.ok_or(Reason::ClaimsMalformed);
         if let Some(longest) = self.max_lifetime_seconds
-            && times.expires_at > issued_at()?.plus_seconds(longest)
+            && times.expires_at.ok_or(Reason::ClaimsMalformed)? > issued_at()?.plus_seconds(longest)
         {
             return Err(Reason::LifetimeExceeded);
         }
         if let Some(oldest) = self.max_age_seconds {
-            good_until = good_until.min(issued_at()?.plus_seconds(oldest.saturating_add(self.leeway_seconds)));
-            if now >= good_until {
+            let too_old = issued_at()?.plus_seconds(oldest.saturating_add(self.leeway_seconds));
+            if now >= too_old {
                 return Err(Reason::TokenTooOld);
             }
+            good_until = Some(good_until.map_or(too_old, |good_until| good_until.min(too_old)));
         }
         let good_from = times
             .not_before
@@ -140,6 +163,10 @@ impl TrustedIssuer {
             .map_or(UnixTime::from_millis(0), |from| from.minus_seconds(self.leeway_seconds));
         Ok((good_from, good_until))
     }
+}
+
+fn all_hold(matchers: &[ClaimMatcher], members: &Map<String, Value>) -> bool {
+    matchers.iter().all(|matcher| matcher.evaluate(members) == Match::Holds)
 }
 
 /// RFC 7800 section 3.1: what the claim `cnf` binds a token to. More than one binding, or one of a kind that we do not

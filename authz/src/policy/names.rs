@@ -16,6 +16,8 @@ pub(crate) type IssuerSet = Rc<BTreeSet<String>>;
 pub(crate) struct Names<'n> {
     /// Each issuer with the names that stand for it: itself or, for a template, one for each tenant.
     issuers: BTreeMap<&'n str, IssuerSet>,
+    /// The issuers whose authorization server is asked about their tokens.
+    introspected: BTreeSet<&'n str>,
     /// All names that stand for an issuer.
     exact: BTreeSet<String>,
     /// Each credential with its type.
@@ -38,12 +40,14 @@ impl<'n> Names<'n> {
             let set = sets.entry(name).or_default();
             set.extend(if names.is_empty() { vec![name.to_owned()] } else { names });
         }
+        let introspected = items(issuers).iter().filter(|issuer| issuer.get("introspection").is_some());
+        let introspected = introspected.filter_map(|issuer| name_of(issuer, "issuer")).collect();
         let exact = sets.values().flatten().cloned().collect();
         let issuers = sets.into_iter().map(|(name, set)| (name, Rc::new(set))).collect();
         let credentials = items(credentials)
             .iter()
             .filter_map(|credential| Some((name_of(credential, "name")?, name_of(credential, "type"))));
-        Self { issuers, exact, credentials: credentials.collect() }
+        Self { issuers, introspected, exact, credentials: credentials.collect() }
     }
 
     /// The exact issuers that a rule means by a name.
@@ -55,6 +59,14 @@ impl<'n> Names<'n> {
                 "`{name}` is not a trusted issuer of this bundle; add it to `issuers` or correct the name"
             ))
         })
+    }
+
+    /// The issuer that is meant by a name and must be one with `introspection`.
+    pub(crate) fn introspected(&self, node: &Node<'_>) -> Option<Rc<str>> {
+        match self.introspected.get(node.text()?) {
+            Some(name) => Some(Rc::from(*name)),
+            None => node.refuse("names no issuer of this bundle that has `introspection`"),
+        }
     }
 
     /// The index of the credential that a rule means by a name.

@@ -8,7 +8,7 @@
 use std::num::NonZeroU32;
 use std::ptr;
 
-use proxy_wasm::types::MapType;
+use proxy_wasm::types::{BufferType, MapType, StreamType};
 
 use super::HostError;
 
@@ -33,6 +33,16 @@ unsafe extern "C" {
         version: *mut u32,
     ) -> u32;
     fn proxy_set_shared_data(name: *const u8, name_size: usize, data: *const u8, size: usize, version: u32) -> u32;
+    fn proxy_get_buffer_bytes(
+        buffer: BufferType,
+        start: usize,
+        max_size: usize,
+        data: *mut *mut u8,
+        size: *mut usize,
+    ) -> u32;
+    fn proxy_set_tick_period_milliseconds(period: u32) -> u32;
+    fn proxy_set_effective_context(context_id: u32) -> u32;
+    fn proxy_continue_stream(stream: StreamType) -> u32;
     fn proxy_get_current_time_nanoseconds(time: *mut u64) -> u32;
     fn proxy_send_local_response(
         status: u32,
@@ -136,6 +146,26 @@ pub(super) fn set_shared_data(name: &[u8], value: &[u8], version: Option<NonZero
         STATUS_CAS_MISMATCH => Ok(false),
         status => ok(status).map(|()| true),
     }
+}
+
+pub(super) fn get_buffer_bytes(buffer: BufferType, max_size: usize, bytes: &mut HostBytes) -> Result<(), HostError> {
+    // SAFETY: the host writes one pointer and one size to the two fields, which outlive the call.
+    ok(unsafe { proxy_get_buffer_bytes(buffer, 0, max_size, &raw mut bytes.data, &raw mut bytes.size) })
+}
+
+pub(super) fn set_tick_period_milliseconds(period: u32) -> Result<(), HostError> {
+    // SAFETY: only a number is passed.
+    ok(unsafe { proxy_set_tick_period_milliseconds(period) })
+}
+
+pub(super) fn set_effective_context(context_id: u32) -> Result<(), HostError> {
+    // SAFETY: only a number is passed.
+    ok(unsafe { proxy_set_effective_context(context_id) })
+}
+
+pub(super) fn continue_stream(stream: StreamType) -> Result<(), HostError> {
+    // SAFETY: only a number is passed.
+    ok(unsafe { proxy_continue_stream(stream) })
 }
 
 pub(super) fn get_current_time_nanoseconds() -> Result<u64, HostError> {

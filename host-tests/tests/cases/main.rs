@@ -1,5 +1,6 @@
 //! One set of cases, three engines: the core natively, the built module in a strict in-process host, and real Envoy.
 
+mod callouts;
 mod conformance;
 mod module;
 mod strict_host;
@@ -10,10 +11,11 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result, ensure};
-use authz::{Authorizer, PluginConfiguration, UnixTime};
+use authz::{Authorizer, IntrospectionResponse, PluginConfiguration, Step, UnixTime};
+use host_tests::authorization_server::AuthorizationServer;
 use host_tests::case::{self, Case, CaseFile, Expectation};
 use host_tests::client::{Connection, Request};
-use host_tests::envoy::{Envoy, Plugin, Ports};
+use host_tests::envoy::{Backends, Envoy, Plugin, Ports};
 use host_tests::keys::KeyRing;
 use host_tests::outcome::Outcome;
 use host_tests::tls::{Pki, Workload};
@@ -56,6 +58,7 @@ struct Scene {
     keys: KeyRing,
     pki: Pki,
     plugins: BTreeMap<String, Plugin>,
+    server: Arc<AuthorizationServer>,
     envoy: Envoy,
 }
 
@@ -82,6 +85,7 @@ fn main() -> ExitCode {
         }
     }
     trials.extend(module::trials(&scene));
+    trials.extend(callouts::trials(&scene));
     trials.extend(conformance::trials(&scene));
     libtest_mimic::run(&arguments, trials).exit_code()
 }
@@ -108,8 +112,10 @@ fn set_up() -> Result<(Scene, BTreeMap<String, CaseFile>)> {
     for (name, configuration) in conformance::plugins()? {
         plugins.insert(name, Plugin { configuration, transport: None });
     }
-    let envoy = Envoy::start(&plugins, host_tests::upstream::start()?, Ports::Free)?;
-    Ok((Scene { keys, pki, plugins, envoy }, files))
+    let server = Arc::new(AuthorizationServer::default());
+    let backends = Backends { upstream: host_tests::upstream::start()?, authorization_server: Some(server.start()?) };
+    let envoy = Envoy::start(&plugins, backends, Ports::Free)?;
+    Ok((Scene { keys, pki, plugins, server, envoy }, files))
 }
 
 fn natively(scene: &Scene, bundle: &str, case: &Case) -> Result<()> {
@@ -118,13 +124,27 @@ fn natively(scene: &Scene, bundle: &str, case: &Case) -> Result<()> {
     let request = case.request(&scene.keys, NOW)?;
     let client = case.client.as_ref().map(|name| scene.pki.workload(name)).transpose()?;
     let sha256 = client.map(Workload::sha256_hex).unwrap_or_default();
+    let server = AuthorizationServer::default();
+    case.instruct(&server, &request, &scene.keys, NOW)?;
     // The core remembers nothing; what was used once is remembered here, as a shell would.
     let mut used = BTreeSet::new();
     let mut send = |request: &Request| {
         let mut head = request.head();
         head.peer = client.map(|client| client.certificate(&sha256)).filter(|_| authorizer.needs_peer());
         head.source = authorizer.needs_source().then_some(SOURCE.as_bytes());
-        let authorization = authorizer.authorize(&head, UnixTime::from_seconds(NOW));
+        let now = UnixTime::from_seconds(NOW);
+        let authorization = loop {
+            match authorizer.authorize(&head, now) {
+                Step::Decided(authorization) => break authorization,
+                Step::Introspect(question) => {
+                    let headers: BTreeMap<_, _> = question.headers().into_iter().collect();
+                    let answer = answer_of(&server, question.cluster(), headers.get("authorization"), &question.body());
+                    let response =
+                        answer.as_ref().map(|(status, body)| IntrospectionResponse { status: *status, body });
+                    authorizer.introspected(&question, response, now);
+                }
+            }
+        };
         let is_first = authorization.use_once().iter().all(|once| used.insert(*once.key()));
         let authorization = if is_first { authorization } else { authorizer.replayed(&authorization) };
         Outcome::of_authorization(request, &authorization)
@@ -135,24 +155,46 @@ fn natively(scene: &Scene, bundle: &str, case: &Case) -> Result<()> {
         let request = case.request_with_nonce(&scene.keys, NOW, Some(nonce_of(&outcome)?))?;
         check(expected, &send(&request)).context("with nonce")?;
     }
-    case.again.as_ref().map_or(Ok(()), |again| check(again, &send(&request)).context("again"))
+    case.again.as_ref().map_or(Ok(()), |again| check(again, &send(&request)).context("again"))?;
+    case.check_asked(&server, &request, 1)
+}
+
+/// What an authorization server says in time, and one that the proxy does not know never.
+fn answer_of(
+    server: &AuthorizationServer,
+    cluster: &str,
+    authorization: Option<&&str>,
+    body: &str,
+) -> Option<(u16, Vec<u8>)> {
+    let is_known = cluster == host_tests::envoy::AUTHORIZATION_SERVER;
+    let answer = is_known.then(|| server.answer(authorization.copied().unwrap_or_default(), body))?;
+    (answer.delay_milliseconds == 0).then(|| (answer.status, answer.body.to_string().into_bytes()))
 }
 
 fn in_strict_host(scene: &Scene, bundle: &str, case: &Case) -> Result<()> {
     let mut host = StrictHost::start(scene.plugin(bundle)?.as_bytes())?;
     host.set_connection(SOURCE, case.client.as_ref().map(|name| scene.pki.workload(name)).transpose()?);
     let request = case.request(&scene.keys, NOW)?;
-    let outcome = host.handle(&request, NOW)?;
+    let server = AuthorizationServer::default();
+    case.instruct(&server, &request, &scene.keys, NOW)?;
+    let mut send = |request: &Request| {
+        host.handle_with(request, NOW, &|call| {
+            let authorization = call.headers.get("authorization").map(String::as_str);
+            answer_of(&server, &call.cluster, authorization.as_ref(), &call.body)
+        })
+    };
+    let outcome = send(&request)?;
     check(&case.expect, &outcome)?;
     if let Some(expected) = &case.with_nonce {
         let request = case.request_with_nonce(&scene.keys, NOW, Some(nonce_of(&outcome)?))?;
-        check(expected, &host.handle(&request, NOW)?).context("with nonce")?;
+        check(expected, &send(&request)?).context("with nonce")?;
     }
     if let Some(again) = &case.again {
-        check(again, &host.handle(&request, NOW)?).context("again")?;
+        check(again, &send(&request)?).context("again")?;
     }
     // The same worker serves the next good request.
-    check(&healthy(), &host.handle(&Request::get("/healthz"), NOW)?).context("afterwards")
+    check(&healthy(), &send(&Request::get("/healthz"))?).context("afterwards")?;
+    case.check_asked(&server, &request, 1)
 }
 
 fn in_envoy(scene: &Scene, bundle: &str, case: &Case) -> Result<()> {
@@ -164,6 +206,7 @@ fn in_envoy(scene: &Scene, bundle: &str, case: &Case) -> Result<()> {
     };
     let mut connection = open()?;
     let request = case.request(&scene.keys, host_tests::now())?;
+    case.instruct(&scene.server, &request, &scene.keys, host_tests::now())?;
     let expected = case.envoy.as_ref().unwrap_or(&case.expect);
     let outcome = scene.send(&mut connection, request.clone(), &case.name)?;
     check(expected, &outcome)?;
@@ -188,7 +231,7 @@ fn in_envoy(scene: &Scene, bundle: &str, case: &Case) -> Result<()> {
         let tag = format!("{} (afterwards {index})", case.name);
         check(&healthy(), &scene.send(connection, Request::get("/healthz"), &tag)?).context("afterwards")?;
     }
-    Ok(())
+    case.check_asked(&scene.server, &request, host_tests::envoy::WORKERS)
 }
 
 impl Scene {

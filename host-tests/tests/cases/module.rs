@@ -48,8 +48,17 @@ fn imports_and_exports(_: &Scene) -> Result<()> {
     // Envoy enters the module once a request for every callback that is exported.
     let callbacks: BTreeSet<_> =
         module.exports().map(|export| export.name()).filter(|name| name.starts_with("proxy_on_")).collect();
-    let wanted =
-        ["configure", "context_create", "delete", "memory_allocate", "request_headers", "request_trailers", "vm_start"];
+    let wanted = [
+        "configure",
+        "context_create",
+        "delete",
+        "http_call_response",
+        "memory_allocate",
+        "request_headers",
+        "request_trailers",
+        "tick",
+        "vm_start",
+    ];
     ensure!(
         callbacks
             == wanted
@@ -158,7 +167,8 @@ fn bad_configuration(_: &Scene) -> Result<()> {
 fn bad_configuration_in_envoy(_: &Scene) -> Result<()> {
     let bad = Plugin { configuration: bad_plugin_configuration(), transport: None };
     let plugins = BTreeMap::from([("bad".to_owned(), bad)]);
-    let Err(refusal) = Envoy::start(&plugins, ([127, 0, 0, 1], 9).into(), Ports::Free) else {
+    let Err(refusal) = Envoy::start(&plugins, std::net::SocketAddr::from(([127, 0, 0, 1], 9)).into(), Ports::Free)
+    else {
         bail!("Envoy took it");
     };
     let log = refusal.to_string();

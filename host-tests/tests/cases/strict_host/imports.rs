@@ -4,14 +4,17 @@ use anyhow::Result;
 use host_tests::outcome::Outcome;
 use wasmtime::{Caller, Extern, Linker, Memory, Module};
 
-use super::{Fault, State, UNUSED_IMPORTS};
+use super::{Call, Fault, ROOT_CONTEXT, State, Stream, UNUSED_IMPORTS};
 
 const OK: i32 = 0;
 const NOT_FOUND: i32 = 1;
+const BAD_ARGUMENT: i32 = 2;
 const CAS_MISMATCH: i32 = 8;
 const INTERNAL_FAILURE: i32 = 10;
 const REQUEST_HEADERS: i32 = 0;
 const REQUEST_TRAILERS: i32 = 1;
+const CALL_RESPONSE_HEADERS: i32 = 6;
+const CALL_RESPONSE_BODY: i32 = 4;
 const PLUGIN_CONFIGURATION: i32 = 7;
 
 /// The calls that the filter uses.
@@ -34,18 +37,24 @@ pub fn define_imports(linker: &mut Linker<State>) -> Result<()> {
         env,
         "proxy_get_buffer_bytes",
         |mut caller: Caller<'_, State>, buffer: i32, start: i32, _max: i32, data: i32, size: i32| {
-            wasmtime::ensure!(
-                (buffer, start) == (PLUGIN_CONFIGURATION, 0),
-                "the filter reads buffer {buffer} at {start}"
-            );
-            let configuration = caller.data().configuration.clone();
-            hand_over(&mut caller, &configuration, data, size)
+            let bytes = match (buffer, start) {
+                (PLUGIN_CONFIGURATION, 0) => Some(caller.data().configuration.clone()),
+                (CALL_RESPONSE_BODY, 0) => caller.data().answer.as_ref().map(|(_, body)| body.clone()),
+                _ => None,
+            };
+            let bytes = bytes.ok_or_else(|| wasmtime::format_err!("the filter reads buffer {buffer} at {start}"))?;
+            hand_over(&mut caller, &bytes, data, size)
         },
     )?;
     linker.func_wrap(
         env,
         "proxy_get_header_map_pairs",
         |mut caller: Caller<'_, State>, map: i32, data: i32, size: i32| {
+            if map == CALL_RESPONSE_HEADERS {
+                let Some((status, _)) = &caller.data().answer else { return Ok(BAD_ARGUMENT) };
+                let serialized = serialize(&[(b":status".to_vec(), status.to_string().into_bytes())]);
+                return hand_over(&mut caller, &serialized, data, size);
+            }
             let mut serialized = serialize(map_of(caller.data_mut(), map)?);
             match caller.data().fault {
                 Some(Fault::HeadersUnavailable) => return Ok(INTERNAL_FAILURE),
@@ -65,7 +74,7 @@ pub fn define_imports(linker: &mut Linker<State>) -> Result<()> {
             if caller.data().fault == Some(Fault::SetHeaderFails) {
                 return Ok(INTERNAL_FAILURE);
             }
-            let headers = &mut caller.data_mut().headers;
+            let headers = &mut stream(caller.data_mut())?.headers;
             headers.retain(|(key, _)| *key != name);
             headers.push((name, value));
             Ok(OK)
@@ -88,6 +97,9 @@ pub fn define_imports(linker: &mut Linker<State>) -> Result<()> {
         "proxy_get_property",
         |mut caller: Caller<'_, State>, path: i32, path_size: i32, data: i32, size: i32| {
             let path = read(&mut caller, path, path_size)?;
+            if path == b"plugin_vm_id" && caller.data().is_envoy {
+                return hand_over(&mut caller, b"portcullis", data, size);
+            }
             match caller.data().attributes.get(&path).cloned() {
                 Some(value) => hand_over(&mut caller, &value, data, size),
                 None => Ok(NOT_FOUND),
@@ -102,11 +114,12 @@ pub fn define_imports(linker: &mut Linker<State>) -> Result<()> {
             if caller.data().fault == Some(Fault::RecordFails) {
                 return wasmtime::Result::Ok(INTERNAL_FAILURE);
             }
-            caller.data_mut().properties.insert(path, value);
+            stream(caller.data_mut())?.properties.insert(path, value);
             Ok(OK)
         },
     )?;
     define_shared_data(linker)?;
+    define_callouts(linker)?;
     define_local_response(linker)?;
     define_wasi(linker)
 }
@@ -173,7 +186,8 @@ fn define_local_response(linker: &mut Linker<State>) -> Result<()> {
                 ..Outcome::default()
             };
             // Two answers to one request stick the client on some versions of Envoy and trap on Kong.
-            wasmtime::ensure!(caller.data_mut().reply.replace(outcome).is_none(), "the filter answered twice");
+            let earlier = stream(caller.data_mut())?.reply.replace(outcome);
+            wasmtime::ensure!(earlier.is_none(), "the filter answered twice");
             Ok(OK)
         },
     )?;
@@ -225,10 +239,72 @@ pub fn define_unused(linker: &mut Linker<State>, module: &Module) -> Result<()> 
     Ok(())
 }
 
+/// The request that the calls are about.
+fn stream(state: &mut State) -> wasmtime::Result<&mut Stream> {
+    let effective = state.effective;
+    let stream = state.streams.get_mut(&effective).filter(|stream| !stream.goes_on);
+    stream.ok_or_else(|| wasmtime::format_err!("the filter touches request {effective}, which is not its own any more"))
+}
+
+/// Waiting, calls, and what follows from their answers.
+fn define_callouts(linker: &mut Linker<State>) -> Result<()> {
+    let env = "env";
+    linker.func_wrap(env, "proxy_set_tick_period_milliseconds", |mut caller: Caller<'_, State>, period: i32| {
+        caller.data_mut().tick_period = period;
+        OK
+    })?;
+    linker.func_wrap(env, "proxy_set_effective_context", |mut caller: Caller<'_, State>, context: i32| {
+        if context != ROOT_CONTEXT && !caller.data().streams.contains_key(&context) {
+            return BAD_ARGUMENT;
+        }
+        caller.data_mut().effective = context;
+        OK
+    })?;
+    linker.func_wrap(env, "proxy_continue_stream", |mut caller: Caller<'_, State>, kind: i32| {
+        let stream = stream(caller.data_mut())?;
+        wasmtime::ensure!(kind == 0 && stream.reply.is_none(), "the filter lets a request go on that it answered");
+        stream.goes_on = true;
+        Ok(OK)
+    })?;
+    linker.func_wrap(
+        env,
+        "proxy_http_call",
+        |mut caller: Caller<'_, State>,
+         cluster: i32,
+         cluster_size: i32,
+         headers: i32,
+         headers_size: i32,
+         body: i32,
+         body_size: i32,
+         _trailers: i32,
+         _trailers_size: i32,
+         timeout: i32,
+         token: i32| {
+            wasmtime::ensure!(caller.data().effective == ROOT_CONTEXT, "a call that dies with the client's request");
+            wasmtime::ensure!(timeout > 0, "a call without end");
+            let text = |bytes: Vec<u8>| String::from_utf8(bytes).map_err(wasmtime::Error::from);
+            let cluster = text(read(&mut caller, cluster, cluster_size)?)?;
+            if cluster == "nowhere" {
+                return Ok(BAD_ARGUMENT);
+            }
+            let headers = deserialize(&read(&mut caller, headers, headers_size)?).unwrap_or_default();
+            let headers = headers.into_iter().map(|(name, value)| Ok((text(name)?, text(value)?)));
+            let headers = headers.collect::<wasmtime::Result<_>>()?;
+            let body = text(read(&mut caller, body, body_size)?)?;
+            let number = caller.data().next_call.saturating_add(1);
+            caller.data_mut().next_call = number;
+            caller.data_mut().calls.push(Call { number, cluster, headers, body });
+            write(&mut caller, token, &number.to_le_bytes())?;
+            Ok(OK)
+        },
+    )?;
+    Ok(())
+}
+
 fn map_of(state: &mut State, map: i32) -> wasmtime::Result<&mut Vec<(Vec<u8>, Vec<u8>)>> {
     match map {
-        REQUEST_HEADERS => Ok(&mut state.headers),
-        REQUEST_TRAILERS => Ok(&mut state.trailers),
+        REQUEST_HEADERS => Ok(&mut stream(state)?.headers),
+        REQUEST_TRAILERS => Ok(&mut stream(state)?.trailers),
         _ => Err(wasmtime::format_err!("the filter uses map {map}")),
     }
 }

@@ -22,18 +22,22 @@ const MEMORY_BYTES: usize = 16 * 1024 * 1024;
 
 /// What the module may import, and no more: a host refuses to load a module with an import that it does not know.
 /// The filter itself uses the first group; the second comes with the SDK's default callbacks and is never called.
-pub const USED_IMPORTS: [&str; 15] = [
+pub const USED_IMPORTS: [&str; 19] = [
+    "env.proxy_continue_stream",
     "env.proxy_get_buffer_bytes",
     "env.proxy_get_current_time_nanoseconds",
     "env.proxy_get_header_map_pairs",
     "env.proxy_get_property",
     "env.proxy_get_shared_data",
+    "env.proxy_http_call",
     "env.proxy_log",
     "env.proxy_remove_header_map_value",
     "env.proxy_replace_header_map_value",
     "env.proxy_send_local_response",
+    "env.proxy_set_effective_context",
     "env.proxy_set_property",
     "env.proxy_set_shared_data",
+    "env.proxy_set_tick_period_milliseconds",
     "wasi_snapshot_preview1.environ_get",
     "wasi_snapshot_preview1.environ_sizes_get",
     "wasi_snapshot_preview1.fd_write",
@@ -41,11 +45,10 @@ pub const USED_IMPORTS: [&str; 15] = [
 ];
 
 /// See [`USED_IMPORTS`]. Kong's host does not load a module that imports `proxy_get_log_level`: it must not appear here.
-pub const UNUSED_IMPORTS: [&str; 21] = [
+pub const UNUSED_IMPORTS: [&str; 18] = [
     "env.proxy_add_header_map_value",
     "env.proxy_call_foreign_function",
     "env.proxy_close_stream",
-    "env.proxy_continue_stream",
     "env.proxy_dequeue_shared_queue",
     "env.proxy_done",
     "env.proxy_enqueue_shared_queue",
@@ -56,12 +59,10 @@ pub const UNUSED_IMPORTS: [&str; 21] = [
     "env.proxy_grpc_close",
     "env.proxy_grpc_send",
     "env.proxy_grpc_stream",
-    "env.proxy_http_call",
     "env.proxy_register_shared_queue",
     "env.proxy_resolve_shared_queue",
     "env.proxy_set_buffer_bytes",
     "env.proxy_set_header_map_pairs",
-    "env.proxy_set_tick_period_milliseconds",
     "wasi_snapshot_preview1.proc_exit",
 ];
 
@@ -92,17 +93,50 @@ pub enum Fault {
 
 struct State {
     limits: StoreLimits,
+    /// Whether the host is Envoy, or one that cannot keep a request waiting.
+    is_envoy: bool,
     configuration: Vec<u8>,
     now: u64,
     fault: Option<Fault>,
-    headers: Vec<(Vec<u8>, Vec<u8>)>,
-    trailers: Vec<(Vec<u8>, Vec<u8>)>,
-    reply: Option<Outcome>,
-    properties: BTreeMap<Vec<u8>, Vec<u8>>,
+    streams: BTreeMap<i32, Stream>,
+    /// The context that the host calls are about.
+    effective: i32,
+    tick_period: i32,
+    calls: Vec<Call>,
+    next_call: i32,
+    /// The answer that is being told.
+    answer: Answer,
     shared_data: BTreeMap<Vec<u8>, (Vec<u8>, u32)>,
     /// What the host knows of the connection.
     attributes: BTreeMap<Vec<u8>, Vec<u8>>,
     log: String,
+}
+
+/// One request.
+#[derive(Default)]
+struct Stream {
+    headers: Vec<(Vec<u8>, Vec<u8>)>,
+    trailers: Vec<(Vec<u8>, Vec<u8>)>,
+    reply: Option<Outcome>,
+    properties: BTreeMap<Vec<u8>, Vec<u8>>,
+    /// Whether it goes on to the upstream.
+    goes_on: bool,
+}
+
+/// The status and the body of an answer; none is a timeout.
+pub type Answer = Option<(u16, Vec<u8>)>;
+
+/// A call that the filter makes.
+#[derive(Clone, Debug)]
+pub struct Call {
+    /// The number by which the answer is known.
+    pub number: i32,
+    /// What the host calls the server.
+    pub cluster: String,
+    /// The headers.
+    pub headers: BTreeMap<String, String>,
+    /// The body.
+    pub body: String,
 }
 
 /// One VM with one configured plugin, as each worker of a proxy has it.
@@ -130,16 +164,28 @@ pub fn module() -> Result<&'static Module> {
 impl StrictHost {
     /// Starts a VM and configures the plugin; an error with the log if the filter refuses the configuration.
     pub fn start(configuration: &[u8]) -> Result<Self> {
+        Self::start_as(configuration, true)
+    }
+
+    /// The same in a host that is not Envoy.
+    pub fn start_elsewhere(configuration: &[u8]) -> Result<Self> {
+        Self::start_as(configuration, false)
+    }
+
+    fn start_as(configuration: &[u8], is_envoy: bool) -> Result<Self> {
         let module = module()?;
         let state = State {
             limits: StoreLimitsBuilder::new().memory_size(MEMORY_BYTES).build(),
+            is_envoy,
             configuration: configuration.to_vec(),
             now: 0,
             fault: None,
-            headers: Vec::new(),
-            trailers: Vec::new(),
-            reply: None,
-            properties: BTreeMap::new(),
+            streams: BTreeMap::new(),
+            effective: 0,
+            tick_period: 0,
+            calls: Vec::new(),
+            next_call: 0,
+            answer: None,
             shared_data: BTreeMap::new(),
             attributes: BTreeMap::new(),
             log: String::new(),
@@ -177,49 +223,127 @@ impl StrictHost {
             attributes.map(|(name, value)| (name.as_bytes().to_vec(), value.into_bytes())).collect();
     }
 
-    /// Lets the filter decide one request at the time `now`, in seconds.
+    /// Lets the filter decide one request at the time `now`, in seconds. No authorization server answers.
     pub fn handle(&mut self, request: &Request, now: u64) -> Result<Outcome> {
-        self.handle_with_fault(request, now, None)
+        self.handle_with(request, now, &|_| None)
     }
 
     /// The same, with a host that fails in one way.
     pub fn handle_with_fault(&mut self, request: &Request, now: u64, fault: Option<Fault>) -> Result<Outcome> {
+        self.store.data_mut().fault = fault;
+        let outcome = self.handle(request, now);
+        self.store.data_mut().fault = None;
+        outcome
+    }
+
+    /// The same, with an authorization server.
+    pub fn handle_with(&mut self, request: &Request, now: u64, server: &dyn Fn(&Call) -> Answer) -> Result<Outcome> {
+        let context = self.begin(request, now)?;
+        if self.is_waiting(context) {
+            for call in self.tick()? {
+                let answer = server(&call);
+                self.answer(&call, answer)?;
+            }
+        }
+        self.finish(context)
+    }
+
+    /// Hands a request to the filter, which decides it or lets it wait.
+    pub fn begin(&mut self, request: &Request, now: u64) -> Result<i32> {
+        let context = self.create_context(ROOT_CONTEXT)?;
         let state = self.store.data_mut();
         state.now = now;
-        state.fault = fault;
-        state.reply = None;
-        state.properties.clear();
-        state.headers = vec![
+        let mut headers = vec![
             (b":authority".to_vec(), request.host.clone()),
             (b":path".to_vec(), request.path.clone()),
             (b":method".to_vec(), request.method.clone()),
             (b":scheme".to_vec(), b"http".to_vec()),
         ];
-        state.headers.extend(request.headers.iter().map(|(name, value)| (name.to_ascii_lowercase(), value.clone())));
-        let count = i32::try_from(state.headers.len())?;
-        let context = self.create_context(ROOT_CONTEXT)?;
-        let action: i32 = self.call("proxy_on_request_headers", (context, count, 1))?;
-        self.call::<_, ()>("proxy_on_delete", context)?;
-        let state = self.store.data_mut();
-        let decision =
-            state.properties.get(&b"portcullis.decision"[..]).and_then(|record| serde_json::from_slice(record).ok());
-        match (action, state.reply.take()) {
-            (PAUSE, Some(reply)) => Ok(Outcome { decision, ..reply }),
-            (CONTINUE, None) => Ok(Outcome::forwarded(state.headers.clone(), decision)),
-            (PAUSE, None) => bail!("the request hangs: it was neither answered nor sent on"),
-            (action, _) => bail!("the filter answered and then went on (action {action})"),
+        headers.extend(request.headers.iter().map(|(name, value)| (name.to_ascii_lowercase(), value.clone())));
+        let count = i32::try_from(headers.len())?;
+        state.streams.insert(context, Stream { headers, ..Stream::default() });
+        let action: i32 = self.call_in(context, "proxy_on_request_headers", (context, count, 1))?;
+        let stream = self.stream(context)?;
+        stream.goes_on |= action == CONTINUE;
+        ensure!(action == CONTINUE || action == PAUSE, "the filter wants {action}");
+        ensure!(!(stream.goes_on && stream.reply.is_some()), "the filter answered and then went on");
+        Ok(context)
+    }
+
+    /// Whether a request was neither answered nor sent on.
+    pub fn is_waiting(&self, context: i32) -> bool {
+        self.store.data().streams.get(&context).is_some_and(|stream| !stream.goes_on && stream.reply.is_none())
+    }
+
+    /// Lets time pass, if the filter asked to be told of it; the calls that it then makes.
+    pub fn tick(&mut self) -> Result<Vec<Call>> {
+        if self.store.data().tick_period > 0 {
+            self.call_in::<_, ()>(ROOT_CONTEXT, "proxy_on_tick", ROOT_CONTEXT)?;
         }
+        ensure!(self.store.data().tick_period == 0, "the filter ticks on although it has nothing to do");
+        Ok(std::mem::take(&mut self.store.data_mut().calls))
+    }
+
+    /// Tells the filter the answer to a call; none is a timeout.
+    pub fn answer(&mut self, call: &Call, answer: Answer) -> Result<()> {
+        let body_bytes = i32::try_from(answer.as_ref().map_or(0, |(_, body)| body.len()))?;
+        let headers = i32::from(answer.is_some());
+        self.store.data_mut().answer = answer;
+        let parameters = (ROOT_CONTEXT, call.number, headers, body_bytes, 0);
+        self.call_in::<_, ()>(ROOT_CONTEXT, "proxy_on_http_call_response", parameters)?;
+        self.store.data_mut().answer = None;
+        Ok(())
+    }
+
+    /// Ends a request; what became of it.
+    pub fn finish(&mut self, context: i32) -> Result<Outcome> {
+        let stream = self.abort(context)?;
+        let record = stream.properties.get(&b"portcullis.decision"[..]);
+        let decision = record.and_then(|record| serde_json::from_slice(record).ok());
+        match (stream.goes_on, stream.reply) {
+            (false, Some(reply)) => Ok(Outcome { decision, ..reply }),
+            (true, None) => Ok(Outcome::forwarded(stream.headers, decision)),
+            (false, None) => bail!("the request hangs: it was neither answered nor sent on"),
+            (true, Some(_)) => bail!("the filter answered and then went on"),
+        }
+    }
+
+    /// Ends a request whatever has become of it, as when the client goes away.
+    fn abort(&mut self, context: i32) -> Result<Stream> {
+        self.call_in::<_, ()>(context, "proxy_on_delete", context)?;
+        self.store.data_mut().streams.remove(&context).context("the request was there")
+    }
+
+    /// The client of a request that waits goes away.
+    pub fn disconnect(&mut self, context: i32) -> Result<()> {
+        self.abort(context).map(drop)
     }
 
     /// Lets the filter see the trailers of a request; what it leaves of them.
     pub fn handle_trailers(&mut self, trailers: &[(&str, &str)]) -> Result<Vec<String>> {
-        self.store.data_mut().trailers =
-            trailers.iter().map(|(name, value)| (name.as_bytes().to_vec(), value.as_bytes().to_vec())).collect();
         let context = self.create_context(ROOT_CONTEXT)?;
-        let action: i32 = self.call("proxy_on_request_trailers", (context, i32::try_from(trailers.len())?))?;
-        self.call::<_, ()>("proxy_on_delete", context)?;
+        let bytes = |(name, value): &(&str, &str)| (name.as_bytes().to_vec(), value.as_bytes().to_vec());
+        let trailers: Vec<_> = trailers.iter().map(bytes).collect();
+        let count = i32::try_from(trailers.len())?;
+        self.store.data_mut().streams.insert(context, Stream { trailers, ..Stream::default() });
+        let action: i32 = self.call_in(context, "proxy_on_request_trailers", (context, count))?;
         ensure!(action == CONTINUE, "the filter stopped at the trailers");
-        Ok(self.store.data().trailers.iter().map(|(name, _)| String::from_utf8_lossy(name).into_owned()).collect())
+        let stream = self.abort(context)?;
+        Ok(stream.trailers.iter().map(|(name, _)| String::from_utf8_lossy(name).into_owned()).collect())
+    }
+
+    fn stream(&mut self, context: i32) -> Result<&mut Stream> {
+        self.store.data_mut().streams.get_mut(&context).context("the request is there")
+    }
+
+    /// Enters the module about this context.
+    fn call_in<Parameters, Results>(&mut self, context: i32, name: &str, parameters: Parameters) -> Result<Results>
+    where
+        Parameters: wasmtime::WasmParams,
+        Results: wasmtime::WasmResults,
+    {
+        self.store.data_mut().effective = context;
+        self.call(name, parameters)
     }
 
     /// The linear memory that the module has, in bytes.
