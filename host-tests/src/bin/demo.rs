@@ -39,7 +39,7 @@ fn show(arguments: Arguments) -> Result<()> {
     let mut plugin = envoy::example_plugin_configuration()?;
     let keys = mint_keys(&mut plugin)?;
     let ports = if arguments.keep { Ports::OfTheFile } else { Ports::Free };
-    let plugin = Plugin { configuration: plugin, transport: None };
+    let plugin = Plugin { configuration: plugin, ..Plugin::default() };
     let envoy = Envoy::start(&BTreeMap::from([("ingress".to_owned(), plugin)]), upstream::start()?.into(), ports)?;
     let address = envoy.address("ingress")?;
 

@@ -107,10 +107,10 @@ fn set_up() -> Result<(Scene, BTreeMap<String, CaseFile>)> {
     for file in files.values() {
         let configuration = case::read_plugin_configuration(&bundle(&file.bundle), &keys)?;
         let transport = file.tls.then(|| mtls.clone());
-        plugins.insert(file.bundle.clone(), Plugin { configuration, transport });
+        plugins.insert(file.bundle.clone(), Plugin { configuration, transport, ..Plugin::default() });
     }
     for (name, configuration) in conformance::plugins()? {
-        plugins.insert(name, Plugin { configuration, transport: None });
+        plugins.insert(name, Plugin { configuration, ..Plugin::default() });
     }
     let server = Arc::new(AuthorizationServer::default());
     let backends = Backends { upstream: host_tests::upstream::start()?, authorization_server: Some(server.start()?) };

@@ -1,0 +1,175 @@
+//! The configuration files of `envoy-config/`, with only keys, rules and ports replaced.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, bail};
+use serde_json::{Value, json};
+
+use crate::repository;
+
+/// The place of the filter in a listener.
+const FILTER: &str = "/filter_chains/0/filters/0/typed_config/http_filters/0";
+
+/// The place of the plugin configuration in a filter.
+const CONFIGURATION: &str = "/typed_config/config/configuration/value";
+
+/// The plugin configuration in the configuration file as a user gets it.
+///
+/// # Errors
+///
+/// It cannot be read.
+pub fn example_plugin_configuration() -> Result<Value> {
+    let filter = example_filter()?;
+    let text =
+        filter.pointer(CONFIGURATION).and_then(Value::as_str).context("the filter has a plugin configuration")?;
+    Ok(serde_json::from_str(text)?)
+}
+
+fn example_filter() -> Result<Value> {
+    let configuration = example("envoy.yaml")?;
+    let filter = configuration.pointer(&format!("/static_resources/listeners/0{FILTER}"));
+    filter.cloned().context("the file has a listener with a filter")
+}
+
+/// What a listener runs.
+#[derive(Clone, Debug, Default)]
+pub struct Plugin {
+    /// The plugin configuration.
+    pub configuration: Value,
+    /// A part of a filter chain, like `envoy-config/mtls.yaml`, that is added to the listener's.
+    pub transport: Option<Value>,
+    /// Whether the listener discovers its plugin (`envoy-config/discovery.yaml`), so that [`super::Envoy::update`] can replace it.
+    pub is_discovered: bool,
+}
+
+/// `envoy-config/mtls.yaml` as a user gets it.
+///
+/// # Errors
+///
+/// It cannot be read.
+pub fn example_mtls() -> Result<Value> {
+    example("mtls.yaml")
+}
+
+fn example(name: &str) -> Result<Value> {
+    let path = repository().join("envoy-config").join(name);
+    let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    serde_saphyr::from_str(&text).with_context(|| format!("{} is not YAML", path.display()))
+}
+
+/// Where Envoy listens.
+#[derive(Clone, Copy, Debug)]
+pub enum Ports {
+    /// On free ports, so that several can run side by side.
+    Free,
+    /// On the ports of the file.
+    OfTheFile,
+}
+
+/// Whom Envoy connects to.
+#[derive(Clone, Copy, Debug)]
+pub struct Backends {
+    /// Where permitted requests go.
+    pub upstream: SocketAddr,
+    /// Who is asked about tokens; then the cluster of `envoy-config/authorization-server.yaml` is added, without TLS.
+    pub authorization_server: Option<SocketAddr>,
+}
+
+impl From<SocketAddr> for Backends {
+    /// Only an upstream.
+    fn from(upstream: SocketAddr) -> Self {
+        Self { upstream, authorization_server: None }
+    }
+}
+
+/// The name of that cluster.
+pub const AUTHORIZATION_SERVER: &str = "authorization-server";
+
+/// The configuration file with these plugins, one listener each.
+pub(super) fn render(
+    plugins: &BTreeMap<String, Plugin>,
+    backends: Backends,
+    ports: Ports,
+    folder: &Path,
+) -> Result<Value> {
+    let module = repository().join("dist/portcullis.wasm");
+    if !module.is_file() {
+        bail!("{} is missing. Run `cargo xtask build`", module.display());
+    }
+    let mut configuration = example("envoy.yaml")?;
+    let port = "/socket_address/port_value";
+    set(
+        &mut configuration,
+        &format!("/static_resources/clusters/0/load_assignment/endpoints/0/lb_endpoints/0/endpoint/address{port}"),
+        json!(backends.upstream.port()),
+    )?;
+    if let Some(address) = backends.authorization_server {
+        let clusters = configuration.pointer_mut("/static_resources/clusters").and_then(Value::as_array_mut);
+        clusters.context("the file has clusters")?.push(authorization_server(address)?);
+    }
+    if matches!(ports, Ports::Free) {
+        set(&mut configuration, &format!("/admin/address{port}"), json!(0))?;
+        set(&mut configuration, &format!("/static_resources/listeners/0/address{port}"), json!(0))?;
+    }
+    let listener =
+        configuration.pointer("/static_resources/listeners/0").cloned().context("the file has a listener")?;
+    let listeners = plugins.iter().map(|(name, plugin)| render_listener(listener.clone(), name, plugin, folder));
+    let listeners = listeners.collect::<Result<Vec<_>>>()?;
+    set(&mut configuration, "/static_resources/listeners", json!(listeners))?;
+    Ok(configuration)
+}
+
+fn render_listener(mut listener: Value, name: &str, plugin: &Plugin, folder: &Path) -> Result<Value> {
+    set(&mut listener, "/name", json!(name))?;
+    if plugin.is_discovered {
+        publish(folder, name, &plugin.configuration)?;
+        let mut discovery = example("discovery.yaml")?;
+        let path = "/config_discovery/config_source/path_config_source/path";
+        set(&mut discovery, path, json!(plugin_file(folder, name)))?;
+        set(&mut listener, FILTER, discovery)?;
+    } else {
+        set(&mut listener, &format!("{FILTER}{CONFIGURATION}"), json!(plugin.configuration.to_string()))?;
+    }
+    if let (Some(Value::Object(transport)), Some(chain)) = (&plugin.transport, listener.pointer_mut("/filter_chains/0"))
+    {
+        chain.as_object_mut().context("a filter chain is an object")?.extend(transport.clone());
+        // As behind a hop that is believed: `envoy-config/README.md`.
+        let manager = chain.pointer_mut("/filters/0/typed_config").and_then(Value::as_object_mut);
+        let manager = manager.context("a filter chain has a connection manager")?;
+        manager.insert("forward_client_cert_details".to_owned(), json!("ALWAYS_FORWARD_ONLY"));
+    }
+    Ok(listener)
+}
+
+/// The cluster of `envoy-config/authorization-server.yaml`, at this address and without TLS.
+fn authorization_server(address: SocketAddr) -> Result<Value> {
+    let mut cluster = example("authorization-server.yaml")?;
+    let endpoint = "/load_assignment/endpoints/0/lb_endpoints/0/endpoint/address/socket_address";
+    set(&mut cluster, &format!("{endpoint}/address"), json!(address.ip()))?;
+    set(&mut cluster, &format!("{endpoint}/port_value"), json!(address.port()))?;
+    cluster.as_object_mut().and_then(|cluster| cluster.remove("transport_socket")).context("the cluster has TLS")?;
+    Ok(cluster)
+}
+
+fn plugin_file(folder: &Path, listener: &str) -> PathBuf {
+    folder.join(format!("plugin-{listener}.json"))
+}
+
+/// Moves the filter of `envoy.yaml` with this plugin configuration to where a listener discovers it.
+pub(super) fn publish(folder: &Path, listener: &str, configuration: &Value) -> Result<()> {
+    let mut resource = example_filter()?;
+    set(&mut resource, CONFIGURATION, json!(configuration.to_string()))?;
+    let members = resource.as_object_mut().context("a filter is an object")?;
+    members.insert("@type".to_owned(), json!("type.googleapis.com/envoy.config.core.v3.TypedExtensionConfig"));
+    let (file, new) = (plugin_file(folder, listener), folder.join("new"));
+    fs::write(&new, json!({ "resources": [resource] }).to_string())?;
+    Ok(fs::rename(new, file)?)
+}
+
+fn set(document: &mut Value, pointer: &str, value: Value) -> Result<()> {
+    *document.pointer_mut(pointer).with_context(|| format!("the configuration has no {pointer}"))? = value;
+    Ok(())
+}
