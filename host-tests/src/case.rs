@@ -93,7 +93,7 @@ const fn once() -> usize {
 }
 
 /// What must become of a request.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Expectation {
     /// The status that the client gets.
@@ -198,6 +198,7 @@ impl Case {
             path: filled(self.path.as_deref().unwrap_or(PATH)),
             host: bytes(self.host.as_deref().unwrap_or(HOST)),
             headers,
+            body: Vec::new(),
         })
     }
 }

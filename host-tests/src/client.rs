@@ -22,12 +22,20 @@ pub struct Request {
     pub host: Vec<u8>,
     /// All other headers, in order.
     pub headers: Vec<(Vec<u8>, Vec<u8>)>,
+    /// The body.
+    pub body: Vec<u8>,
 }
 
 impl Request {
     /// A plain GET request.
     pub fn get(path: &str) -> Self {
-        Self { method: b"GET".to_vec(), path: path.into(), host: b"api.example.com".to_vec(), headers: Vec::new() }
+        Self {
+            method: b"GET".to_vec(),
+            path: path.into(),
+            host: b"api.example.com".to_vec(),
+            headers: Vec::new(),
+            body: Vec::new(),
+        }
     }
 
     /// The same request with one more header.
@@ -55,8 +63,9 @@ impl Request {
         for (name, value) in &self.headers {
             bytes.extend([&name[..], b": ", value, b"\r\n"].concat());
         }
-        // Whatever the method, there is no body.
-        bytes.extend(b"content-length: 0\r\n\r\n");
+        // Whatever the method, its length is said.
+        bytes.extend(format!("content-length: {}\r\n\r\n", self.body.len()).into_bytes());
+        bytes.extend(&self.body);
         bytes
     }
 }

