@@ -1,5 +1,5 @@
-//! A conformance case in the form of our bundle. Shared by the suites that run natively and in Node
-//! (`authz/src/conformance.rs`) and by the sample that goes through Envoy (`host-tests`).
+//! A conformance case in the form of our bundle. Shared by those who run the suites: natively and in Node
+//! (`authz/src/conformance.rs`), and through the module (`host-tests/tests/cases/conformance.rs`).
 
 use authz::Algorithm;
 use serde::Deserialize;
@@ -73,12 +73,17 @@ impl Default for Profile {
 }
 
 impl Case {
-    /// The bundle that an operator would write for this case.
+    /// The bundle that an operator would write for this case: `/orders` is for everybody whose token is good, and
+    /// `/checks/N` for those of whom claim check number N holds.
     pub fn bundle(&self) -> Value {
-        json!({
-            "version": 1, "revision": 1, "issuers": self.issuers(),
-            "rules": [{ "id": "any", "effect": "permit", "target": { "paths": ["/orders"] } }],
-        })
+        let mut rules = vec![json!({ "id": "any", "effect": "permit", "target": { "paths": ["/orders"] } })];
+        // A number that is not exact cannot be written into a rule, and where no rule permits the check does not hold.
+        let checks = self.claim_checks.iter().enumerate().filter(|(_, check)| !check.value.is_f64());
+        rules.extend(checks.map(|(number, check)| {
+            let (id, target) = (format!("check-{number}"), json!({ "paths": [format!("/checks/{number}")] }));
+            json!({ "id": id, "effect": "permit", "target": target, "condition": check.condition() })
+        }));
+        json!({ "version": 1, "revision": 1, "issuers": self.issuers(), "rules": rules })
     }
 
     /// The issuers of that bundle. HMAC is allowed where there is a secret, public keys where there are some.
@@ -97,7 +102,6 @@ impl Case {
             let optional = [
                 ("required_claims", (!profile.require.is_empty()).then(|| json!(profile.require))),
                 ("max_lifetime_seconds", profile.max_lifetime_s.map(|longest| json!(longest))),
-                ("claims", profile.audiences.is_none().then(|| json!({ "audience": ["/client_id"] }))),
                 ("jwks", (!public.is_empty()).then(|| json!({ "keys": public }))),
                 ("secrets", (!secrets.is_empty()).then(|| json!(secrets))),
             ];
@@ -107,11 +111,38 @@ impl Case {
                 ("algorithms", json!(algorithms)),
                 ("leeway_seconds", json!(profile.leeway_s)),
                 ("token_types", json!(profile.typ)),
+                ("claims", Value::Object(self.claims(&profile))),
             ];
             let optional = optional.into_iter().filter_map(|(name, value)| Some((name, value?)));
             let members = required.into_iter().chain(optional).map(|(name, value)| (name.to_owned(), value));
             Value::Object(Map::from_iter(members))
         };
         profile.issuers.as_deref().unwrap_or(&["spiffe://example.org".to_owned()]).iter().map(issuer).collect()
+    }
+
+    /// Where the attributes are that this token has somewhere else.
+    fn claims(&self, profile: &Profile) -> Map<String, Value> {
+        let audience = profile.audiences.is_none().then(|| ("audience".to_owned(), json!(["/client_id"])));
+        let scopes = self.claim_checks.iter().find(|check| check.op == "has_scope");
+        let scopes = scopes.map(|check| ("scopes".to_owned(), json!([check.pointer()])));
+        audience.into_iter().chain(scopes).collect()
+    }
+}
+
+impl ClaimCheck {
+    /// The check as the condition of a rule.
+    fn condition(&self) -> Value {
+        let pointer = self.pointer();
+        match self.op.as_str() {
+            "has_scope" => json!({ "scopes": { "all": [self.value] } }),
+            "in" => json!({ "claims": [{ "pointer": pointer, "one_of": self.value }] }),
+            "exists" => json!({ "claims": [{ "pointer": pointer, "exists": true }] }),
+            op => json!({ "claims": [{ "pointer": pointer, op: self.value }] }),
+        }
+    }
+
+    fn pointer(&self) -> String {
+        let escaped = self.path.iter().map(|name| name.replace('~', "~0").replace('/', "~1"));
+        format!("/{}", escaped.collect::<Vec<_>>().join("/"))
     }
 }

@@ -13,6 +13,7 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, Result, ensure};
 use authz::{Authorizer, IntrospectionResponse, PluginConfiguration, Step, UnixTime};
+use conformance::Vectors;
 use host_tests::authorization_server::AuthorizationServer;
 use host_tests::case::{self, Case, CaseFile, Expectation};
 use host_tests::client::{Connection, Request};
@@ -65,7 +66,7 @@ struct Scene {
 
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
-    let (scene, files) = match set_up() {
+    let (scene, files, vectors) = match set_up() {
         Ok(set_up) => set_up,
         Err(error) => {
             eprintln!("{error:#}");
@@ -87,14 +88,14 @@ fn main() -> ExitCode {
     }
     trials.extend(module::trials(&scene));
     trials.extend(callouts::trials(&scene));
-    trials.extend(conformance::trials(&scene));
+    trials.extend(conformance::trials(&scene, vectors));
     trials.push(provider::trial(&scene));
     libtest_mimic::run(&arguments, trials).exit_code()
 }
 
 type Run = fn(&Scene, &str, &Case) -> Result<()>;
 
-fn set_up() -> Result<(Scene, BTreeMap<String, CaseFile>)> {
+fn set_up() -> Result<(Scene, BTreeMap<String, CaseFile>, Vectors)> {
     let folder = |name: &str| host_tests::repository().join("host-tests").join(name);
     let files = case::read_all(&folder("cases"))?;
     let mut keys = KeyRing::generate(KEYS)?;
@@ -111,14 +112,15 @@ fn set_up() -> Result<(Scene, BTreeMap<String, CaseFile>)> {
         let transport = file.tls.then(|| mtls.clone());
         plugins.insert(file.bundle.clone(), Plugin { configuration, transport, ..Plugin::default() });
     }
-    for (name, configuration) in conformance::plugins()? {
+    let vectors = conformance::read()?;
+    for (name, configuration) in conformance::plugins(&vectors) {
         plugins.insert(name, Plugin { configuration, ..Plugin::default() });
     }
     plugins.insert(provider::LISTENER.to_owned(), provider::plugin_without_issuers());
     let server = Arc::new(AuthorizationServer::default());
     let backends = Backends { upstream: host_tests::upstream::start()?, authorization_server: Some(server.start()?) };
     let envoy = Envoy::start(&plugins, backends, Ports::Free)?;
-    Ok((Scene { keys, pki, plugins, server, envoy }, files))
+    Ok((Scene { keys, pki, plugins, server, envoy }, files, vectors))
 }
 
 fn natively(scene: &Scene, bundle: &str, case: &Case) -> Result<()> {
