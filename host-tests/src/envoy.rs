@@ -18,7 +18,7 @@ use tempfile::TempDir;
 use crate::client::{Connection, Request};
 use crate::repository;
 use access_log::AccessLog;
-pub use configuration::{AUTHORIZATION_SERVER, Backends, Plugin, Ports, example_mtls, example_plugin_configuration};
+pub use configuration::{Backends, Plugin, Ports, example_mtls, example_plugin_configuration};
 
 /// How many workers Envoy has.
 pub const WORKERS: usize = 2;
@@ -41,7 +41,7 @@ impl Envoy {
     /// # Errors
     ///
     /// No Envoy, no module, or Envoy refuses the configuration: then with what it says.
-    pub fn start(plugins: &BTreeMap<String, Plugin>, backends: Backends, ports: Ports) -> Result<Self> {
+    pub fn start(plugins: &BTreeMap<String, Plugin>, backends: &Backends, ports: Ports) -> Result<Self> {
         let folder = tempfile::tempdir()?;
         let configuration = folder.path().join("envoy.json");
         fs::write(&configuration, configuration::render(plugins, backends, ports, folder.path())?.to_string())?;

@@ -1,6 +1,7 @@
 //! A real OpenID provider, oidc-provider on Node.js (`host-tests/provider`): it publishes its own keys and mints tokens.
 
 use std::io::{BufRead as _, BufReader, Lines, Write as _};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
@@ -58,6 +59,30 @@ impl Provider {
     /// They name none.
     pub fn endpoint(&self, name: &str) -> Result<&str> {
         self.metadata.get(name).and_then(Value::as_str).with_context(|| format!("the provider has no `{name}`"))
+    }
+
+    /// Its address.
+    ///
+    /// # Errors
+    ///
+    /// It does not listen on this machine.
+    pub fn address(&self) -> Result<SocketAddr> {
+        let address = self.issuer.strip_prefix("http://").context("the issuer is a URL of this machine")?;
+        Ok(address.parse()?)
+    }
+
+    /// Asks about a token as a proxy does, with this `Authorization` and body (RFC 7662 section 2.1).
+    ///
+    /// # Errors
+    ///
+    /// No answer.
+    pub fn introspect(&self, authorization: &str, body: &str) -> Result<Value> {
+        let mut request = Request::get("")
+            .with("authorization", authorization)
+            .with("content-type", "application/x-www-form-urlencoded");
+        request.method = b"POST".to_vec();
+        request.body = body.as_bytes().to_vec();
+        answer(self.endpoint("introspection_endpoint")?, request)
     }
 
     /// The keys that it publishes now.

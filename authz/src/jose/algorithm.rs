@@ -1,8 +1,8 @@
 //! The signature algorithms (RFC 7518 section 3.1, RFC 8037 section 3.1). There is no `none`.
 
-/// Declares the algorithms once: variant and registered name.
+/// Declares the algorithms once: variant, registered name, and another name for the same.
 macro_rules! algorithms {
-    ($($variant:ident = $name:literal),+ $(,)?) => {
+    ($($variant:ident = $name:literal $(or $alias:literal)?),+ $(,)?) => {
         /// An algorithm that a trusted issuer may sign its tokens with.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
         #[expect(missing_docs, reason = "the names are those of the IANA registry, RFC 7518 section 3.1 and RFC 8037")]
@@ -21,7 +21,7 @@ macro_rules! algorithms {
 
             /// The algorithm of this name, compared byte for byte.
             pub fn from_name(name: &str) -> Option<Self> {
-                match name { $($name => Some(Self::$variant),)+ _ => None }
+                match name { $($name $(| $alias)? => Some(Self::$variant),)+ _ => None }
             }
         }
     };
@@ -32,7 +32,8 @@ algorithms! {
     Rs256 = "RS256", Rs384 = "RS384", Rs512 = "RS512",
     Es256 = "ES256", Es384 = "ES384",
     Ps256 = "PS256", Ps384 = "PS384", Ps512 = "PS512",
-    EdDsa = "EdDSA",
+    // RFC 9864 section 2.2: the fully specified name of what `EdDSA` is with the only curve that we know.
+    EdDsa = "EdDSA" or "Ed25519",
 }
 
 /// The kind of key that an algorithm needs: what a JWK's `kty` and `crv` say.

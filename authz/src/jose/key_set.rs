@@ -59,9 +59,10 @@ impl KeySet {
             let unique = Unique::default();
             node.filled_list(|item| {
                 let name = item.text()?;
-                unique.claim("algorithm", name, item)?;
-                Algorithm::from_name(name)
-                    .or_else(|| item.refuse(format!("`{name}` is not supported; supported are {}", supported())))
+                let algorithm = Algorithm::from_name(name)
+                    .or_else(|| item.refuse(format!("`{name}` is not supported; supported are {}", supported())))?;
+                unique.claim("algorithm", algorithm.name(), item)?;
+                Some(algorithm)
             })
         });
         let (jwks, secrets) = (issuer.optional("jwks"), issuer.optional("secrets"));

@@ -22,7 +22,10 @@ const TENANT: &str = "{tenant}";
 #[derive(Debug)]
 pub(super) struct TrustedIssuer {
     name: Rc<str>,
-    pub(super) verification: Verification,
+    /// What signs its tokens; none if only its authorization server can tell.
+    pub(super) keys: Option<Rc<KeySet>>,
+    /// Who is asked about the tokens that no key tells of.
+    pub(super) server: Option<Rc<Server>>,
     /// The tenant that this issuer stands for, if its name is made from a template.
     pub(super) tenant: Option<String>,
     /// Who we are to it. None where something else says that a token is for us.
@@ -38,15 +41,6 @@ pub(super) struct TrustedIssuer {
     /// What must hold for the JOSE header.
     pub(super) required_header: Rc<[ClaimMatcher]>,
     pub(super) mapping: Rc<ClaimMapping>,
-}
-
-/// What makes a token the issuer's.
-#[derive(Clone, Debug)]
-pub(super) enum Verification {
-    /// A signature of one of these keys.
-    Keys(Rc<KeySet>),
-    /// The word of its authorization server.
-    Introspection(Rc<Server>),
 }
 
 /// Who we are to an issuer.
@@ -89,15 +83,16 @@ impl TrustedIssuer {
             name if name.len() > MAX_ISSUER_BYTES => node.refuse(format!("is longer than {MAX_ISSUER_BYTES} bytes")),
             name => Some((node, name)),
         });
+        let server = fields.optional("introspection").map_or(Some(None), |node| Server::read(&node).map(Some));
+        let has_keys = ["jwks", "secrets"].iter().any(|name| fields.optional(name).is_some());
+        let asks_only = fields.optional("introspection").is_some() && !has_keys;
+        let keys = if asks_only { Some(None) } else { KeySet::read(&fields).map(Some) };
         let audiences = match fields.optional("audiences") {
             // Something else says that a token is for us: who signed it, or a server that knows who asks.
-            None if ["required_header", "introspection"].iter().any(|name| fields.optional(name).is_some()) => {
-                Some(None)
-            }
+            None if asks_only || fields.optional("required_header").is_some() => Some(None),
             _ => fields.required("audiences").and_then(|node| Audiences::read(&node)).map(Some),
         };
         let padded = fields.optional("padded").map_or(Some(false), |node| node.flag());
-        let verification = Verification::read(&fields);
         let seconds = |name, range| fields.optional(name).map_or(Some(None), |node| node.integer(range).map(Some));
         let leeway_seconds = seconds("leeway_seconds", 0..=MAX_LEEWAY_SECONDS);
         let max_lifetime_seconds = seconds("max_lifetime_seconds", 1..=MAX_LIFETIME_SECONDS);
@@ -113,7 +108,8 @@ impl TrustedIssuer {
         let (issuer_node, issuer) = issuer?;
         let prototype = Self {
             name: Rc::from(issuer),
-            verification: verification?,
+            keys: keys?.map(Rc::new),
+            server: server?.map(Rc::new),
             tenant: None,
             audiences: audiences?.map(Rc::new),
             padded: padded?,
@@ -150,7 +146,8 @@ impl TrustedIssuer {
         unique.claim("issuer", &name, node)?;
         Some(Self {
             name: Rc::from(name),
-            verification: self.verification.clone(),
+            keys: self.keys.clone(),
+            server: self.server.clone(),
             tenant: Some(tenant),
             audiences: self.audiences.clone(),
             token_types: Rc::clone(&self.token_types),
@@ -159,19 +156,6 @@ impl TrustedIssuer {
             mapping: Rc::clone(&self.mapping),
             ..*self
         })
-    }
-}
-
-impl Verification {
-    fn read(fields: &Fields<'_>) -> Option<Self> {
-        let Some(node) = fields.optional("introspection") else {
-            return KeySet::read(fields).map(Rc::new).map(Self::Keys);
-        };
-        let foreign = ["algorithms", "jwks", "secrets", "token_types", "required_header", "padded", "tenants"];
-        match foreign.iter().find(|name| fields.optional(name).is_some()) {
-            Some(name) => node.refuse(format!("`{name}` does not go with `introspection`: the server reads the token")),
-            None => Server::read(&node).map(Rc::new).map(Self::Introspection),
-        }
     }
 }
 

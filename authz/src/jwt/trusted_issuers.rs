@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use super::claims;
 use super::introspection::{self, Interruption, Introspection, IntrospectionResponse};
-use super::issuer::{TrustedIssuer, Verification};
+use super::issuer::TrustedIssuer;
 use super::refused_tokens::RefusedTokens;
 use super::token_cache::TokenCache;
 use crate::document::{Node, Unique};
@@ -70,7 +70,7 @@ impl TrustedIssuers {
         if unverified.is_padded() && !issuer.padded {
             return Err(Reason::TokenMalformed.into());
         }
-        let Verification::Keys(keys) = &issuer.verification else {
+        let Some(keys) = &issuer.keys else {
             return Err(self.introspect(issuer, token, now));
         };
         let key = keys.select(unverified.header())?;
@@ -85,8 +85,7 @@ impl TrustedIssuers {
 
     /// What is to be asked about a token, unless it is known that the answer was no.
     fn introspect(&self, issuer: &TrustedIssuer, token: &[u8], now: UnixTime) -> Interruption {
-        let (Ok(token), Verification::Introspection(server)) = (std::str::from_utf8(token), &issuer.verification)
-        else {
+        let (Ok(token), Some(server)) = (std::str::from_utf8(token), &issuer.server) else {
             return Reason::TokenMalformed.into();
         };
         let refused = self.refused.try_borrow().ok().and_then(|refused| refused.get(issuer.name(), token, now));
@@ -101,7 +100,7 @@ impl TrustedIssuers {
         now: UnixTime,
     ) {
         let Some(issuer) = self.issuers.get(&question.issuer) else { return };
-        let Verification::Introspection(server) = &issuer.verification else { return };
+        let Some(server) = &issuer.server else { return };
         let judged = introspection::read_response(response)
             .and_then(|claims| issuer.validate_introspected(claims, server.cache_seconds, now));
         match judged {
@@ -124,7 +123,7 @@ impl TrustedIssuers {
 
     /// Whether there are tokens whose authorization server has to be asked.
     pub(crate) fn need_introspection(&self) -> bool {
-        self.issuers.values().any(|issuer| matches!(issuer.verification, Verification::Introspection(_)))
+        self.issuers.values().any(|issuer| issuer.server.is_some())
     }
 
     pub(crate) fn read(node: &Node<'_>) -> Option<Self> {

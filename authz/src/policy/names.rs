@@ -40,7 +40,10 @@ impl<'n> Names<'n> {
             let set = sets.entry(name).or_default();
             set.extend(if names.is_empty() { vec![name.to_owned()] } else { names });
         }
-        let introspected = items(issuers).iter().filter(|issuer| issuer.get("introspection").is_some());
+        let introspected = items(issuers).iter().filter(|issuer| {
+            // A template is no issuer that a token without claims could be of.
+            issuer.get("introspection").is_some() && issuer.get("tenants").is_none()
+        });
         let introspected = introspected.filter_map(|issuer| name_of(issuer, "issuer")).collect();
         let exact = sets.values().flatten().cloned().collect();
         let issuers = sets.into_iter().map(|(name, set)| (name, Rc::new(set))).collect();
@@ -65,7 +68,7 @@ impl<'n> Names<'n> {
     pub(crate) fn introspected(&self, node: &Node<'_>) -> Option<Rc<str>> {
         match self.introspected.get(node.text()?) {
             Some(name) => Some(Rc::from(*name)),
-            None => node.refuse("names no issuer of this bundle that has `introspection`"),
+            None => node.refuse("names no single issuer of this bundle that has `introspection`"),
         }
     }
 

@@ -40,7 +40,7 @@ fn show(arguments: Arguments) -> Result<()> {
     let keys = mint_keys(&mut plugin)?;
     let ports = if arguments.keep { Ports::OfTheFile } else { Ports::Free };
     let plugin = Plugin { configuration: plugin, ..Plugin::default() };
-    let envoy = Envoy::start(&BTreeMap::from([("ingress".to_owned(), plugin)]), upstream::start()?.into(), ports)?;
+    let envoy = Envoy::start(&BTreeMap::from([("ingress".to_owned(), plugin)]), &upstream::start()?.into(), ports)?;
     let address = envoy.address("ingress")?;
 
     println!("\nA bank's API behind Envoy: its customers, a partner bank, the regulator and its own services.\n");

@@ -70,28 +70,26 @@ pub enum Ports {
 }
 
 /// Whom Envoy connects to.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Backends {
     /// Where permitted requests go.
     pub upstream: SocketAddr,
-    /// Who is asked about tokens; then the cluster of `envoy-config/authorization-server.yaml` is added, without TLS.
-    pub authorization_server: Option<SocketAddr>,
+    /// Who is asked about tokens, by the name of the cluster: each is that of `envoy-config/authorization-server.yaml`,
+    /// without TLS.
+    pub authorization_servers: Vec<(&'static str, SocketAddr)>,
 }
 
 impl From<SocketAddr> for Backends {
     /// Only an upstream.
     fn from(upstream: SocketAddr) -> Self {
-        Self { upstream, authorization_server: None }
+        Self { upstream, authorization_servers: Vec::new() }
     }
 }
-
-/// The name of that cluster.
-pub const AUTHORIZATION_SERVER: &str = "authorization-server";
 
 /// The configuration file with these plugins, one listener each.
 pub(super) fn render(
     plugins: &BTreeMap<String, Plugin>,
-    backends: Backends,
+    backends: &Backends,
     ports: Ports,
     folder: &Path,
 ) -> Result<Value> {
@@ -106,10 +104,9 @@ pub(super) fn render(
         &format!("/static_resources/clusters/0/load_assignment/endpoints/0/lb_endpoints/0/endpoint/address{port}"),
         json!(backends.upstream.port()),
     )?;
-    if let Some(address) = backends.authorization_server {
-        let clusters = configuration.pointer_mut("/static_resources/clusters").and_then(Value::as_array_mut);
-        clusters.context("the file has clusters")?.push(authorization_server(address)?);
-    }
+    let clusters = configuration.pointer_mut("/static_resources/clusters").and_then(Value::as_array_mut);
+    let servers = backends.authorization_servers.iter().map(|(name, address)| authorization_server(name, *address));
+    clusters.context("the file has clusters")?.extend(servers.collect::<Result<Vec<_>>>()?);
     if matches!(ports, Ports::Free) {
         set(&mut configuration, &format!("/admin/address{port}"), json!(0))?;
         set(&mut configuration, &format!("/static_resources/listeners/0/address{port}"), json!(0))?;
@@ -144,9 +141,10 @@ fn render_listener(mut listener: Value, name: &str, plugin: &Plugin, folder: &Pa
     Ok(listener)
 }
 
-/// The cluster of `envoy-config/authorization-server.yaml`, at this address and without TLS.
-fn authorization_server(address: SocketAddr) -> Result<Value> {
+/// The cluster of `envoy-config/authorization-server.yaml`, with this name, at this address and without TLS.
+fn authorization_server(name: &str, address: SocketAddr) -> Result<Value> {
     let mut cluster = example("authorization-server.yaml")?;
+    set(&mut cluster, "/name", json!(name))?;
     let endpoint = "/load_assignment/endpoints/0/lb_endpoints/0/endpoint/address/socket_address";
     set(&mut cluster, &format!("{endpoint}/address"), json!(address.ip()))?;
     set(&mut cluster, &format!("{endpoint}/port_value"), json!(address.port()))?;

@@ -9,7 +9,7 @@ mod strict_host;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use anyhow::{Context as _, Result, ensure};
 use authz::{Authorizer, IntrospectionResponse, PluginConfiguration, Step, UnixTime};
@@ -20,6 +20,7 @@ use host_tests::client::{Connection, Request};
 use host_tests::envoy::{Backends, Envoy, Plugin, Ports};
 use host_tests::keys::KeyRing;
 use host_tests::outcome::Outcome;
+use host_tests::provider::Provider;
 use host_tests::tls::{Pki, Workload};
 use host_tests::token::TokenSpec;
 use libtest_mimic::{Arguments, Failed, Trial};
@@ -52,6 +53,9 @@ const KEYS: [&str; 16] = [
 /// Workloads that the cases name.
 const WORKLOADS: [&str; 3] = ["web", "batch", "ingress"];
 
+/// What the bundles call the authorization server that answers as the cases say.
+const AUTHORIZATION_SERVER: &str = "authorization-server";
+
 /// Where clients connect from.
 const SOURCE: &str = "127.0.0.1:40000";
 
@@ -61,6 +65,7 @@ struct Scene {
     pki: Pki,
     plugins: BTreeMap<String, Plugin>,
     server: Arc<AuthorizationServer>,
+    provider: Mutex<Provider>,
     envoy: Envoy,
 }
 
@@ -118,9 +123,11 @@ fn set_up() -> Result<(Scene, BTreeMap<String, CaseFile>, Vectors)> {
     }
     plugins.insert(provider::LISTENER.to_owned(), provider::plugin_without_issuers());
     let server = Arc::new(AuthorizationServer::default());
-    let backends = Backends { upstream: host_tests::upstream::start()?, authorization_server: Some(server.start()?) };
-    let envoy = Envoy::start(&plugins, backends, Ports::Free)?;
-    Ok((Scene { keys, pki, plugins, server, envoy }, files, vectors))
+    let provider = Provider::start()?;
+    let authorization_servers = vec![(AUTHORIZATION_SERVER, server.start()?), (provider::CLUSTER, provider.address()?)];
+    let backends = Backends { upstream: host_tests::upstream::start()?, authorization_servers };
+    let envoy = Envoy::start(&plugins, &backends, Ports::Free)?;
+    Ok((Scene { keys, pki, plugins, server, provider: Mutex::new(provider), envoy }, files, vectors))
 }
 
 fn natively(scene: &Scene, bundle: &str, case: &Case) -> Result<()> {
@@ -171,7 +178,7 @@ fn answer_of(
     authorization: Option<&&str>,
     body: &str,
 ) -> Option<(u16, Vec<u8>)> {
-    let is_known = cluster == host_tests::envoy::AUTHORIZATION_SERVER;
+    let is_known = cluster == AUTHORIZATION_SERVER;
     let answer = is_known.then(|| server.answer(authorization.copied().unwrap_or_default(), body))?;
     (answer.delay_milliseconds == 0).then(|| (answer.status, answer.body.to_string().into_bytes()))
 }

@@ -167,7 +167,7 @@ fn bad_configuration(_: &Scene) -> Result<()> {
 fn bad_configuration_in_envoy(_: &Scene) -> Result<()> {
     let bad = Plugin { configuration: bad_plugin_configuration(), ..Plugin::default() };
     let plugins = BTreeMap::from([("bad".to_owned(), bad)]);
-    let Err(refusal) = Envoy::start(&plugins, std::net::SocketAddr::from(([127, 0, 0, 1], 9)).into(), Ports::Free)
+    let Err(refusal) = Envoy::start(&plugins, &std::net::SocketAddr::from(([127, 0, 0, 1], 9)).into(), Ports::Free)
     else {
         bail!("Envoy took it");
     };

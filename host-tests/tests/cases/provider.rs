@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, anyhow, bail};
 use host_tests::case::Expectation;
 use host_tests::client::{Connection, Request};
 use host_tests::envoy::Plugin;
@@ -13,15 +13,19 @@ use host_tests::token::TokenSpec;
 use libtest_mimic::Trial;
 use serde_json::{Value, json};
 
-use crate::strict_host::StrictHost;
+use crate::strict_host::{Call, StrictHost};
 use crate::{Scene, check, failed};
 
 /// The listener whose keys change.
 pub const LISTENER: &str = "provider";
 
+/// What Envoy calls the provider, to ask it about opaque tokens.
+pub const CLUSTER: &str = "provider";
+
 /// Who we are: the audience.
 const ORDERS: &str = "https://orders.example.com";
 
+/// What the provider signs with; it also knows the last one by its newer name (RFC 9864).
 const ALGORITHMS: [&str; 9] = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "EdDSA"];
 
 /// How many new connections reach every worker.
@@ -40,29 +44,39 @@ pub fn trial(scene: &Arc<Scene>) -> Trial {
 }
 
 fn run(scene: &Scene) -> Result<()> {
-    let mut provider = Provider::start()?;
+    let mut provider = scene.provider.lock().map_err(|_| anyhow!("another test panicked"))?;
     let mut strict = take_up(scene, &provider, 1)?;
     let mut connection = Connection::open(scene.envoy.address(LISTENER)?)?;
-    let mut judge = |strict: &mut StrictHost, visits: &[Visit]| -> Result<()> {
+    let mut judge = |provider: &Provider, strict: &mut StrictHost, visits: &[Visit]| -> Result<()> {
+        let ask = |call: &Call| {
+            let authorization = call.headers.get("authorization").map(String::as_str);
+            let answer = provider.introspect(authorization.unwrap_or_default(), &call.body).ok()?;
+            Some((200, answer.to_string().into_bytes()))
+        };
         for (name, request, expected) in visits {
-            check(expected, &strict.handle(request, now())?).with_context(|| format!("strict: {name}"))?;
+            check(expected, &strict.handle_with(request, now(), &ask)?).with_context(|| format!("strict: {name}"))?;
             check(expected, &scene.send(&mut connection, request.clone(), name)?)
                 .with_context(|| format!("envoy: {name}"))?;
         }
         Ok(())
     };
-    judge(&mut strict, &visits(scene, &provider)?)?;
+    judge(&provider, &mut strict, &visits(scene, &provider)?)?;
 
     let old = mint_all(&provider)?;
-    judge(&mut strict, &expecting(&old, "before the rotation", &permitted()))?;
+    let opaque = provider.mint(&format!("{ORDERS}/opaque"), "orders.read", None)?;
+    let opaque = |expected| [visit("opaque, around the rotation", get("Bearer", &opaque), expected)];
+    judge(&provider, &mut strict, &opaque(permitted()))?;
+    judge(&provider, &mut strict, &expecting(&old, "before the rotation", &permitted()))?;
     provider.rotate()?;
     let new = mint_all(&provider)?;
-    judge(&mut strict, &expecting(&old, "after the rotation, by the old keys", &permitted()))?;
-    judge(&mut strict, &expecting(&new, "after the rotation, too early", &refused(401, "key_unknown")))?;
+    judge(&provider, &mut strict, &expecting(&old, "after the rotation, by the old keys", &permitted()))?;
+    judge(&provider, &mut strict, &expecting(&new, "after the rotation, too early", &refused(401, "key_unknown")))?;
     let mut strict = take_up(scene, &provider, 2)?;
     // On the same connection, by a worker that remembers the old tokens as verified.
-    judge(&mut strict, &expecting(&old, "after the rotation, too late", &refused(401, "key_unknown")))?;
-    judge(&mut strict, &expecting(&new, "after the rotation, by the new keys", &permitted()))
+    judge(&provider, &mut strict, &expecting(&old, "after the rotation, too late", &refused(401, "key_unknown")))?;
+    // The provider has forgotten them too, and the new revision asks again.
+    judge(&provider, &mut strict, &opaque(refused(401, "token_inactive")))?;
+    judge(&provider, &mut strict, &expecting(&new, "after the rotation, by the new keys", &permitted()))
 }
 
 /// Puts the keys that the provider publishes now into the running Envoy, and into a new strict host.
@@ -70,6 +84,13 @@ fn take_up(scene: &Scene, provider: &Provider, revision: u64) -> Result<StrictHo
     let issuer = json!({
         "issuer": provider.issuer(), "preset": "oauth2", "audiences": [ORDERS], "algorithms": ALGORITHMS,
         "jwks": provider.jwks()?,
+        "introspection": {
+            // Envoy's cluster for it has no TLS here.
+            "endpoint": provider.endpoint("introspection_endpoint")?.replace("http://", "https://"),
+            "cluster": CLUSTER, "client_id": "gateway", "client_secret": "secret-of-gateway",
+        },
+        // Client credentials have no end user, and opaque tokens of them no subject.
+        "required_claims": ["client_id"],
     });
     let configuration = configuration(revision, json!([issuer]));
     scene.envoy.update(LISTENER, &configuration)?;
@@ -88,12 +109,15 @@ fn take_up(scene: &Scene, provider: &Provider, revision: u64) -> Result<StrictHo
 }
 
 fn configuration(revision: u64, issuers: Value) -> Value {
+    let mut credential = json!({
+        "name": "client", "type": "jwt", "dpop": {},
+        "from": [{ "header": "authorization", "scheme": "Bearer" }, { "header": "authorization", "scheme": "DPoP" }],
+    });
+    if let (Some(issuer), Some(members)) = (issuers.pointer("/0/issuer"), credential.as_object_mut()) {
+        members.insert("opaque".to_owned(), issuer.clone());
+    }
     json!({ "version": 1, "bundle": {
-        "version": 1, "revision": revision, "issuers": issuers,
-        "credentials": [{
-            "name": "client", "type": "jwt", "dpop": {},
-            "from": [{ "header": "authorization", "scheme": "Bearer" }, { "header": "authorization", "scheme": "DPoP" }],
-        }],
+        "version": 1, "revision": revision, "issuers": issuers, "credentials": [credential],
         "rules": [
             { "id": "health", "effect": "permit", "public": true, "target": { "paths": ["/healthz"] } },
             {
@@ -123,6 +147,8 @@ fn visits(scene: &Scene, provider: &Provider) -> Result<Vec<Visit>> {
     let invoices = mint("https://invoices.example.com/ES256", "orders.read")?;
     let unknown_algorithm = mint(&format!("{ORDERS}/ES512"), "orders.read")?;
     let opaque = mint(&format!("{ORDERS}/opaque"), "orders.read")?;
+    let other_opaque = mint("https://invoices.example.com/opaque", "orders.read")?;
+    let subject = vec!["x-portcullis-subject".to_owned()];
     let mut visits = expecting(&mint_all(provider)?, "good", &told(provider));
     visits.extend([
         visit("no scope to read", get("Bearer", &writer), insufficient("read")),
@@ -133,7 +159,9 @@ fn visits(scene: &Scene, provider: &Provider) -> Result<Vec<Visit>> {
         ),
         visit("for another resource", get("Bearer", &invoices), refused(401, "audience_mismatch")),
         visit("an algorithm of no use", get("Bearer", &unknown_algorithm), refused(401, "algorithm_refused")),
-        visit("opaque", get("Bearer", &opaque), refused(401, "token_malformed")),
+        visit("opaque", get("Bearer", &opaque), Expectation { upstream_without: subject, ..permitted() }),
+        visit("opaque, for another resource", get("Bearer", &other_opaque), refused(401, "audience_mismatch")),
+        visit("opaque, of nobody", get("Bearer", "made-up"), refused(401, "token_inactive")),
     ]);
     visits.extend(bound_visits(scene, provider)?);
     Ok(visits)
@@ -170,7 +198,7 @@ fn get(scheme: &str, token: &str) -> Request {
 /// A token for each algorithm, with its name.
 fn mint_all(provider: &Provider) -> Result<Vec<(&'static str, String)>> {
     let mint = |name| Ok((name, provider.mint(&format!("{ORDERS}/{name}"), "orders.read", None)?));
-    ALGORITHMS.into_iter().map(mint).collect()
+    ALGORITHMS.into_iter().chain(["Ed25519"]).map(mint).collect()
 }
 
 /// The same of each token.
