@@ -3,12 +3,12 @@
 use std::rc::Rc;
 
 use crate::bundle::Bundle;
-use crate::credential::{Credentials, Place, Scene, Scheme};
-use crate::decision::Decision;
+use crate::credential::{Credentials, Place, Presented, Scene, Scheme};
+use crate::decision::{Decision, Effect};
 use crate::effect::{self, Action, IdentityHeaders, Refusal, Reply, ResourceMetadata};
 use crate::http::{AccessRequest, RequestHead};
 use crate::jwt::{Interruption, Introspection, IntrospectionResponse};
-use crate::policy::Verdict;
+use crate::policy::{Question, RuleTrace, Verdict};
 use crate::principal::Principal;
 use crate::reason::Reason;
 use crate::time::UnixTime;
@@ -51,6 +51,39 @@ pub enum Step {
     /// An authorization server has to be asked about its token. [`Authorizer::introspected`] takes the answer; then the
     /// same request is to be authorized again.
     Introspect(Introspection),
+}
+
+/// A decision and how it came about.
+#[derive(Debug)]
+pub struct Explanation {
+    /// The decision, or who has to be asked first.
+    pub step: Step,
+    /// Every rule whose target matches the request, in the order of the bundle; none if the request did not get as far as
+    /// the rules.
+    pub rules: Vec<RuleTrace>,
+}
+
+impl Explanation {
+    /// The permit rule that came nearest to permitting: of which the least did not hold.
+    pub fn nearest(&self) -> Option<&RuleTrace> {
+        let permits =
+            self.rules.iter().filter(|rule| rule.effect == Effect::Permit && !rule.applies && !rule.is_shadow);
+        permits.min_by_key(|rule| rule.misses.len())
+    }
+}
+
+/// Who asks for what, by which credentials.
+struct Identified<'r> {
+    request: AccessRequest<'r>,
+    presented: Vec<Presented<'r>>,
+    scheme: Scheme,
+    principal: Principal,
+}
+
+impl Identified<'_> {
+    fn question<'q>(&'q self, head: &'q RequestHead<'q>, now: UnixTime) -> Question<'q> {
+        Question { request: &self.request, head, principal: &self.principal, now }
+    }
 }
 
 /// What ends the judgement of a request before there is a decision by rules.
@@ -109,12 +142,12 @@ impl Authorizer {
 
     /// Whether decisions need the certificate of the peer, which costs the host some calls.
     pub fn needs_peer(&self) -> bool {
-        self.bundle.as_ref().is_some_and(|bundle| bundle.credentials.need_peer())
+        self.bundle.as_ref().is_some_and(|bundle| bundle.credentials.need_peer() || bundle.policy.needs_peer())
     }
 
     /// Whether decisions need the address at the other end of the connection, which costs the host a call.
     pub fn needs_source(&self) -> bool {
-        self.bundle.as_ref().is_some_and(|bundle| bundle.credentials.need_source())
+        self.bundle.as_ref().is_some_and(|bundle| bundle.credentials.need_source() || bundle.policy.needs_source())
     }
 
     /// Whether authorization servers may have to be asked ([`Step::Introspect`]). On a host that cannot, the bundle must not
@@ -131,11 +164,11 @@ impl Authorizer {
     /// Decides one request at the time `now`. Never fails: what cannot be judged is denied.
     pub fn authorize(&self, head: &RequestHead<'_>, now: UnixTime) -> Step {
         let Some(bundle) = &self.bundle else {
-            return Step::Decided(self.refuse(Refusal::from(Reason::BundleMissing), None));
+            return Step::Decided(self.refuse(Refusal::from(Reason::BundleMissing)));
         };
         match self.judge(bundle, head, now) {
             Ok(authorization) => Step::Decided(authorization),
-            Err(Stop::Refused(refusal)) => Step::Decided(self.refuse(refusal, None)),
+            Err(Stop::Refused(refusal)) => Step::Decided(self.refuse(refusal)),
             Err(Stop::Pending(introspection)) => Step::Introspect(introspection),
         }
     }
@@ -155,18 +188,41 @@ impl Authorizer {
 
     /// Refuses a request about whose token nobody can be asked.
     pub fn introspection_failed(&self) -> Authorization {
-        self.refuse(Refusal::from(Reason::IntrospectionFailed), None)
+        self.refuse(Refusal::from(Reason::IntrospectionFailed))
     }
 
-    /// Reads the request, verifies its credentials, asks the policy and draws the conclusion.
+    /// Explains what [`Self::authorize`] decides about the same request: each rule whose target matches, and what did not
+    /// hold in it. For people; requests do not need it.
+    pub fn explain(&self, head: &RequestHead<'_>, now: UnixTime) -> Explanation {
+        let rules = self.bundle.as_ref().and_then(|bundle| {
+            let identified = Self::identify(bundle, head, now).ok()?;
+            Some(bundle.policy.trace(&identified.question(head, now)))
+        });
+        Explanation { step: self.authorize(head, now), rules: rules.unwrap_or_default() }
+    }
+
+    /// Reads the request and verifies its credentials, asks the policy and draws the conclusion.
     fn judge(&self, bundle: &Bundle, head: &RequestHead<'_>, now: UnixTime) -> Result<Authorization, Stop> {
         if effect::nominates_owned_header(head, &bundle.identity_headers) {
             return Err(Reason::HeaderNominated.into());
         }
-        let request = AccessRequest::parse(head)?;
-        if let Some(reply) = bundle.resource_metadata.as_ref().and_then(|metadata| metadata.answer(&request)) {
+        if let Some(reply) =
+            bundle.resource_metadata.as_ref().map(|metadata| metadata.answer(head)).transpose()?.flatten()
+        {
             return Ok(Authorization::reply(self.decision(Reason::MetadataServed, None), reply));
         }
+        let identified = Self::identify(bundle, head, now)?;
+        let question = identified.question(head, now);
+        let shadow = bundle.policy.evaluate_shadow(&question);
+        let shadow = shadow.map(|verdict| self.decision(verdict.reason, verdict.rule));
+        let verdict = bundle.policy.evaluate(&question);
+        let decision = self.decision(verdict.reason, verdict.rule.clone()).beside(shadow);
+        Ok(self.conclude(bundle, decision, verdict, &identified, head))
+    }
+
+    /// Reads the request and verifies its credentials: who asks for what.
+    fn identify<'r>(bundle: &Bundle, head: &RequestHead<'r>, now: UnixTime) -> Result<Identified<'r>, Stop> {
+        let request = AccessRequest::parse(head)?;
         let presented = bundle.credentials.find(head)?;
         let scheme = Credentials::scheme_of(&presented);
         let refusal = |reason| Refusal { scheme, ..Refusal::from(reason) };
@@ -183,40 +239,53 @@ impl Authorizer {
         if principal.identities.iter().any(|(_, identity)| bundle.revocations.concern(identity, now)) {
             return Err(refusal(Reason::CredentialRevoked).into());
         }
-        let verdict = bundle.policy.evaluate(&request, &principal, now);
+        Ok(Identified { request, presented, scheme, principal })
+    }
+
+    /// Draws the conclusion: what is forwarded and how, or what the client is told.
+    fn conclude(
+        &self,
+        bundle: &Bundle,
+        decision: Decision,
+        verdict: Verdict,
+        identified: &Identified<'_>,
+        head: &RequestHead<'_>,
+    ) -> Authorization {
+        let Identified { presented, scheme, principal, .. } = identified;
+        let refusal = |reason| Refusal { scheme: *scheme, ..Refusal::from(reason) };
         if verdict.reason != Reason::PermittedByRule {
             let refusal = Refusal { challenge: verdict.challenge, ..refusal(verdict.reason) };
-            return Ok(self.refuse(refusal, verdict.rule));
+            return Authorization::reply(decision, self.reply(refusal));
         }
-        let stripped: Vec<&Place> = bundle.credentials.stripped(&presented).collect();
-        Ok(match permitted(&verdict, head, &principal, &stripped, &bundle.identity_headers) {
-            Ok((action, use_once)) => {
-                Authorization { decision: self.decision(verdict.reason, verdict.rule), action, use_once, scheme }
-            }
-            Err(reason) => self.refuse(refusal(reason), verdict.rule),
-        })
+        let stripped: Vec<&Place> = bundle.credentials.stripped(presented).collect();
+        match permitted(&verdict, head, principal, &stripped, &bundle.identity_headers) {
+            Ok((action, use_once)) => Authorization { decision, action, use_once, scheme: *scheme },
+            Err(reason) => Authorization::reply(decision.denied_for(reason), self.reply(refusal(reason))),
+        }
     }
 
     /// Refuses a request that the host could not hand over, or for which it could not do what was decided.
     pub fn host_failure(&self) -> Authorization {
-        self.refuse(Refusal::from(Reason::HostFailure), None)
+        self.refuse(Refusal::from(Reason::HostFailure))
     }
 
     /// Refuses a request that was permitted and has something that may be used once and was used before.
     pub fn replayed(&self, permitted: &Authorization) -> Authorization {
-        self.refuse(Refusal { scheme: permitted.scheme, ..Refusal::from(Reason::CredentialReplayed) }, None)
+        self.refuse(Refusal { scheme: permitted.scheme, ..Refusal::from(Reason::CredentialReplayed) })
     }
 
-    fn refuse(&self, refusal: Refusal, rule: Option<Rc<str>>) -> Authorization {
-        let decision = self.decision(refusal.reason, rule);
-        let reply = match &self.bundle {
+    fn refuse(&self, refusal: Refusal) -> Authorization {
+        Authorization::reply(self.decision(refusal.reason, None), self.reply(refusal))
+    }
+
+    fn reply(&self, refusal: Refusal) -> Reply {
+        match &self.bundle {
             Some(bundle) => {
                 let metadata = bundle.resource_metadata.as_ref().map(ResourceMetadata::url);
                 Reply::refused(refusal, &bundle.credentials, metadata)
             }
             None => Reply::refused(refusal, &Credentials::default(), None),
-        };
-        Authorization::reply(decision, reply)
+        }
     }
 
     fn decision(&self, reason: Reason, rule: Option<Rc<str>>) -> Decision {

@@ -42,11 +42,23 @@ pub struct Decision {
     reason: Reason,
     rule: Option<Rc<str>>,
     revision: Option<Revision>,
+    shadow: Option<Box<Decision>>,
 }
 
 impl Decision {
     pub(crate) const fn new(reason: Reason, rule: Option<Rc<str>>, revision: Option<Revision>) -> Self {
-        Self { reason, rule, revision }
+        Self { reason, rule, revision, shadow: None }
+    }
+
+    /// The same decision, with what would have been decided if rules that are only watched were enforced.
+    pub(crate) fn beside(self, shadow: Option<Self>) -> Self {
+        Self { shadow: shadow.map(Box::new), ..self }
+    }
+
+    /// The same decision, turned into a denial because its obligations cannot be met.
+    pub(crate) fn denied_for(self, reason: Reason) -> Self {
+        debug_assert_ne!(reason, Reason::PermittedByRule);
+        Self { reason, ..self }
     }
 
     /// Permit or deny. A rule permits, or what was asked for is public by itself; everything else denies.
@@ -72,17 +84,29 @@ impl Decision {
         self.revision
     }
 
+    /// What would have been decided if the rules that are only watched were enforced; none if none of them is about the
+    /// request.
+    pub fn shadow(&self) -> Option<&Self> {
+        self.shadow.as_deref()
+    }
+
     /// The decision record, version 1 (`authz/schema/decision-record.schema.json`), as one line of JSON.
     ///
     /// It holds nothing of the request or of the token.
     pub fn to_record(&self) -> String {
-        json!({
+        let mut record = json!({
             "version": 1,
             "decision": self.effect().name(),
             "reason": self.reason.code(),
             "rule": self.rule(),
             "revision": self.revision.map(|revision| revision.0),
-        })
-        .to_string()
+        });
+        if let (Some(shadow), Some(members)) = (&self.shadow, record.as_object_mut()) {
+            let shadow = json!({
+                "decision": shadow.effect().name(), "reason": shadow.reason.code(), "rule": shadow.rule(),
+            });
+            members.insert("shadow".to_owned(), shadow);
+        }
+        record.to_string()
     }
 }

@@ -23,6 +23,7 @@ mod jose;
 mod json;
 mod jwt;
 pub mod limits;
+mod matching;
 mod policy;
 mod principal;
 mod reason;
@@ -36,7 +37,7 @@ mod conformance;
 #[cfg(test)]
 extern crate self as authz;
 
-pub use authorizer::{Authorization, Authorizer, Step};
+pub use authorizer::{Authorization, Authorizer, Explanation, Step};
 pub use bundle::{Bundle, PluginConfiguration};
 pub use decision::{Decision, Effect, Revision};
 pub use document::{BundleError, BundleErrors, Problem};
@@ -44,6 +45,7 @@ pub use effect::{Action, HeaderEdits, Reply};
 pub use http::{AccessRequest, Host, Path, PeerCertificate, RequestHead};
 pub use jose::Algorithm;
 pub use jwt::{Introspection, IntrospectionResponse};
+pub use policy::RuleTrace;
 pub use reason::Reason;
 pub use time::UnixTime;
 pub use use_once::UseOnce;

@@ -78,3 +78,6 @@ pub const MAX_INTROSPECTION_BYTES: usize = 64 * 1024;
 
 /// Longest time that an authorization server may take to answer, in milliseconds: a request waits for it.
 pub const MAX_INTROSPECTION_MILLISECONDS: u64 = 5000;
+
+/// Largest compiled regular expression: those of policies take some kilobytes, and `(a{100}){100}` takes megabytes.
+pub const MAX_REGEX_BYTES: usize = 64 * 1024;

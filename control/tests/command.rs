@@ -20,7 +20,7 @@ fn shown(output: &Output) -> (i32, String, String) {
 
 #[test]
 fn a_good_bundle_is_described() {
-    let good = "everything.json: good: revision 3, 4 issuers, 3 rules\n";
+    let good = "everything.json: good: revision 3, 4 issuers, 4 rules\n";
     assert_eq!(shown(&portcullis(&["check", "everything.json"])), (0, good.to_owned(), String::new()));
 }
 

@@ -6,10 +6,11 @@
 
 use std::borrow::Cow;
 
+use super::hop::Hop;
 use super::peer::{Certificate, thumbprint};
 use super::place::Place;
 use crate::document::{Node, Unique};
-use crate::http::{Network, RequestHead, parse_source};
+use crate::http::RequestHead;
 use crate::reason::Reason;
 
 /// The header whose values have the form of Envoy's documentation; every other one has a name as its value.
@@ -20,14 +21,6 @@ const XFCC: &str = "x-forwarded-client-cert";
 pub(super) struct Forwarded {
     place: Place,
     hops: Vec<Hop>,
-}
-
-/// A hop that is believed: all that is given must fit.
-#[derive(Debug)]
-struct Hop {
-    uri_san: Option<String>,
-    dns_san: Option<String>,
-    network: Option<Network>,
 }
 
 impl Forwarded {
@@ -55,11 +48,11 @@ impl Forwarded {
     }
 
     pub(super) fn needs_peer(&self) -> bool {
-        self.hops.iter().any(|hop| hop.uri_san.is_some() || hop.dns_san.is_some())
+        self.hops.iter().any(Hop::needs_peer)
     }
 
     pub(super) fn needs_source(&self) -> bool {
-        self.hops.iter().any(|hop| hop.network.is_some())
+        self.hops.iter().any(Hop::needs_source)
     }
 
     /// The certificate that a value tells of; none if it is not well formed.
@@ -74,34 +67,6 @@ impl Forwarded {
             true => Certificate { uri_san: Some(name), ..Certificate::default() },
             false => Certificate { dns_san: Some(name), ..Certificate::default() },
         })
-    }
-}
-
-impl Hop {
-    fn read(node: &Node<'_>) -> Option<Self> {
-        let fields = node.object(&["uri_san", "dns_san", "network"])?;
-        if fields.is_empty() {
-            return node.refuse("names nobody; write `uri_san`, `dns_san`, `network` or several of them");
-        }
-        let text = |name| fields.optional(name).map_or(Some(None), |node| Some(Some(node.text()?.to_owned())));
-        let (uri_san, dns_san) = (text("uri_san"), text("dns_san"));
-        let network = fields.optional("network").map_or(Some(None), |node| {
-            let text = node.text()?;
-            Network::parse(text).map(Some).or_else(|| {
-                node.refuse(format!("`{text}` is not a network such as `10.0.0.0/8`, `2001:db8::/32` or `127.0.0.1`"))
-            })
-        });
-        Some(Self { uri_san: uri_san?, dns_san: dns_san?, network: network? })
-    }
-
-    fn is_at_the_other_end(&self, head: &RequestHead<'_>) -> bool {
-        let fits = |wanted: &Option<String>, actual: Option<&[u8]>| {
-            wanted.as_ref().is_none_or(|wanted| actual == Some(wanted.as_bytes()))
-        };
-        let source = || head.source.and_then(parse_source);
-        fits(&self.uri_san, head.peer.and_then(|peer| peer.uri_san))
-            && fits(&self.dns_san, head.peer.and_then(|peer| peer.dns_san))
-            && self.network.is_none_or(|network| source().is_some_and(|address| network.contains(address)))
     }
 }
 

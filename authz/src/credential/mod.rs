@@ -7,11 +7,11 @@ mod api_key;
 mod cookie;
 mod dpop;
 mod forwarded;
+mod hop;
 mod kind;
 mod nonce;
 mod peer;
 mod place;
-mod query;
 mod scheme;
 
 use std::borrow::Cow;
@@ -19,15 +19,15 @@ use std::borrow::Cow;
 pub(crate) use api_key::ApiKeys;
 pub(crate) use cookie::without as cookies_without;
 pub(crate) use place::Place;
-pub(crate) use query::without as target_without;
 pub(crate) use scheme::Scheme;
 
+pub(crate) use hop::Hop;
 pub(crate) use kind::Scene;
 
 use serde_json::{Value, json};
 
 use crate::document::{Node, Unique};
-use crate::http::RequestHead;
+use crate::http::{RequestHead, query};
 use crate::jose::proof_algorithms;
 use crate::jwt::Interruption;
 use crate::policy::Names;

@@ -10,7 +10,7 @@ pub use reply::Reply;
 pub(crate) use resource_metadata::ResourceMetadata;
 
 use crate::credential::{self, Place};
-use crate::http::RequestHead;
+use crate::http::{RequestHead, query};
 use crate::principal::Principal;
 use crate::reason::Reason;
 use crate::use_once::UseOnce;
@@ -55,7 +55,7 @@ pub(crate) fn forward(
     }
     let parameters: Vec<&str> = stripped.iter().filter_map(|place| place.query_parameter()).collect();
     if !parameters.is_empty() {
-        let target = credential::target_without(head, &parameters).ok_or(Reason::ObligationFailed)?;
+        let target = query::without(head, &parameters).ok_or(Reason::ObligationFailed)?;
         edits.set.push((":path".to_owned(), target));
     }
     Ok(edits)

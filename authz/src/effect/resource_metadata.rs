@@ -5,7 +5,8 @@ use serde_json::{Map, Value};
 use super::Reply;
 use crate::credential::Credentials;
 use crate::document::Node;
-use crate::http::{AccessRequest, Host, Path};
+use crate::http::{AccessRequest, Host, Path, RequestHead};
+use crate::reason::Reason;
 
 /// RFC 9728 section 3: stands between the host and the path of the resource.
 const WELL_KNOWN: &str = "/.well-known/oauth-protected-resource";
@@ -59,11 +60,22 @@ impl ResourceMetadata {
     }
 
     /// The answer to a request for the document, if this is one. It is for everybody: who asks has no token yet.
-    pub(crate) fn answer(&self, request: &AccessRequest<'_>) -> Option<Reply> {
-        let document = self.document.as_ref()?;
+    pub(crate) fn answer(&self, head: &RequestHead<'_>) -> Result<Option<Reply>, Reason> {
+        match &self.document {
+            // Only what may be meant is read twice.
+            Some(document) if head.path.is_some_and(|path| path.starts_with(WELL_KNOWN.as_bytes())) => {
+                Ok(document.answer(&AccessRequest::parse(head)?))
+            }
+            _ => Ok(None),
+        }
+    }
+}
+
+impl Document {
+    fn answer(&self, request: &AccessRequest<'_>) -> Option<Reply> {
         let is_for_it = matches!(request.method, "GET" | "HEAD")
-            && request.host.as_str() == document.host
-            && Path::parse(document.path.as_bytes()).is_ok_and(|path| path == request.path);
+            && request.host.as_str() == self.host
+            && Path::parse(self.path.as_bytes()).is_ok_and(|path| path == request.path);
         is_for_it.then(|| Reply {
             status: 200,
             headers: vec![
@@ -72,7 +84,7 @@ impl ResourceMetadata {
                 // Clients in browsers come from other origins.
                 ("access-control-allow-origin", "*".to_owned()),
             ],
-            body: document.body.clone(),
+            body: self.body.clone(),
         })
     }
 }

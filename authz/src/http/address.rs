@@ -1,6 +1,9 @@
 //! Network addresses and networks.
 
+use std::fmt;
 use std::net::{IpAddr, SocketAddr};
+
+use crate::document::Node;
 
 /// A network: an address, and how many of its leading bits count (RFC 4632 section 3.1, RFC 4291 section 2.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +29,13 @@ impl Network {
             .then_some(network)
     }
 
+    pub(crate) fn read(node: &Node<'_>) -> Option<Self> {
+        let text = node.text()?;
+        Self::parse(text).or_else(|| {
+            node.refuse(format!("`{text}` is not a network such as `10.0.0.0/8`, `2001:db8::/32` or `127.0.0.1`"))
+        })
+    }
+
     /// Whether the address is in this network. One of the other family never is.
     pub(crate) fn contains(&self, address: IpAddr) -> bool {
         self.address.is_ipv4() == address.is_ipv4() && self.significant(self.address) == self.significant(address)
@@ -34,6 +44,12 @@ impl Network {
     fn significant(&self, address: IpAddr) -> u128 {
         let dropped = u128::BITS.saturating_sub(self.prefix_bits);
         left_aligned(address).checked_shr(dropped).and_then(|bits| bits.checked_shl(dropped)).unwrap_or_default()
+    }
+}
+
+impl fmt::Display for Network {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.address, self.prefix_bits)
     }
 }
 

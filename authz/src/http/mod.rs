@@ -3,6 +3,7 @@
 mod address;
 mod authority;
 mod path;
+pub(crate) mod query;
 mod request;
 
 pub(crate) use address::{Network, parse_source};

@@ -6,11 +6,11 @@ use serde_json::Value;
 
 use super::introspection::Server;
 use super::mapping::ClaimMapping;
-use super::matcher::ClaimMatcher;
 use super::preset;
 use crate::document::{Fields, Node, Unique};
 use crate::jose::{KeySet, normalized_type};
 use crate::limits::{MAX_ISSUER_BYTES, MAX_LEEWAY_SECONDS, MAX_LIFETIME_SECONDS, MAX_TENANTS};
+use crate::matching::{ClaimMatcher, Scope};
 
 /// Tolerance for clocks that differ, in seconds, where an issuer says nothing.
 const DEFAULT_LEEWAY_SECONDS: u64 = 60;
@@ -203,6 +203,6 @@ fn read_token_types(node: &Node<'_>) -> Option<Vec<Option<String>>> {
 fn read_required_claim(item: &Node<'_>) -> Option<ClaimMatcher> {
     match item.value() {
         Value::String(_) => item.text().map(ClaimMatcher::present),
-        _ => ClaimMatcher::read(item),
+        _ => ClaimMatcher::read(item, Scope::Constants),
     }
 }

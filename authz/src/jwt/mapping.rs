@@ -2,8 +2,8 @@
 
 use serde_json::{Map, Value};
 
-use super::pointer::Pointer;
 use crate::document::{Fields, Node};
+use crate::matching::Pointer;
 use crate::principal::Attribute;
 use crate::time::UnixTime;
 

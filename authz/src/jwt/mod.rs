@@ -4,8 +4,6 @@ mod claims;
 mod introspection;
 mod issuer;
 mod mapping;
-mod matcher;
-mod pointer;
 mod preset;
 mod refused_tokens;
 mod token_cache;
@@ -14,5 +12,4 @@ mod validation;
 
 pub(crate) use introspection::Interruption;
 pub use introspection::{Introspection, IntrospectionResponse};
-pub(crate) use matcher::{ClaimMatcher, Match};
 pub(crate) use trusted_issuers::TrustedIssuers;

@@ -6,9 +6,9 @@ use serde_json::{Map, Value};
 
 use super::claims::{self, Times};
 use super::issuer::TrustedIssuer;
-use super::matcher::{ClaimMatcher, Match};
 use super::trusted_issuers::SPIFFE;
 use crate::jose::VerifiedJws;
+use crate::matching::{ClaimMatcher, Facts, Match};
 use crate::principal::{Attribute, Confirmation, Identity};
 use crate::reason::Reason;
 use crate::time::UnixTime;
@@ -166,7 +166,7 @@ impl TrustedIssuer {
 }
 
 fn all_hold(matchers: &[ClaimMatcher], members: &Map<String, Value>) -> bool {
-    matchers.iter().all(|matcher| matcher.evaluate(members) == Match::Holds)
+    matchers.iter().all(|matcher| matcher.evaluate(members, &Facts::default()) == Match::Holds)
 }
 
 /// RFC 7800 section 3.1: what the claim `cnf` binds a token to. More than one binding, or one of a kind that we do not

@@ -2,12 +2,14 @@
 
 use std::rc::Rc;
 
-use super::condition::{Lack, Outcome};
+use super::condition::{Lack, Outcome, Situation};
+use super::index::RuleIndex;
 use super::names::Names;
 use super::rule::{Kind, Rule};
 use crate::decision::Effect;
 use crate::document::{Node, Unique};
-use crate::http::AccessRequest;
+use crate::http::{AccessRequest, RequestHead};
+use crate::matching::Facts;
 use crate::principal::Principal;
 use crate::reason::Reason;
 use crate::time::UnixTime;
@@ -15,7 +17,19 @@ use crate::time::UnixTime;
 /// All rules, in the order of the bundle.
 #[derive(Debug)]
 pub(crate) struct Policy {
-    rules: Vec<Rule>,
+    pub(super) rules: Vec<Rule>,
+    index: RuleIndex,
+    needs_source: bool,
+    needs_peer: bool,
+}
+
+/// What is asked of a policy.
+#[derive(Clone, Copy)]
+pub(crate) struct Question<'q> {
+    pub(crate) request: &'q AccessRequest<'q>,
+    pub(crate) head: &'q RequestHead<'q>,
+    pub(crate) principal: &'q Principal,
+    pub(crate) now: UnixTime,
 }
 
 /// What the rules say about a request.
@@ -41,7 +55,12 @@ pub(crate) enum Challenge {
 impl Policy {
     pub(crate) fn read(node: &Node<'_>, names: &Names<'_>) -> Option<Self> {
         let unique = Unique::default();
-        Some(Self { rules: node.list(|item| Rule::read(item, &unique, names))? })
+        let rules = node.list(|item| Rule::read(item, &unique, names))?;
+        let index = RuleIndex::of(&rules);
+        let conditions = || rules.iter().filter_map(Rule::condition);
+        let (needs_source, needs_peer) =
+            (conditions().any(|one| one.needs_source()), conditions().any(|one| one.needs_peer()));
+        Some(Self { rules, index, needs_source, needs_peer })
     }
 
     /// The ids of all rules.
@@ -49,13 +68,39 @@ impl Policy {
         self.rules.iter().map(|rule| &*rule.id)
     }
 
+    /// Whether the address at the other end of the connection is wanted.
+    pub(crate) const fn needs_source(&self) -> bool {
+        self.needs_source
+    }
+
+    /// Whether the certificate of the peer is wanted.
+    pub(crate) const fn needs_peer(&self) -> bool {
+        self.needs_peer
+    }
+
+    /// The rules whose target matches a request, in the order of the bundle.
+    pub(super) fn applicable<'p>(&'p self, request: &'p AccessRequest<'p>) -> impl Iterator<Item = &'p Rule> {
+        let candidates = self.index.candidates(request).into_iter();
+        candidates.filter_map(|index| self.rules.get(index)).filter(|rule| rule.target.matches(request, rule.effect()))
+    }
+
     /// Decides. A total function: there is no request and no principal for which it has no answer.
-    pub(crate) fn evaluate(&self, request: &AccessRequest<'_>, principal: &Principal, now: UnixTime) -> Verdict {
+    pub(crate) fn evaluate(&self, question: &Question<'_>) -> Verdict {
+        self.evaluate_with(question, |rule| !rule.is_shadow)
+    }
+
+    /// What would be decided if the rules that are only watched were enforced; none if there are none for the request.
+    pub(crate) fn evaluate_shadow(&self, question: &Question<'_>) -> Option<Verdict> {
+        let is_watched = self.applicable(question.request).any(|rule| rule.is_shadow);
+        is_watched.then(|| self.evaluate_with(question, |_| true))
+    }
+
+    fn evaluate_with(&self, question: &Question<'_>, counts: impl Fn(&Rule) -> bool) -> Verdict {
         let mut permitting: Option<&Rule> = None;
         let mut nearest: Option<(Lack, &Rule)> = None;
         let mut once: Option<usize> = None;
-        for rule in self.rules.iter().filter(|rule| rule.target.matches(request, rule.effect())) {
-            match (rule.effect(), outcome(rule, request, principal, now)) {
+        for rule in self.applicable(question.request).filter(|rule| counts(rule)) {
+            match (rule.effect(), rule.outcome(question)) {
                 // Deny overrides: nothing after this can change the answer.
                 (Effect::Deny, Outcome::Holds) => return Verdict::of(Reason::DeniedByRule, Some(rule)),
                 // A deny rule that cannot be evaluated denies.
@@ -66,7 +111,7 @@ impl Policy {
                 (Effect::Permit, Outcome::Holds) => {
                     permitting = permitting.or(Some(rule));
                     // What one of them demands holds whatever the order.
-                    once = once.or_else(|| rule.once_credential());
+                    once = once.or(rule.once);
                 }
                 // A permit rule that cannot be evaluated permits nothing.
                 (Effect::Permit, Outcome::Undecidable | Outcome::Fails) => {}
@@ -77,7 +122,7 @@ impl Policy {
         match (permitting, nearest) {
             (Some(rule), _) => Verdict { once, ..Verdict::of(Reason::PermittedByRule, Some(rule)) },
             // RFC 9110 section 15.5.2: who has not said who they are is asked, before any rule is revealed.
-            (None, _) if principal.is_anonymous() => Verdict::of(Reason::CredentialMissing, None),
+            (None, _) if question.principal.is_anonymous() => Verdict::of(Reason::CredentialMissing, None),
             (None, Some((Lack::Credential, _))) => Verdict::of(Reason::CredentialMissing, None),
             (None, Some((Lack::Scope, rule))) => Verdict::of(Reason::ScopeInsufficient, Some(rule)),
             (None, Some((Lack::Authentication, rule))) => Verdict::of(Reason::AuthenticationInsufficient, Some(rule)),
@@ -86,26 +131,38 @@ impl Policy {
     }
 }
 
-/// Whether a rule whose target matches applies to the principal.
-fn outcome(rule: &Rule, request: &AccessRequest<'_>, principal: &Principal, now: UnixTime) -> Outcome {
-    match &rule.kind {
-        Kind::PermitPublic | Kind::Deny(None) => Outcome::Holds,
-        Kind::PermitPreflight if request.is_preflight => Outcome::Holds,
-        Kind::PermitPreflight => Outcome::Fails,
-        Kind::Permit(condition) | Kind::Deny(Some(condition)) => condition.evaluate(principal, now),
+impl Rule {
+    /// Whether a rule whose target matches applies to the principal.
+    pub(super) fn outcome(&self, question: &Question<'_>) -> Outcome {
+        match (&self.kind, self.condition()) {
+            (Kind::PermitPreflight, _) if question.request.is_preflight => Outcome::Holds,
+            (Kind::PermitPreflight, _) => Outcome::Fails,
+            (_, None) => Outcome::Holds,
+            (_, Some(condition)) => self.in_situation(question, |situation| condition.evaluate(situation)),
+        }
+    }
+
+    /// What does not hold, in words.
+    pub(super) fn misses(&self, question: &Question<'_>) -> Vec<String> {
+        match (&self.kind, self.condition()) {
+            (Kind::PermitPreflight, _) if !question.request.is_preflight => vec!["a CORS preflight".to_owned()],
+            (_, None) => Vec::new(),
+            (_, Some(condition)) => self.in_situation(question, |situation| condition.misses(situation)),
+        }
+    }
+
+    fn in_situation<T>(&self, question: &Question<'_>, judge: impl FnOnce(&Situation<'_>) -> T) -> T {
+        let captures = self.target.captures(question.request, self.effect());
+        let facts = Facts { request: Some(question.request), captures: &captures };
+        judge(&Situation { principal: question.principal, head: question.head, facts, now: question.now })
     }
 }
 
 impl Verdict {
     fn of(reason: Reason, rule: Option<&Rule>) -> Self {
-        let condition = rule.and_then(|rule| match &rule.kind {
-            Kind::Permit(condition) => Some(condition),
-            Kind::PermitPublic | Kind::PermitPreflight | Kind::Deny(_) => None,
-        });
+        let condition = rule.filter(|rule| rule.effect() == Effect::Permit).and_then(Rule::condition);
         let challenge = match (reason, condition) {
-            (Reason::ScopeInsufficient, Some(condition)) => {
-                Some(Challenge::Scope(condition.scope_list().collect::<Vec<_>>().join(" ")))
-            }
+            (Reason::ScopeInsufficient, Some(condition)) => Some(Challenge::Scope(condition.scopes().join(" "))),
             (Reason::AuthenticationInsufficient, Some(condition)) => {
                 condition.authentication().map(|wanted| Challenge::StepUp {
                     acr_values: wanted.acr.as_ref().map(|values| values.join(" ")),

@@ -2,9 +2,12 @@
 
 mod condition;
 mod evaluation;
+mod index;
 mod names;
 mod rule;
 mod target;
+mod trace;
 
-pub(crate) use evaluation::{Challenge, Policy, Verdict};
+pub(crate) use evaluation::{Challenge, Policy, Question, Verdict};
 pub(crate) use names::{IssuerSet, Names};
+pub use trace::RuleTrace;

@@ -82,6 +82,12 @@ impl<'n> Names<'n> {
         })
     }
 
+    /// The index of the credential that a condition is about, whatever else may be wrong with it.
+    pub(super) fn credential_of(&self, condition: &Node<'_>) -> Option<usize> {
+        let name = condition.value().get("credential")?.as_str()?;
+        self.credentials.iter().position(|(credential, _)| *credential == name)
+    }
+
     /// The index of the credential that is meant by a name and must be of the type `peer`.
     pub(crate) fn peer(&self, node: &Node<'_>) -> Option<usize> {
         let index = self.credential(node)?;

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use super::condition::Condition;
+use super::condition::{Condition, Reader};
 use super::names::Names;
 use super::target::Target;
 use crate::decision::Effect;
@@ -15,15 +15,17 @@ pub(super) struct Rule {
     pub(super) id: Rc<str>,
     pub(super) kind: Kind,
     pub(super) target: Target,
-    /// Whether a token may be used once under this rule.
-    once: bool,
+    /// The index of the credential that may be used once under this rule.
+    pub(super) once: Option<usize>,
+    /// Whether the rule is only watched: evaluated and reported, and never enforced.
+    pub(super) is_shadow: bool,
 }
 
 /// What a rule does, and to whom.
 #[derive(Debug)]
 pub(super) enum Kind {
-    /// Permits everybody, anonymous principals included.
-    PermitPublic,
+    /// Permits everybody, anonymous principals included, if the condition about the request holds.
+    PermitPublic(Option<Condition>),
     /// Permits everybody, but only to ask whether they may: a CORS preflight.
     PermitPreflight,
     /// Permits principals for whom the condition holds; at the least it wants them to be authenticated.
@@ -34,7 +36,7 @@ pub(super) enum Kind {
 
 impl Rule {
     pub(super) fn read(node: &Node<'_>, unique: &Unique, names: &Names<'_>) -> Option<Self> {
-        let fields = node.object(&["id", "effect", "public", "preflight", "target", "condition", "once"])?;
+        let fields = node.object(&["id", "effect", "mode", "public", "preflight", "target", "condition", "once"])?;
         let id = fields.required("id").and_then(|node| {
             let id = read_id(&node)?;
             unique.claim("rule id", id, &node)?;
@@ -45,49 +47,69 @@ impl Rule {
             "deny" => Some(Effect::Deny),
             other => node.refuse(format!("`{other}` is not an effect; write `permit` or `deny`")),
         });
+        let is_shadow = fields.optional("mode").map_or(Some(false), |node| match node.text()? {
+            "enforce" => Some(false),
+            "shadow" => Some(true),
+            other => node.refuse(format!("`{other}` is not a mode; write `enforce` or `shadow`")),
+        });
         let public = fields.optional("public").map_or(Some(false), |node| node.flag());
         let preflight = fields.optional("preflight").map_or(Some(false), |node| node.flag());
         let target = fields.required("target").and_then(|node| Target::read(&node));
-        let condition = match fields.optional("condition") {
-            Some(node) => Condition::read(&node, names).map(Some),
-            None => Some(None),
-        };
+        let variables = target.as_ref().map(Target::variables).unwrap_or_default();
+        let reader = Reader { names, captures: &variables, credential: 0 };
+        let condition = fields
+            .optional("condition")
+            .map_or(Some(None), |node| Condition::read(&node, reader, public == Some(true)).map(Some));
+        let credential = fields.optional("condition").and_then(|node| names.credential_of(&node)).unwrap_or_default();
         let once = fields.optional("once").map_or(Some(false), |node| node.flag());
-        let kind = match (effect?, public?, preflight?, condition?) {
-            (Effect::Permit, false, false, condition) => {
-                Some(Kind::Permit(condition.unwrap_or_else(Condition::authenticated)))
-            }
-            (Effect::Permit, true, false, None) => Some(Kind::PermitPublic),
-            (Effect::Permit, false, true, None) => Some(Kind::PermitPreflight),
-            (Effect::Permit, true, true, None) => node.refuse("`public` permits preflights too; remove `preflight`"),
-            (Effect::Permit, _, _, Some(_)) => {
-                node.refuse("a public rule permits everybody and can have no `condition`; remove one of the two")
-            }
-            (Effect::Deny, false, false, condition) => Some(Kind::Deny(condition)),
-            (Effect::Deny, _, _, _) => node.refuse(
-                "`public` and `preflight` belong to permit rules; a deny rule without `condition` applies to everybody",
-            ),
-        };
-        let (kind, once) = (kind?, once?);
+        let kind = Kind::new(node, effect?, public?, preflight?, condition?)?;
+        let once = once?;
         if once && !matches!(kind, Kind::Permit(_)) {
             return node.refuse("`once` belongs to permit rules that are not public: it is about the token");
         }
-        Some(Self { id: id?, kind, target: target?, once })
-    }
-
-    /// The index of the credential that may be used once under this rule.
-    pub(super) const fn once_credential(&self) -> Option<usize> {
-        match &self.kind {
-            Kind::Permit(condition) if self.once => Some(condition.credential()),
-            _ => None,
-        }
+        Some(Self { id: id?, kind, target: target?, once: once.then_some(credential), is_shadow: is_shadow? })
     }
 
     /// Permit or deny.
     pub(super) const fn effect(&self) -> Effect {
         match self.kind {
-            Kind::PermitPublic | Kind::PermitPreflight | Kind::Permit(_) => Effect::Permit,
+            Kind::PermitPublic(_) | Kind::PermitPreflight | Kind::Permit(_) => Effect::Permit,
             Kind::Deny(_) => Effect::Deny,
+        }
+    }
+
+    /// What must hold, if anything is said.
+    pub(super) const fn condition(&self) -> Option<&Condition> {
+        match &self.kind {
+            Kind::Permit(condition) => Some(condition),
+            Kind::PermitPublic(condition) | Kind::Deny(condition) => condition.as_ref(),
+            Kind::PermitPreflight => None,
+        }
+    }
+}
+
+impl Kind {
+    fn new(
+        node: &Node<'_>,
+        effect: Effect,
+        public: bool,
+        preflight: bool,
+        condition: Option<Condition>,
+    ) -> Option<Self> {
+        match (effect, public, preflight, condition) {
+            (Effect::Permit, false, false, condition) => {
+                Some(Self::Permit(condition.unwrap_or_else(|| Condition::authenticated(0))))
+            }
+            (Effect::Permit, true, false, condition) => Some(Self::PermitPublic(condition)),
+            (Effect::Permit, false, true, None) => Some(Self::PermitPreflight),
+            (Effect::Permit, true, true, _) => node.refuse("`public` permits preflights too; remove `preflight`"),
+            (Effect::Permit, false, true, Some(_)) => {
+                node.refuse("a preflight has no credential and can have no `condition`; remove one of the two")
+            }
+            (Effect::Deny, false, false, condition) => Some(Self::Deny(condition)),
+            (Effect::Deny, _, _, _) => node.refuse(
+                "`public` and `preflight` belong to permit rules; a deny rule without `condition` applies to everybody",
+            ),
         }
     }
 }

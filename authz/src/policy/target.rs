@@ -1,9 +1,12 @@
 //! Where a rule applies: hosts, methods and paths (XACML 3.0, Target).
 
+use std::borrow::Cow;
+
 use crate::decision::Effect;
 use crate::document::Node;
 use crate::http::{AccessRequest, Path};
 use crate::limits::MAX_PATH_SEGMENTS;
+use crate::matching::Captures;
 
 /// The target of a rule. An absent list applies everywhere.
 #[derive(Debug)]
@@ -15,11 +18,58 @@ pub(super) struct Target {
 
 impl Target {
     pub(super) fn read(node: &Node<'_>) -> Option<Self> {
-        let fields = node.object(&["hosts", "methods", "paths"])?;
+        let fields = node.object(&["hosts", "methods", "paths", "grpc"])?;
         let hosts = fields.optional("hosts").map_or(Some(None), |node| node.filled_list(HostPattern::read).map(Some));
         let methods = fields.optional("methods").map_or(Some(None), |node| node.filled_list(read_method).map(Some));
         let paths = fields.optional("paths").map_or(Some(None), |node| node.filled_list(PathTemplate::read).map(Some));
-        Some(Self { hosts: hosts?, methods: methods?, paths: paths? })
+        if let (Some(grpc), true) =
+            (fields.optional("grpc"), ["methods", "paths"].iter().any(|name| fields.optional(name).is_some()))
+        {
+            return grpc.refuse("says which paths and methods these are; remove `methods` and `paths`");
+        }
+        let grpc =
+            fields.optional("grpc").map_or(Some(None), |node| node.filled_list(PathTemplate::read_grpc).map(Some));
+        let (hosts, methods, paths) = (hosts?, methods?, paths?);
+        Some(match grpc? {
+            Some(grpc) => Self { hosts, methods: Some(vec!["POST".to_owned()]), paths: Some(grpc) },
+            None => Self { hosts, methods, paths },
+        })
+    }
+
+    /// The hosts, each as it is or, with `*.` before it, with its leading dot; none for all.
+    pub(super) fn host_keys(&self) -> Option<impl Iterator<Item = String>> {
+        let key = |pattern: &HostPattern| match pattern {
+            HostPattern::Exact(name) | HostPattern::Suffix(name) => name.clone(),
+        };
+        self.hosts.as_ref().map(|hosts| hosts.iter().map(key))
+    }
+
+    /// The paths, segment by segment; none for all.
+    pub(super) fn path_shapes(&self) -> Option<impl Iterator<Item = impl Iterator<Item = Shape<'_>>>> {
+        fn shape(segment: &SegmentPattern) -> Shape<'_> {
+            match segment {
+                SegmentPattern::Literal(text) => Shape::Literal(text),
+                SegmentPattern::Capture(_) => Shape::Any,
+            }
+        }
+        self.paths.as_ref().map(|paths| {
+            paths.iter().map(move |path| path.segments.iter().map(shape).chain(path.tail.iter().map(|_| Shape::Tail)))
+        })
+    }
+
+    /// The variables that every path has, so that conditions can speak of them.
+    pub(super) fn variables(&self) -> Vec<String> {
+        let Some((first, rest)) = self.paths.as_deref().and_then(<[PathTemplate]>::split_first) else {
+            return Vec::new();
+        };
+        let everywhere = |name: &&str| rest.iter().all(|path| path.names().any(|other| other == *name));
+        first.names().filter(everywhere).map(str::to_owned).collect()
+    }
+
+    /// What the variables stand for in the path of a request that this matches: those of the first path that does.
+    pub(super) fn captures<'r>(&'r self, request: &'r AccessRequest<'_>, effect: Effect) -> Captures<'r> {
+        let path = self.paths.iter().flatten().find(|path| path.matches(&request.path, effect));
+        path.map_or_else(Vec::new, |path| path.captures(&request.path))
     }
 
     /// Whether a rule of this effect applies to the request.
@@ -29,6 +79,15 @@ impl Target {
             && all_or_any(self.hosts.as_ref().map(|hosts| hosts.iter().any(|host| host.matches(request.host.as_str()))))
             && all_or_any(self.paths.as_ref().map(|paths| paths.iter().any(|path| path.matches(&request.path, effect))))
     }
+}
+
+/// A part of a path template, as the index sees it.
+pub(super) enum Shape<'t> {
+    Literal(&'t str),
+    /// One segment.
+    Any,
+    /// Any number of segments, at the end.
+    Tail,
 }
 
 fn read_method(node: &Node<'_>) -> Option<String> {
@@ -76,16 +135,16 @@ impl HostPattern {
 #[derive(Debug)]
 struct PathTemplate {
     segments: Vec<SegmentPattern>,
-    /// Whether any number of further segments may follow.
-    open_end: bool,
+    /// The name of any number of further segments, if they may follow.
+    tail: Option<String>,
     trailing_slash: bool,
 }
 
 #[derive(Debug)]
 enum SegmentPattern {
     Literal(String),
-    /// Any one segment.
-    Capture,
+    /// Any one segment, under this name.
+    Capture(String),
 }
 
 impl PathTemplate {
@@ -103,13 +162,13 @@ impl PathTemplate {
             Some(rest) => (rest, true),
             None => (rest, rest.is_empty()),
         };
-        let mut template = Self { segments: Vec::new(), open_end: false, trailing_slash };
+        let mut template = Self { segments: Vec::new(), tail: None, trailing_slash };
         let mut names: Vec<&str> = Vec::new();
         for segment in rest.split('/').filter(|_| !rest.is_empty()) {
             if template.segments.len() >= MAX_PATH_SEGMENTS {
                 return Err(format!("has more than {MAX_PATH_SEGMENTS} segments, which no accepted request path has"));
             }
-            if template.open_end || (trailing_slash && segment.ends_with("=**}")) {
+            if template.tail.is_some() || (trailing_slash && segment.ends_with("=**}")) {
                 return Err("nothing can follow `{name=**}`".to_owned());
             }
             let Some(variable) = segment.strip_prefix('{').and_then(|segment| segment.strip_suffix('}')) else {
@@ -127,9 +186,9 @@ impl PathTemplate {
             }
             names.push(name);
             if tail {
-                template.open_end = true;
+                template.tail = Some(name.to_owned());
             } else {
-                template.segments.push(SegmentPattern::Capture);
+                template.segments.push(SegmentPattern::Capture(name.to_owned()));
             }
         }
         Ok(template)
@@ -137,19 +196,71 @@ impl PathTemplate {
 
     fn matches(&self, path: &Path<'_>, effect: Effect) -> bool {
         let segments = path.segments();
-        let enough =
-            if self.open_end { segments.len() >= self.segments.len() } else { segments.len() == self.segments.len() };
+        let enough = if self.tail.is_some() {
+            segments.len() >= self.segments.len()
+        } else {
+            segments.len() == self.segments.len()
+        };
         // Many upstreams take `/admin/` or `/Admin` for `/admin`. A deny rule covers them all; a permit rule says exactly what
         // it permits.
-        let ending = self.open_end || effect == Effect::Deny || path.has_trailing_slash() == self.trailing_slash;
+        let ending = self.tail.is_some() || effect == Effect::Deny || path.has_trailing_slash() == self.trailing_slash;
         enough
             && ending
             && self.segments.iter().zip(segments).all(|(pattern, segment)| match pattern {
                 SegmentPattern::Literal(literal) => {
                     literal == segment || (effect == Effect::Deny && literal.eq_ignore_ascii_case(segment))
                 }
-                SegmentPattern::Capture => true,
+                SegmentPattern::Capture(_) => true,
             })
+    }
+}
+
+impl PathTemplate {
+    /// The names of its variables.
+    fn names(&self) -> impl Iterator<Item = &str> {
+        let captures = self.segments.iter().filter_map(|segment| match segment {
+            SegmentPattern::Capture(name) => Some(name.as_str()),
+            SegmentPattern::Literal(_) => None,
+        });
+        captures.chain(self.tail.as_deref())
+    }
+
+    /// What its variables stand for in a path that it matches.
+    fn captures<'r>(&'r self, path: &'r Path<'_>) -> Captures<'r> {
+        let segments = path.segments();
+        let pairs = self.segments.iter().zip(segments);
+        let mut captures: Captures<'r> = pairs
+            .filter_map(|(pattern, segment)| match pattern {
+                SegmentPattern::Capture(name) => Some((name.as_str(), Cow::Borrowed(&**segment))),
+                SegmentPattern::Literal(_) => None,
+            })
+            .collect();
+        if let Some(name) = &self.tail {
+            let rest = segments.get(self.segments.len()..).unwrap_or_default();
+            captures.push((name, Cow::Owned(rest.join("/"))));
+        }
+        captures
+    }
+
+    /// A gRPC method, `package.Service/Method`, or `package.Service/*` (the path of a gRPC request is made of them).
+    fn read_grpc(node: &Node<'_>) -> Option<Self> {
+        let text = node.text()?;
+        let is_plain = |name: &str| {
+            !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'.')
+        };
+        let method = |method: &str| match method {
+            "*" => Some(SegmentPattern::Capture("method".to_owned())),
+            method => is_plain(method).then(|| SegmentPattern::Literal(method.to_owned())),
+        };
+        let parse = || {
+            let (service, name) = text.split_once('/').filter(|(service, _)| is_plain(service))?;
+            Some(Self {
+                segments: vec![SegmentPattern::Literal(service.to_owned()), method(name)?],
+                tail: None,
+                trailing_slash: false,
+            })
+        };
+        parse().or_else(|| node.refuse(format!("`{text}` is not `package.Service/Method` or `package.Service/*`")))
     }
 }
 

@@ -23,7 +23,7 @@ fn what_is_wrong_with_a_rule_is_named() {
         (
             "/rules/0/public",
             json!(true),
-            "rules[0]: a public rule permits everybody and can have no `condition`; remove one of the two",
+            "rules[0].condition: a public rule is for everybody, so its condition can only be about the request, not about credentials",
         ),
         ("/rules/0/public", json!("yes"), "rules[0].public: expected a boolean, found a string"),
         (
@@ -126,7 +126,7 @@ fn what_is_wrong_with_a_rule_is_named() {
         (
             "/rules/0/condition",
             json!({ "scopes": { "all": ["a b"] } }),
-            "rules[0].condition: `a b` is not a scope (RFC 6749 section 3.3): no spaces, quotes or backslashes",
+            "rules[0].condition.scopes: `a b` is not a scope (RFC 6749 section 3.3): no spaces, quotes or backslashes",
         ),
         (
             "/rules/0/condition",
@@ -136,7 +136,7 @@ fn what_is_wrong_with_a_rule_is_named() {
         (
             "/rules/0/condition",
             json!({ "claims": [{ "pointer": "/a" }] }),
-            "rules[0].condition.claims[0]: needs exactly one of `equals`, `one_of`, `contains`, `prefix`, `suffix`, `exists`",
+            "rules[0].condition.claims[0]: needs exactly one test, such as `equals`, `one_of`, `contains`, `prefix`, `glob`, `regex`, `at_most` or `exists`",
         ),
         (
             "/rules/0/condition",

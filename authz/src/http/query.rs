@@ -1,8 +1,8 @@
-//! Query parameters, as far as a credential may stand in one.
+//! Query parameters, as credentials and conditions see them.
 
 use std::borrow::Cow;
 
-use crate::http::{RequestHead, percent_decode};
+use super::{RequestHead, percent_decode};
 use crate::reason::Reason;
 
 /// All values of the query parameter of this name, decoded once.
@@ -10,7 +10,7 @@ use crate::reason::Reason;
 /// # Errors
 ///
 /// [`Reason::CredentialMalformed`] if a name or value cannot be decoded: it might be the one.
-pub(super) fn values<'r>(head: &RequestHead<'r>, name: &str) -> Result<Vec<Cow<'r, [u8]>>, Reason> {
+pub(crate) fn values<'r>(head: &RequestHead<'r>, name: &str) -> Result<Vec<Cow<'r, [u8]>>, Reason> {
     let mut values = Vec::new();
     for parameter in parameters(head) {
         let (key, value) = split(parameter);

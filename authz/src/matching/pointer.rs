@@ -1,5 +1,7 @@
 //! JSON Pointers (RFC 6901): how a bundle names a claim, so that dotted and URL-like names are reachable.
 
+use std::fmt;
+
 use serde_json::{Map, Value};
 
 use crate::document::Node;
@@ -11,7 +13,7 @@ pub(crate) struct Pointer(Vec<String>);
 
 impl Pointer {
     /// The pointer to a top-level claim.
-    pub(super) fn to_claim(name: &str) -> Self {
+    pub(crate) fn to_claim(name: &str) -> Self {
         Self(vec![name.to_owned()])
     }
 
@@ -55,6 +57,12 @@ impl Pointer {
             }
         }
         Attribute::Present(value)
+    }
+}
+
+impl fmt::Display for Pointer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|token| write!(f, "/{}", token.replace('~', "~0").replace('/', "~1")))
     }
 }
 

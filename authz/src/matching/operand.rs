@@ -1,0 +1,103 @@
+//! What a value is compared with: a constant, or something of the request itself.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde_json::Value;
+
+use crate::document::Node;
+use crate::http::AccessRequest;
+
+/// The captures of a path, by name.
+pub(crate) type Captures<'r> = Vec<(&'r str, Cow<'r, str>)>;
+
+/// What operands may speak of where they are read.
+#[derive(Clone, Copy)]
+pub(crate) enum Scope<'s> {
+    /// Constants only.
+    Constants,
+    /// A request too, and these captures of its path.
+    Request(&'s [String]),
+}
+
+/// What operands speak of.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Facts<'f> {
+    pub(crate) request: Option<&'f AccessRequest<'f>>,
+    pub(crate) captures: &'f [(&'f str, Cow<'f, str>)],
+}
+
+/// The right side of a comparison.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Operand {
+    Constant(Value),
+    Method,
+    Host,
+    /// The segment of the path that a variable of the target stands for.
+    Capture(String),
+}
+
+impl Operand {
+    pub(super) fn read(node: &Node<'_>, scope: Scope<'_>) -> Option<Self> {
+        let Value::Object(_) = node.value() else {
+            return scalar(node).map(Self::Constant);
+        };
+        let Scope::Request(captures) = scope else {
+            return node.refuse("must be a string, a number, a boolean or null: here is no request to compare with");
+        };
+        let fields = node.object(&["request", "capture"])?;
+        match (fields.optional("request"), fields.optional("capture")) {
+            (Some(attribute), None) => match attribute.text()? {
+                "method" => Some(Self::Method),
+                "host" => Some(Self::Host),
+                other => attribute.refuse(format!("`{other}` is not known of a request; write `method` or `host`")),
+            },
+            (None, Some(capture)) => {
+                let name = capture.text()?;
+                if captures.iter().any(|known| known == name) {
+                    return Some(Self::Capture(name.to_owned()));
+                }
+                capture
+                    .refuse(format!("`{name}` is not a variable of every path of the target; write `{{{name}}}` there"))
+            }
+            _ => node.refuse("needs exactly one of `request` and `capture`"),
+        }
+    }
+
+    /// The value; none if the request does not have it.
+    pub(super) fn resolve<'v>(&'v self, facts: &Facts<'v>) -> Option<Cow<'v, Value>> {
+        let text = |text: &str| Cow::Owned(Value::from(text));
+        match self {
+            Self::Constant(value) => Some(Cow::Borrowed(value)),
+            Self::Method => facts.request.map(|request| text(request.method)),
+            Self::Host => facts.request.map(|request| text(request.host.as_str())),
+            Self::Capture(name) => {
+                facts.captures.iter().find(|(capture, _)| capture == name).map(|(_, value)| text(value))
+            }
+        }
+    }
+}
+
+impl fmt::Display for Operand {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Constant(value) => value.fmt(f),
+            Self::Method => f.write_str("the method"),
+            Self::Host => f.write_str("the host"),
+            Self::Capture(name) => write!(f, "{{{name}}} of the path"),
+        }
+    }
+}
+
+/// Below 2^53 every whole number has a floating-point form of its own.
+pub(super) const EXACT: f64 = 9_007_199_254_740_992.0;
+
+fn scalar(node: &Node<'_>) -> Option<Value> {
+    match node.value() {
+        Value::Array(_) | Value::Object(_) => node.refuse("must be a string, a number, a boolean or null"),
+        Value::Number(number) if number.is_f64() && number.as_f64().is_none_or(|number| number.abs() >= EXACT) => {
+            node.refuse("is not exact as a number; have the issuer write it as a string")
+        }
+        scalar => Some(scalar.clone()),
+    }
+}

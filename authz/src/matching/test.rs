@@ -1,0 +1,404 @@
+//! The tests themselves, and what they say of a value.
+
+use std::cmp::Ordering;
+use std::fmt;
+
+use serde_json::{Number, Value};
+
+use super::claim::ClaimMatcher;
+use super::operand::{EXACT, Facts, Operand, Scope};
+use super::pattern::Pattern;
+use crate::document::{Fields, Node};
+use crate::principal::Attribute;
+
+/// Whether a value is what it must be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Match {
+    /// It is.
+    Holds,
+    /// It is not, or is not there.
+    Fails,
+    /// It has another type than it must have, which may mean anything.
+    Undecidable,
+}
+
+/// What a value must be. Types are compared too: `true` is not `"true"`.
+#[derive(Debug)]
+pub(crate) enum Test {
+    Exists(bool),
+    OneOf(Vec<Operand>),
+    /// It is a list that has one of these.
+    ContainsAny(Vec<Operand>),
+    /// It is a list that has all of these.
+    ContainsAll(Vec<Operand>),
+    /// It is a list that has nothing but these.
+    SubsetOf(Vec<Operand>),
+    Prefix(String),
+    Suffix(String),
+    Fits(Pattern),
+    Bound(Bound, Number),
+    /// It is a list with an object for which all of these hold.
+    AnyElement(Vec<ClaimMatcher>),
+}
+
+/// A bound for a number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Bound {
+    LessThan,
+    AtMost,
+    AtLeast,
+    MoreThan,
+}
+
+const BOUNDS: [(&str, Bound); 4] = [
+    ("less_than", Bound::LessThan),
+    ("at_most", Bound::AtMost),
+    ("at_least", Bound::AtLeast),
+    ("more_than", Bound::MoreThan),
+];
+
+impl Test {
+    /// The fields of a test, of which one is there, and of a matcher around it.
+    pub(super) const FIELDS_WITH_POINTER: &[&str] = &[
+        "pointer",
+        "equals",
+        "one_of",
+        "contains",
+        "contains_any",
+        "contains_all",
+        "subset_of",
+        "prefix",
+        "suffix",
+        "glob",
+        "regex",
+        "less_than",
+        "at_most",
+        "at_least",
+        "more_than",
+        "any_element",
+        "exists",
+    ];
+
+    /// The same for headers, and for query parameters: text has no elements.
+    pub(crate) const FIELDS_OF_HEADER: &[&str] = &[
+        "name",
+        "by",
+        "equals",
+        "one_of",
+        "prefix",
+        "suffix",
+        "glob",
+        "regex",
+        "less_than",
+        "at_most",
+        "at_least",
+        "more_than",
+        "exists",
+    ];
+    pub(crate) const FIELDS_OF_QUERY: &[&str] = &[
+        "name",
+        "equals",
+        "one_of",
+        "prefix",
+        "suffix",
+        "glob",
+        "regex",
+        "less_than",
+        "at_most",
+        "at_least",
+        "more_than",
+        "exists",
+    ];
+
+    /// Reads the one test among the fields.
+    pub(crate) fn read(node: &Node<'_>, fields: &Fields<'_>, scope: Scope<'_>) -> Option<Self> {
+        let operand = |node: &Node<'_>| Operand::read(node, scope);
+        let one = |name| fields.optional(name).map(|node| operand(&node).map(|operand| vec![operand]));
+        let list = |name| fields.optional(name).map(|node| node.filled_list(operand));
+        let text = |name| fields.optional(name).map(|node| node.text().map(str::to_owned));
+        let bounds = BOUNDS.into_iter().filter_map(|(name, bound)| {
+            Some(read_number(&fields.optional(name)?).map(|number| Self::Bound(bound, number)))
+        });
+        let mut tests = [
+            one("equals").map(|value| value.map(Self::OneOf)),
+            list("one_of").map(|values| values.map(Self::OneOf)),
+            one("contains").map(|value| value.map(Self::ContainsAll)),
+            list("contains_any").map(|values| values.map(Self::ContainsAny)),
+            list("contains_all").map(|values| values.map(Self::ContainsAll)),
+            list("subset_of").map(|values| values.map(Self::SubsetOf)),
+            text("prefix").map(|text| text.map(Self::Prefix)),
+            text("suffix").map(|text| text.map(Self::Suffix)),
+            fields.optional("glob").map(|node| Pattern::read_glob(&node).map(Self::Fits)),
+            fields.optional("regex").map(|node| Pattern::read_regex(&node).map(Self::Fits)),
+            fields
+                .optional("any_element")
+                .map(|node| node.filled_list(|item| ClaimMatcher::read(item, scope)).map(Self::AnyElement)),
+            fields.optional("exists").map(|node| node.flag().map(Self::Exists)),
+        ]
+        .into_iter()
+        .flatten()
+        .chain(bounds);
+        match (tests.next(), tests.next()) {
+            (Some(test), None) => test,
+            _ => node.refuse(
+                "needs exactly one test, such as `equals`, `one_of`, `contains`, `prefix`, `glob`, `regex`, `at_most` or `exists`",
+            ),
+        }
+    }
+
+    /// Whether a value passes. What is absent passes nothing but `exists: false`.
+    pub(crate) fn evaluate(&self, value: Attribute<&Value>, facts: &Facts<'_>) -> Match {
+        match (self, value) {
+            (_, Attribute::Malformed) => Match::Undecidable,
+            (Self::Exists(wanted), Attribute::Absent) => holds_if(!wanted),
+            (_, Attribute::Absent) => Match::Fails,
+            (_, Attribute::Present(value)) => self.judge(value, facts),
+        }
+    }
+
+    fn judge(&self, value: &Value, facts: &Facts<'_>) -> Match {
+        match (self, value) {
+            (Self::Exists(wanted), value) => holds_if(value.is_null() != *wanted),
+            (Self::OneOf(wanted), value) => equals_any(wanted, std::slice::from_ref(value), facts),
+            (Self::ContainsAny(wanted), Value::Array(items)) => equals_any(wanted, items, facts),
+            (Self::ContainsAll(wanted), Value::Array(items)) => {
+                all(wanted.iter().map(|wanted| equals_any(std::slice::from_ref(wanted), items, facts)))
+            }
+            (Self::SubsetOf(wanted), Value::Array(items)) => {
+                all(items.iter().map(|item| equals_any(wanted, std::slice::from_ref(item), facts)))
+            }
+            (Self::Prefix(prefix), Value::String(text)) => holds_if(text.starts_with(prefix.as_str())),
+            (Self::Suffix(suffix), Value::String(text)) => holds_if(text.ends_with(suffix.as_str())),
+            (Self::Fits(pattern), Value::String(text)) => holds_if(pattern.fits(text)),
+            (Self::Bound(bound, limit), Value::Number(number)) => bound.holds(number, limit),
+            (Self::AnyElement(matchers), Value::Array(items)) => any_element(matchers, items, facts),
+            _ => Match::Undecidable,
+        }
+    }
+
+    /// The same for what is always text, such as a header: a number is one that is written there.
+    pub(crate) fn evaluate_text(&self, text: &str, facts: &Facts<'_>) -> Match {
+        let value = match self {
+            // `+5`, ` 5` and `0x5` are no numbers: whoever wrote them may mean anything.
+            Self::Bound(..) if text.bytes().all(|byte| byte.is_ascii_graphic()) => {
+                serde_json::from_str::<Number>(text).map_or(Value::Null, Value::Number)
+            }
+            Self::Bound(..) => Value::Null,
+            _ => Value::from(text),
+        };
+        self.judge(&value, facts)
+    }
+}
+
+/// Whether one element is an object for which all matchers hold.
+fn any_element(matchers: &[ClaimMatcher], items: &[Value], facts: &Facts<'_>) -> Match {
+    let outcomes = items.iter().map(|item| match item {
+        Value::Object(members) => all(matchers.iter().map(|matcher| matcher.evaluate(members, facts))),
+        _ => Match::Undecidable,
+    });
+    outcomes.fold(Match::Fails, |left, right| match (left, right) {
+        (Match::Holds, _) | (_, Match::Holds) => Match::Holds,
+        (Match::Undecidable, _) | (_, Match::Undecidable) => Match::Undecidable,
+        (Match::Fails, Match::Fails) => Match::Fails,
+    })
+}
+
+/// Conjunction: one that fails settles it.
+fn all(outcomes: impl Iterator<Item = Match>) -> Match {
+    outcomes.fold(Match::Holds, |left, right| match (left, right) {
+        (Match::Fails, _) | (_, Match::Fails) => Match::Fails,
+        (Match::Undecidable, _) | (_, Match::Undecidable) => Match::Undecidable,
+        (Match::Holds, Match::Holds) => Match::Holds,
+    })
+}
+
+impl Bound {
+    fn holds(self, number: &Number, limit: &Number) -> Match {
+        let Some(ordering) = compare(number, limit) else { return Match::Undecidable };
+        holds_if(match self {
+            Self::LessThan => ordering == Ordering::Less,
+            Self::AtMost => ordering != Ordering::Greater,
+            Self::AtLeast => ordering != Ordering::Less,
+            Self::MoreThan => ordering == Ordering::Greater,
+        })
+    }
+
+    fn name(self) -> &'static str {
+        BOUNDS.iter().find(|(_, bound)| *bound == self).map_or("", |(name, _)| name)
+    }
+}
+
+/// By value; whole numbers exactly, whatever their size.
+fn compare(left: &Number, right: &Number) -> Option<Ordering> {
+    match (left.as_i128(), right.as_i128()) {
+        (Some(left), Some(right)) => Some(left.cmp(&right)),
+        _ => left.as_f64()?.partial_cmp(&right.as_f64()?),
+    }
+}
+
+fn read_number(node: &Node<'_>) -> Option<Number> {
+    match node.value() {
+        Value::Number(number) => Some(number.clone()),
+        _ => node.refuse("must be a number"),
+    }
+}
+
+const fn holds_if(condition: bool) -> Match {
+    if condition { Match::Holds } else { Match::Fails }
+}
+
+/// Whether one of the values is one of those that are wanted. Where none is, a value of another type than all of them is
+/// malformed, not merely different: `"true"` where a boolean is expected may mean anything.
+fn equals_any(wanted: &[Operand], values: &[Value], facts: &Facts<'_>) -> Match {
+    let Some(wanted) = wanted.iter().map(|operand| operand.resolve(facts)).collect::<Option<Vec<_>>>() else {
+        return Match::Undecidable;
+    };
+    if values.iter().any(|value| wanted.iter().any(|wanted| same(wanted, value))) {
+        return Match::Holds;
+    }
+    let has_type =
+        |value: &Value| wanted.iter().any(|wanted| std::mem::discriminant(&**wanted) == std::mem::discriminant(value));
+    if values.iter().all(has_type) { Match::Fails } else { Match::Undecidable }
+}
+
+/// Equality of JSON values; numbers by value, so that 1 and 1.0 are one (a host may hand the bundle on as floating point),
+/// but only where that is exact: two identifiers of 19 digits can have one floating-point form.
+fn same(left: &Value, right: &Value) -> bool {
+    match (left, right) {
+        (Value::Number(left), Value::Number(right)) if left.is_f64() || right.is_f64() => {
+            let left = left.as_f64().filter(|number| number.abs() < EXACT);
+            left.is_some() && left == right.as_f64()
+        }
+        _ => left == right,
+    }
+}
+
+impl fmt::Display for Test {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let list = |operands: &[Operand]| operands.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        match self {
+            Self::Exists(true) => f.write_str("is there"),
+            Self::Exists(false) => f.write_str("is not there"),
+            Self::OneOf(wanted) if wanted.len() == 1 => write!(f, "is {}", list(wanted)),
+            Self::OneOf(wanted) => write!(f, "is one of {}", list(wanted)),
+            Self::ContainsAny(wanted) => write!(f, "has one of {}", list(wanted)),
+            Self::ContainsAll(wanted) => write!(f, "has {}", list(wanted)),
+            Self::SubsetOf(wanted) => write!(f, "has nothing but {}", list(wanted)),
+            Self::Prefix(text) => write!(f, "starts with `{text}`"),
+            Self::Suffix(text) => write!(f, "ends with `{text}`"),
+            Self::Fits(pattern) => pattern.fmt(f),
+            Self::Bound(bound, limit) => write!(f, "is {} {limit}", bound.name().replace('_', " ")),
+            Self::AnyElement(matchers) => {
+                let parts: Vec<_> = matchers.iter().map(ClaimMatcher::describe).collect();
+                write!(f, "has an element whose {}", parts.join(" and "))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    use super::*;
+
+    fn outcome(test: &Test, value: &Value) -> Match {
+        test.evaluate(Attribute::Present(value), &Facts::default())
+    }
+
+    fn constants(values: &[Value]) -> Vec<Operand> {
+        values.iter().cloned().map(Operand::Constant).collect()
+    }
+
+    #[test]
+    fn numbers_are_equal_only_where_that_is_exact() {
+        let equals = |wanted: Value, value: Value| outcome(&Test::OneOf(constants(&[wanted])), &value);
+        assert_eq!(equals(json!(1), json!(1.0)), Match::Holds);
+        assert_eq!(equals(json!(1.0), json!(1)), Match::Holds);
+        assert_eq!(equals(json!(1_234_567_890_123_456_789_i64), json!(1_234_567_890_123_456_789_i64)), Match::Holds);
+        for (wanted, value) in [
+            (json!(1_234_567_890_123_456_789_i64), json!(1_234_567_890_123_456_788_i64)),
+            (json!(9_007_199_254_740_993_i64), json!(9_007_199_254_740_992.0)),
+            (json!(1e20), json!(1e20)),
+        ] {
+            assert_eq!(equals(wanted, value), Match::Fails);
+        }
+    }
+
+    #[test]
+    fn a_value_of_another_type_cannot_be_judged() {
+        let contains = |values: &[Value]| Test::ContainsAll(constants(values));
+        for (test, value) in [
+            (Test::OneOf(constants(&[json!(true)])), json!("true")),
+            (Test::OneOf(constants(&[json!("a"), json!(1)])), json!(null)),
+            (contains(&[json!(7)]), json!(7)),
+            (contains(&[json!(7)]), json!(["7"])),
+            (contains(&[json!(7)]), json!([[7]])),
+            (contains(&[json!("a")]), json!(["b", null])),
+            (Test::Prefix("a".to_owned()), json!(["a"])),
+            (Test::Suffix("a".to_owned()), json!(1)),
+            (Test::Bound(Bound::AtMost, 5.into()), json!("5")),
+            (Test::Bound(Bound::AtMost, 5.into()), json!(null)),
+            (Test::SubsetOf(constants(&[json!("a")])), json!("a")),
+            (Test::SubsetOf(constants(&[json!("a")])), json!(["a", 1])),
+            (Test::AnyElement(Vec::new()), json!({})),
+            (Test::AnyElement(Vec::new()), json!(["a"])),
+            // An operand that the request does not have.
+            (Test::OneOf(vec![Operand::Method]), json!("GET")),
+        ] {
+            assert_eq!(outcome(&test, &value), Match::Undecidable, "{test} {value}");
+        }
+        assert_eq!(outcome(&contains(&[json!("a")]), &json!(["b", "a", null])), Match::Holds);
+        assert_eq!(outcome(&contains(&[json!("a")]), &json!([])), Match::Fails);
+        assert_eq!(outcome(&Test::Exists(false), &json!(null)), Match::Holds);
+    }
+
+    #[test]
+    fn bounds_are_exact_for_whole_numbers_of_any_size() {
+        for (bound, limit, value, expected) in [
+            (Bound::LessThan, json!(5), json!(4), Match::Holds),
+            (Bound::LessThan, json!(5), json!(5), Match::Fails),
+            (Bound::AtMost, json!(5), json!(5.0), Match::Holds),
+            (Bound::AtMost, json!(9_007_199_254_740_992_i64), json!(9_007_199_254_740_993_i64), Match::Fails),
+            (Bound::AtLeast, json!(0.5), json!(1), Match::Holds),
+            (Bound::MoreThan, json!(-1), json!(u64::MAX), Match::Holds),
+            (Bound::MoreThan, json!(1), json!(1), Match::Fails),
+        ] {
+            let test = Test::Bound(bound, serde_json::from_value(limit).unwrap());
+            assert_eq!(outcome(&test, &value), expected, "{test} {value}");
+        }
+    }
+
+    #[test]
+    fn text_is_a_number_only_if_it_is_one() {
+        let at_most = Test::Bound(Bound::AtMost, 50.into());
+        for (text, expected) in [
+            ("50", Match::Holds),
+            ("-1", Match::Holds),
+            ("50.5", Match::Fails),
+            ("", Match::Undecidable),
+            ("+5", Match::Undecidable),
+            (" 5", Match::Undecidable),
+            ("0x5", Match::Undecidable),
+            ("5 ", Match::Undecidable),
+            ("NaN", Match::Undecidable),
+            ("5,6", Match::Undecidable),
+        ] {
+            assert_eq!(at_most.evaluate_text(text, &Facts::default()), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn sets_are_judged_element_by_element() {
+        let (a, b, c) = (json!("a"), json!("b"), json!("c"));
+        let (both, list) = (constants(&[a.clone(), b.clone()]), |values: &[&Value]| json!(values));
+        assert_eq!(outcome(&Test::ContainsAny(both.clone()), &list(&[&c, &b])), Match::Holds);
+        assert_eq!(outcome(&Test::ContainsAll(both.clone()), &list(&[&c, &b])), Match::Fails);
+        assert_eq!(outcome(&Test::ContainsAll(both.clone()), &list(&[&b, &a])), Match::Holds);
+        assert_eq!(outcome(&Test::SubsetOf(both.clone()), &list(&[&b])), Match::Holds);
+        assert_eq!(outcome(&Test::SubsetOf(both.clone()), &list(&[])), Match::Holds);
+        assert_eq!(outcome(&Test::SubsetOf(both), &list(&[&b, &c])), Match::Fails);
+    }
+}

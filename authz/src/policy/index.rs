@@ -1,0 +1,100 @@
+//! Finds the rules that may apply to a request without asking all of them: by host, then segment by segment.
+//!
+//! It only leaves out what cannot apply; [`super::target::Target`] has the last word, so a mistake here could lose a rule
+//! and never make one apply. That none is lost is what the tests compare with asking all.
+
+use std::collections::HashMap;
+
+use super::rule::Rule;
+use super::target::Shape;
+use crate::http::AccessRequest;
+
+/// Rules by the hosts that they name, and those that name none.
+#[derive(Debug, Default)]
+pub(super) struct RuleIndex {
+    anywhere: PathTree,
+    /// By exact host and by suffix with its leading dot; neither can be taken for the other.
+    hosts: HashMap<String, PathTree>,
+}
+
+/// Rules by their paths. Literals are in lower case: those of deny rules are compared without regard to case.
+#[derive(Debug, Default)]
+struct PathTree {
+    /// Those whose path may end here, whatever the method.
+    ends: Vec<usize>,
+    /// Those that may go on in any way from here.
+    tails: Vec<usize>,
+    literals: HashMap<String, PathTree>,
+    any: Option<Box<PathTree>>,
+}
+
+impl RuleIndex {
+    pub(super) fn of(rules: &[Rule]) -> Self {
+        let mut index = Self::default();
+        for (number, rule) in rules.iter().enumerate() {
+            match rule.target.host_keys() {
+                None => index.anywhere.insert(number, rule),
+                Some(keys) => {
+                    for key in keys {
+                        index.hosts.entry(key).or_default().insert(number, rule);
+                    }
+                }
+            }
+        }
+        index
+    }
+
+    /// The numbers of the rules that may apply, in order, each once.
+    pub(super) fn candidates(&self, request: &AccessRequest<'_>) -> Vec<usize> {
+        let host = request.host.as_str();
+        let segments: Vec<String> =
+            request.path.segments().iter().map(|segment| segment.to_ascii_lowercase()).collect();
+        let mut found = Vec::new();
+        self.anywhere.collect(&segments, &mut found);
+        if !self.hosts.is_empty() {
+            let suffixes = host.match_indices('.').filter_map(|(at, _)| host.get(at..));
+            for tree in std::iter::once(host).chain(suffixes).filter_map(|key| self.hosts.get(key)) {
+                tree.collect(&segments, &mut found);
+            }
+        }
+        found.sort_unstable();
+        found.dedup();
+        found
+    }
+}
+
+impl PathTree {
+    fn insert(&mut self, number: usize, rule: &Rule) {
+        let Some(shapes) = rule.target.path_shapes() else {
+            self.tails.push(number);
+            return;
+        };
+        for shapes in shapes {
+            let mut tree = &mut *self;
+            let mut has_tail = false;
+            for shape in shapes {
+                match shape {
+                    Shape::Literal(text) => tree = tree.literals.entry(text.to_ascii_lowercase()).or_default(),
+                    Shape::Any => tree = tree.any.get_or_insert_default(),
+                    Shape::Tail => has_tail = true,
+                }
+            }
+            if has_tail { tree.tails.push(number) } else { tree.ends.push(number) }
+        }
+    }
+
+    fn collect(&self, segments: &[String], found: &mut Vec<usize>) {
+        found.extend(&self.tails);
+        match segments.split_first() {
+            None => found.extend(&self.ends),
+            Some((segment, rest)) => {
+                if let Some(tree) = self.literals.get(segment.as_str()) {
+                    tree.collect(rest, found);
+                }
+                if let Some(tree) = &self.any {
+                    tree.collect(rest, found);
+                }
+            }
+        }
+    }
+}
