@@ -5,7 +5,7 @@ use std::rc::Rc;
 use crate::bundle::Bundle;
 use crate::credential::{Credentials, Place, Presented, Scene, Scheme};
 use crate::decision::{Decision, Effect};
-use crate::effect::{self, Action, IdentityHeaders, Refusal, Reply, ResourceMetadata};
+use crate::effect::{self, Action, Refusal, Reply, ResourceMetadata};
 use crate::http::{AccessRequest, RequestHead};
 use crate::jwt::{Interruption, Introspection, IntrospectionResponse};
 use crate::policy::{Question, RuleTrace, Verdict};
@@ -156,9 +156,11 @@ impl Authorizer {
         self.bundle.as_ref().is_some_and(|bundle| bundle.issuers.need_introspection())
     }
 
-    /// Whether only Portcullis may set a header of this name, in whatever spelling.
+    /// Whether only Portcullis, or a hop that is believed, may set a header of this name, in whatever spelling.
     pub fn owns_header(&self, name: &[u8]) -> bool {
-        self.bundle.as_ref().is_none_or(|bundle| bundle.identity_headers.contains(name))
+        self.bundle
+            .as_ref()
+            .is_none_or(|bundle| bundle.identity_headers.contains(name) || bundle.credentials.owns_header(name))
     }
 
     /// Decides one request at the time `now`. Never fails: what cannot be judged is denied.
@@ -258,8 +260,13 @@ impl Authorizer {
             return Authorization::reply(decision, self.reply(refusal));
         }
         let stripped: Vec<&Place> = bundle.credentials.stripped(presented).collect();
-        match permitted(&verdict, head, principal, &stripped, &bundle.identity_headers) {
-            Ok((action, use_once)) => Authorization { decision, action, use_once, scheme: *scheme },
+        let is_forged = |name: &[u8]| bundle.credentials.owns_header(name);
+        let obligations = effect::forward(head, principal, &stripped, &bundle.identity_headers, is_forged)
+            .and_then(|edits| Ok((edits, effect::use_once(principal, verdict.once)?)));
+        match obligations {
+            Ok((edits, use_once)) => {
+                Authorization { decision, action: Action::Forward(edits), use_once, scheme: *scheme }
+            }
             Err(reason) => Authorization::reply(decision.denied_for(reason), self.reply(refusal(reason))),
         }
     }
@@ -291,16 +298,4 @@ impl Authorizer {
     fn decision(&self, reason: Reason, rule: Option<Rc<str>>) -> Decision {
         Decision::new(reason, rule, self.bundle.as_ref().map(Bundle::revision))
     }
-}
-
-/// What a permit obliges us to do, or why it cannot be done.
-fn permitted(
-    verdict: &Verdict,
-    head: &RequestHead<'_>,
-    principal: &Principal,
-    stripped: &[&Place],
-    owned: &IdentityHeaders,
-) -> Result<(Action, Vec<UseOnce>), Reason> {
-    let edits = effect::forward(head, principal, stripped, owned)?;
-    Ok((Action::Forward(edits), effect::use_once(principal, verdict.once)?))
 }

@@ -4,10 +4,10 @@
 //! that goes away takes its request's calls with it, and others may be waiting. Both are bounded: a stranger can make
 //! questions.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::{Rc, Weak};
 
-use authz::{Authorizer, Introspection};
+use authz::{Authorizer, Introspection, UnixTime};
 
 use crate::exchange::Exchange;
 use crate::host::{self, HostError};
@@ -15,12 +15,23 @@ use crate::host::{self, HostError};
 /// Most questions that are open at a time, in each worker.
 const MAX_OPEN: usize = 64;
 
-/// Most exchanges that wait, in each worker.
+/// How many of them are kept for tokens that were good before, so that a stranger cannot lock those out.
+const FOR_RENEWALS: usize = 16;
+
+/// Most exchanges that wait, in each worker, and for one answer.
 const MAX_WAITING: usize = 1024;
+const MAX_WAITING_FOR_ONE: usize = 256;
+
+/// How often the log says that a server does not answer as it should, in seconds.
+const LOG_SECONDS: u64 = 10;
 
 /// All open questions of a plugin in one worker.
 #[derive(Clone, Default)]
-pub(crate) struct Callouts(Rc<RefCell<Vec<Question>>>);
+pub(crate) struct Callouts {
+    questions: Rc<RefCell<Vec<Question>>>,
+    /// Until when the log has been told enough.
+    quiet_until: Rc<Cell<Option<UnixTime>>>,
+}
 
 struct Question {
     /// Whose question it is: each revision has its own answers.
@@ -39,7 +50,10 @@ impl Callouts {
         introspection: Introspection,
         exchange: &Rc<Exchange>,
     ) -> Result<(), HostError> {
-        let mut questions = self.0.try_borrow_mut().map_err(|_| HostError)?;
+        let mut questions = self.questions.try_borrow_mut().map_err(|_| HostError)?;
+        // Those who went away make room.
+        questions.iter_mut().for_each(|question| question.waiting.retain(|waiting| waiting.strong_count() > 0));
+        questions.retain(|question| question.call.is_some() || !question.waiting.is_empty());
         let waiting = questions.iter().map(|question| question.waiting.len()).fold(0, usize::saturating_add);
         if waiting >= MAX_WAITING {
             return Err(HostError);
@@ -48,10 +62,14 @@ impl Callouts {
             Rc::ptr_eq(&question.authorizer, authorizer) && question.introspection.is_same_as(&introspection)
         });
         if let Some(question) = same {
+            if question.waiting.len() >= MAX_WAITING_FOR_ONE {
+                return Err(HostError);
+            }
             question.waiting.push(Rc::downgrade(exchange));
             return Ok(());
         }
-        if questions.len() >= MAX_OPEN {
+        let room = if introspection.is_renewal() { MAX_OPEN } else { MAX_OPEN - FOR_RENEWALS };
+        if questions.len() >= room {
             return Err(HostError);
         }
         // The next tick belongs to the root context.
@@ -65,23 +83,43 @@ impl Callouts {
     pub(crate) fn send(&self) {
         // Should this fail, the next tick finds nothing to do.
         let _ = host::set_tick_period_milliseconds(0);
-        let Ok(mut questions) = self.0.try_borrow_mut() else { return };
+        let Ok(mut questions) = self.questions.try_borrow_mut() else { return };
         for question in questions.iter_mut().filter(|question| question.call.is_none()) {
             question.call = host::dispatch(&question.introspection).ok();
         }
         let unsent: Vec<_> = questions.extract_if(.., |question| question.call.is_none()).collect();
         drop(questions);
-        unsent.into_iter().for_each(|question| question.answer(None));
+        for question in unsent {
+            self.complain(&question, "there is no such cluster, or it cannot be reached");
+            question.answer(None);
+        }
     }
 
     /// Takes the answer to a call, and lets those go on who wait for it. To be called in the root context.
     pub(crate) fn answered(&self, call: u32, body_bytes: usize) {
-        let Ok(mut questions) = self.0.try_borrow_mut() else { return };
+        let Ok(mut questions) = self.questions.try_borrow_mut() else { return };
         let question = questions.extract_if(.., |question| question.call == Some(call)).next();
         drop(questions);
         if let Some(question) = question {
             let response = host::call_response(body_bytes).ok().flatten();
+            match response.as_ref().map(host::CallResponse::status) {
+                Some(200) => {}
+                Some(status) => self.complain(&question, &format!("it answers {status}")),
+                None => self.complain(&question, "no answer in time"),
+            }
             question.answer(response.as_ref());
+        }
+    }
+
+    /// Tells the proxy's log what an operator has to know, once in a while: the client only gets 503.
+    fn complain(&self, question: &Question, problem: &str) {
+        let Ok(now) = host::now() else { return };
+        if self.quiet_until.get().is_none_or(|until| until <= now) {
+            self.quiet_until.set(Some(now.plus_seconds(LOG_SECONDS)));
+            let cluster = question.introspection.cluster();
+            host::log_error(&format!(
+                "portcullis: tokens cannot be introspected at the cluster `{cluster}`: {problem}"
+            ));
         }
     }
 }

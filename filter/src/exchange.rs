@@ -20,6 +20,7 @@ pub(crate) struct Exchange {
     authorizer: Rc<Authorizer>,
     callouts: Callouts,
     waits: Cell<u32>,
+    is_forwarded: Cell<bool>,
 }
 
 /// What becomes of the request now.
@@ -34,11 +35,17 @@ enum Progress {
 
 impl Exchange {
     pub(crate) const fn new(context_id: u32, authorizer: Rc<Authorizer>, callouts: Callouts) -> Self {
-        Self { context_id, authorizer, callouts, waits: Cell::new(0) }
+        Self { context_id, authorizer, callouts, waits: Cell::new(0), is_forwarded: Cell::new(false) }
     }
 
-    /// Decides and does what was decided.
+    /// Decides, does what was decided, and remembers it for what follows of the request.
     fn proceed(self: &Rc<Self>) -> Progress {
+        let progress = self.decide_and_carry_out();
+        self.is_forwarded.set(progress == Progress::Forwarded);
+        progress
+    }
+
+    fn decide_and_carry_out(self: &Rc<Self>) -> Progress {
         let authorization = match self.decide() {
             Ok(Step::Decided(authorization)) => authorization,
             Ok(Step::Introspect(introspection)) => {
@@ -113,13 +120,19 @@ impl HttpContext for Stream {
         }
     }
 
+    /// With Envoy's `allow_on_headers_stop_iteration` a pause stops the headers only: a body that went on would take them
+    /// along, undecided and with whatever identity the client wrote into them.
+    fn on_http_request_body(&mut self, _body_size: usize, _end_of_stream: bool) -> types::Action {
+        if self.0.is_forwarded.get() { types::Action::Continue } else { types::Action::Pause }
+    }
+
     /// A recipient may merge trailers into the headers (RFC 9110 section 6.5.1), so the client must not speak as the filter
     /// there either. Hosts call this only for requests that have trailers.
     fn on_http_request_trailers(&mut self, _count: usize) -> types::Action {
         match self.0.remove_owned_trailers() {
-            Ok(()) => types::Action::Continue,
-            // What might be a forged identity does not go on.
-            Err(HostError) => types::Action::Pause,
+            Ok(()) if self.0.is_forwarded.get() => types::Action::Continue,
+            // Neither an undecided request nor what might be a forged identity goes on.
+            Ok(()) | Err(HostError) => types::Action::Pause,
         }
     }
 }

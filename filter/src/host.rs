@@ -184,6 +184,10 @@ pub(crate) struct CallResponse {
 }
 
 impl CallResponse {
+    pub(crate) const fn status(&self) -> u16 {
+        self.status
+    }
+
     pub(crate) fn introspection(&self) -> IntrospectionResponse<'_> {
         IntrospectionResponse { status: self.status, body: &self.body }
     }
@@ -199,7 +203,9 @@ pub(crate) fn call_response(body_bytes: usize) -> Result<Option<CallResponse>, H
     let status = std::str::from_utf8(status).ok().and_then(|status| status.parse().ok()).ok_or(HostError)?;
     let mut bytes = HostBytes::default();
     if body_bytes > 0 {
-        abi::get_buffer_bytes(BufferType::HttpCallResponseBody, body_bytes, &mut bytes)?;
+        // One more than is ever looked at, so that what is too long is not taken for something shorter.
+        let most = authz::limits::MAX_INTROSPECTION_BYTES.saturating_add(1);
+        abi::get_buffer_bytes(BufferType::HttpCallResponseBody, body_bytes.min(most), &mut bytes)?;
     }
     Ok(Some(CallResponse { status, body: bytes.into_vec() }))
 }

@@ -89,7 +89,8 @@ fn last_certificate(value: &[u8]) -> Option<Certificate<'_>> {
             _ => return None,
         }
         match tail.split_first() {
-            None => return Some(certificate),
+            // Proxies always write the hash; what a name in a certificate smuggles in after a comma seldom has one.
+            None => return certificate.thumbprint.is_some().then_some(certificate),
             Some((b';', tail)) => rest = tail,
             Some((b',', tail)) => {
                 certificate = Certificate::default();
@@ -116,7 +117,8 @@ fn read_xfcc_value(text: &[u8]) -> Option<(Cow<'_, [u8]>, &[u8])> {
     loop {
         match bytes.next()? {
             b'"' => return Some((Cow::Owned(value), bytes.as_slice())),
-            b'\\' => value.push(*bytes.next()?),
+            // The escapes belong to the name (RFC 2253): without them `CN=a\,OU=b` is another one, `CN=a,OU=b`.
+            b'\\' => value.extend([b'\\', *bytes.next()?]),
             byte => value.push(*byte),
         }
     }
@@ -138,15 +140,24 @@ mod tests {
         let expected = Certificate {
             uri_san: Some(Cow::Borrowed(b"spiffe://a/web")),
             dns_san: Some(Cow::Borrowed(b"web")),
-            subject_name: Some(Cow::Owned(br#"CN="web", O=x;y"#.to_vec())),
+            subject_name: Some(Cow::Owned(br#"CN=\"web\", O=x;y"#.to_vec())),
             thumbprint: thumbprint(zeros.as_bytes()),
         };
         assert_eq!(last_certificate(element.as_bytes()).as_ref(), Some(&expected));
         let chain = format!(r#"URI=spiffe://a/first;Subject="a,b", {element}"#);
         assert_eq!(last_certificate(chain.as_bytes()).as_ref(), Some(&expected));
         // What the hop saw had no names: those of an earlier element are not its own.
-        let nameless = last_certificate(b"URI=spiffe://a/admin,By=spiffe://a/in").unwrap();
-        assert_eq!(nameless, Certificate::default());
+        let nameless = format!("URI=spiffe://a/admin,By=spiffe://a/in;Hash={zeros};Subject=\"\";URI=");
+        let nameless = last_certificate(nameless.as_bytes()).unwrap();
+        assert_eq!(nameless, Certificate { thumbprint: thumbprint(zeros.as_bytes()), ..Certificate::default() });
+        // CVE-like: two names that only the escapes tell apart.
+        let subject = |name: &str| {
+            last_certificate(format!("Subject=\"{name}\";Hash={zeros}").as_bytes())
+                .unwrap()
+                .subject_name
+                .map(Cow::into_owned)
+        };
+        assert_ne!(subject(r"CN=web\,OU=admin"), subject("CN=web,OU=admin"));
     }
 
     #[test]
@@ -163,6 +174,8 @@ mod tests {
             r#"URI=a"b"#,
             r#"Subject="a\"#,
             "Hash=00",
+            "URI=spiffe://a/admin",
+            "By=a",
             "Role=admin",
         ] {
             assert_eq!(last_certificate(value.as_bytes()), None, "{value}");

@@ -121,14 +121,20 @@ impl Credentials {
         presented: &[Presented<'_>],
         scene: &Scene<'_>,
     ) -> Result<Principal, Interruption> {
-        let mut principal = Principal::default();
+        let (mut principal, mut pending) = (Principal::default(), None);
         for presented in presented {
             let credential = self.credentials.get(presented.credential).ok_or(Reason::CredentialMalformed)?;
-            let (identity, once) = credential.verify(presented, self, scene)?;
-            principal.identities.push((presented.credential, identity));
-            principal.use_once.extend(once);
+            match credential.verify(presented, self, scene) {
+                Ok((identity, once)) => {
+                    principal.identities.push((presented.credential, identity));
+                    principal.use_once.extend(once);
+                }
+                // Nobody is asked about a request that another of its credentials refuses.
+                Err(Interruption::Pending(question)) => pending = pending.or(Some(question)),
+                Err(refused @ Interruption::Refused(_)) => return Err(refused),
+            }
         }
-        Ok(principal)
+        pending.map_or(Ok(principal), |question| Err(Interruption::Pending(question)))
     }
 
     /// The schemes that a client may use; `Bearer` if there is none that HTTP has a name for.
@@ -167,7 +173,14 @@ impl Credentials {
 
     /// The nonce that the next proof with this credential must have.
     pub(crate) fn nonce_for(&self, presented: &[Presented<'_>], now: UnixTime) -> Option<String> {
-        presented.iter().find_map(|presented| self.credentials.get(presented.credential)?.nonce(now))
+        let is_dpop = |presented: &&Presented<'_>| presented.place.has_scheme(Scheme::Dpop);
+        presented.iter().filter(is_dpop).find_map(|presented| self.credentials.get(presented.credential)?.nonce(now))
+    }
+
+    /// Whether a hop that is believed may set the header of this name, in whatever spelling, and nobody else.
+    pub(crate) fn owns_header(&self, name: &[u8]) -> bool {
+        let mut places = self.credentials.iter().filter_map(Credential::forwarded_place);
+        places.any(|place| place.is_alias(name))
     }
 
     /// The places from which credentials are removed before the request goes upstream, and the headers in which somebody

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use super::{Presented, Scheme};
 use crate::document::{Fields, Node, Unique};
-use crate::http::{RequestHead, is_token_byte};
+use crate::http::{RequestHead, is_alias, is_token_byte};
 use crate::reason::Reason;
 
 /// One place.
@@ -57,7 +57,11 @@ impl Place {
 
     /// A header whose whole value counts, by its name.
     pub(super) fn read_plain_header(node: &Node<'_>, unique: &Unique) -> Option<Self> {
-        let place = Self::Header { name: read_token(node)?.to_ascii_lowercase(), scheme: None };
+        let name = read_token(node)?.to_ascii_lowercase();
+        if ["authorization", "cookie"].contains(&name.as_str()) {
+            return node.refuse(format!("`{name}` is the client's own; a hop writes another header"));
+        }
+        let place = Self::Header { name, scheme: None };
         unique.claim("place", &place.description(), node)?;
         Some(place)
     }
@@ -65,6 +69,11 @@ impl Place {
     /// Whether this is the header of this name.
     pub(crate) fn is_header(&self, name: &[u8]) -> bool {
         matches!(self, Self::Header { name: own, .. } if name.eq_ignore_ascii_case(own.as_bytes()))
+    }
+
+    /// Whether upstreams may take the header of this name for this one.
+    pub(super) fn is_alias(&self, name: &[u8]) -> bool {
+        matches!(self, Self::Header { name: own, .. } if is_alias(name, own))
     }
 
     /// Whether this is a header with this scheme.

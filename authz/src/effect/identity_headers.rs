@@ -1,7 +1,7 @@
 //! The headers in which the upstream learns who asks, and which nobody else may set.
 
 use crate::document::{Node, Unique};
-use crate::http::is_token_byte;
+use crate::http::{folded, is_alias, is_token_byte};
 use crate::limits::MAX_IDENTITY_HEADER_BYTES;
 use crate::principal::{Attribute, Identity, Principal};
 
@@ -57,9 +57,8 @@ impl IdentityHeaders {
     /// Upstreams fold names together: CGI and WSGI turn `-` into `_`, PHP also `.`; and case never counts (RFC 9110
     /// section 5.1). So every character that is neither letter nor digit counts as `-` here.
     pub(crate) fn contains(&self, name: &[u8]) -> bool {
-        let under_prefix =
-            name.len() >= OWNED_PREFIX.len() && is_alias(name.iter().take(OWNED_PREFIX.len()), OWNED_PREFIX);
-        under_prefix || self.0.iter().any(|(_, owned)| name.len() == owned.len() && is_alias(name.iter(), owned))
+        let under_prefix = name.get(..OWNED_PREFIX.len()).is_some_and(|start| is_alias(start, OWNED_PREFIX));
+        under_prefix || self.0.iter().any(|(_, owned)| is_alias(name, owned))
     }
 
     /// The headers to set for a principal: of the first of its credentials, in the order of the bundle; none for an
@@ -116,15 +115,6 @@ fn list(attribute: &Attribute<Vec<String>>) -> Attribute<String> {
     }
 }
 
-fn is_alias<'b>(name: impl Iterator<Item = &'b u8>, owned: &str) -> bool {
-    name.map(|byte| fold(*byte)).eq(owned.bytes().map(fold))
-}
-
-/// The form in which upstreams that fold names together compare them.
-const fn fold(byte: u8) -> u8 {
-    if byte.is_ascii_alphanumeric() { byte.to_ascii_lowercase() } else { b'-' }
-}
-
 /// Percent-encodes what is not plain ASCII, and the two characters that have a meaning here: `%` and the comma between
 /// the values of a list. So no claim can add a header, a value or a line (CVE-2023-27493), and nothing is lost.
 fn encode(value: &str) -> String {
@@ -147,14 +137,14 @@ fn read_name(node: &Node<'_>, attribute: &str, unique: &Unique) -> Option<String
     if !name.bytes().all(is_token_byte) {
         return node.refuse(format!("`{name}` is not a header name (RFC 9110 section 5.1)"));
     }
-    let folded: String = name.bytes().map(|byte| char::from(fold(byte))).collect();
-    let is_reserved = |reserved: &str| folded == reserved || (reserved.ends_with('-') && folded.starts_with(reserved));
+    let form: String = name.bytes().map(|byte| char::from(folded(byte))).collect();
+    let is_reserved = |reserved: &str| form == reserved || (reserved.ends_with('-') && form.starts_with(reserved));
     if RESERVED.into_iter().any(is_reserved) {
         return node.refuse(format!(
             "`{name}` has a meaning of its own; choose another name, for example `{OWNED_PREFIX}{attribute}`"
         ));
     }
-    unique.claim("header", &folded, node)?;
+    unique.claim("header", &form, node)?;
     Some(name)
 }
 

@@ -42,10 +42,16 @@ pub(crate) fn forward(
     principal: &Principal,
     stripped: &[&Place],
     owned: &IdentityHeaders,
+    is_hops: impl Fn(&[u8]) -> bool,
 ) -> Result<HeaderEdits, Reason> {
     let mut edits = HeaderEdits { remove: Vec::new(), set: owned.values(principal).ok_or(Reason::ObligationFailed)? };
     let is_stripped = |name: &[u8]| stripped.iter().any(|place| place.is_header(name));
-    for (name, _) in head.headers.iter().filter(|(name, _)| owned.contains(name) || is_stripped(name)) {
+    // What a hop that is believed wrote stands under the name itself; another spelling of it is somebody else's.
+    let is_forged =
+        |name: &[u8]| is_hops(name) && !name.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'-');
+    for (name, _) in
+        head.headers.iter().filter(|(name, _)| owned.contains(name) || is_stripped(name) || is_forged(name))
+    {
         edits.remove(name);
     }
     let cookies: Vec<&str> = stripped.iter().filter_map(|place| place.cookie()).collect();

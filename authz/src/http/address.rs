@@ -67,10 +67,17 @@ fn left_aligned(address: IpAddr) -> u128 {
 
 /// The address at the other end of a connection as hosts write it: with port (Envoy) or without (nginx). An IPv4 address
 /// within IPv6 is the IPv4 address.
+///
+/// None for port 0, which no connection has: Envoy writes it for an address that it took from `x-forwarded-for`, which a
+/// client may have written.
 pub(crate) fn parse_source(source: &[u8]) -> Option<IpAddr> {
     let text = std::str::from_utf8(source).ok()?;
-    let with_port = text.parse().map(|address: SocketAddr| address.ip());
-    with_port.or_else(|_| text.parse()).ok().map(|address: IpAddr| address.to_canonical())
+    let address = match text.parse::<SocketAddr>() {
+        Ok(address) if address.port() == 0 => return None,
+        Ok(address) => address.ip(),
+        Err(_) => text.parse().ok()?,
+    };
+    Some(address.to_canonical())
 }
 
 #[cfg(test)]
@@ -117,7 +124,16 @@ mod tests {
         ] {
             assert_eq!(Network::parse(text), None, "{text}");
         }
-        for source in [&b""[..], b"unix:/run/x", b"\xff", b"10.0.0.1:", b"10.0.0.1:99999", b"10.0.0.256"] {
+        for source in [
+            &b""[..],
+            b"unix:/run/x",
+            b"\xff",
+            b"10.0.0.1:",
+            b"10.0.0.1:99999",
+            b"10.0.0.256",
+            b"10.0.0.1:0",
+            b"[::1]:0",
+        ] {
             assert_eq!(parse_source(source), None, "{source:?}");
         }
     }

@@ -12,4 +12,4 @@ pub(crate) use authority::{canonical_host, is_address, is_host};
 pub use path::Path;
 pub(crate) use path::percent_decode;
 pub use request::{AccessRequest, PeerCertificate, RequestHead};
-pub(crate) use request::{is_token_byte, method_token};
+pub(crate) use request::{folded, is_alias, is_token_byte, method_token};

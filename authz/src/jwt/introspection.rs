@@ -43,6 +43,7 @@ pub struct Introspection {
     server: Rc<Server>,
     pub(super) issuer: Rc<str>,
     pub(super) token: Rc<str>,
+    is_renewal: bool,
 }
 
 /// What the authorization server answered.
@@ -102,8 +103,13 @@ impl Server {
 }
 
 impl Introspection {
-    pub(super) fn new(server: &Rc<Server>, issuer: &Rc<str>, token: &str) -> Self {
-        Self { server: Rc::clone(server), issuer: Rc::clone(issuer), token: Rc::from(token) }
+    pub(super) fn new(server: &Rc<Server>, issuer: &Rc<str>, token: &str, is_renewal: bool) -> Self {
+        Self { server: Rc::clone(server), issuer: Rc::clone(issuer), token: Rc::from(token), is_renewal }
+    }
+
+    /// Whether the token was good before. Strangers cannot ask such questions, so there should always be room for them.
+    pub const fn is_renewal(&self) -> bool {
+        self.is_renewal
     }
 
     /// What the proxy calls the authorization server.
@@ -174,6 +180,12 @@ pub(super) fn read_response(response: Option<IntrospectionResponse<'_>>) -> Resu
         Some(Value::String(kind)) => accepted.iter().any(|accepted| kind.eq_ignore_ascii_case(accepted)),
         Some(_) => false,
     };
+    // RFC 9449 section 6.2: a token that is bound says to what. One that does not is not a bearer token either.
+    let is_dpop =
+        claims.get("token_type").and_then(Value::as_str).is_some_and(|kind| kind.eq_ignore_ascii_case("DPoP"));
+    if is_dpop && claims.get("cnf").and_then(|cnf| cnf.get("jkt")).is_none() {
+        return Err(Reason::ClaimsMalformed);
+    }
     if is_access_token("token_type", &["Bearer", "DPoP", "access_token"])
         && is_access_token("token_use", &["access_token", "access"])
     {

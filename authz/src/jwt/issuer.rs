@@ -60,6 +60,7 @@ impl TrustedIssuer {
     /// Reads an issuer: one or, where its name is a template, one for each tenant.
     pub(super) fn read(node: &Node<'_>, unique: &Unique) -> Option<Vec<Self>> {
         let with_preset = preset::apply(node)?;
+        let own = node.open_object()?;
         let node = node.with_value(&with_preset);
         let fields = node.object(&[
             "issuer",
@@ -87,9 +88,17 @@ impl TrustedIssuer {
         let has_keys = ["jwks", "secrets"].iter().any(|name| fields.optional(name).is_some());
         let asks_only = fields.optional("introspection").is_some() && !has_keys;
         let keys = if asks_only { Some(None) } else { KeySet::read(&fields).map(Some) };
+        // A preset may say these; who writes them wants them to count.
+        let idle = ["algorithms", "token_types", "required_header", "padded"];
+        if let Some(idle) = idle.iter().filter(|_| asks_only).find_map(|name| own.optional(name)) {
+            return idle.refuse("is about signed tokens, and there are no keys: add `jwks`, or remove it");
+        }
         let audiences = match fields.optional("audiences") {
             // Something else says that a token is for us: who signed it, or a server that knows who asks.
-            None if asks_only || fields.optional("required_header").is_some() => Some(None),
+            None if asks_only => Some(None),
+            None if fields.optional("required_header").is_some() && fields.optional("introspection").is_none() => {
+                Some(None)
+            }
             _ => fields.required("audiences").and_then(|node| Audiences::read(&node)).map(Some),
         };
         let padded = fields.optional("padded").map_or(Some(false), |node| node.flag());

@@ -58,6 +58,11 @@ impl TokenCache {
         validated.is_good_at(now).then(|| Rc::clone(&validated.identity))
     }
 
+    /// Whether a token was good before, and may be again.
+    pub(super) fn knows(&self, token: &[u8]) -> bool {
+        self.young.entries.contains_key(token) || self.old.entries.contains_key(token)
+    }
+
     /// Remembers a token that was verified.
     pub(super) fn insert(&mut self, token: &[u8], validated: Validated) {
         self.put(token.into(), Rc::new(validated));

@@ -1,5 +1,6 @@
 //! All trusted issuers, and the way of a token through them.
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -12,7 +13,7 @@ use super::issuer::TrustedIssuer;
 use super::refused_tokens::RefusedTokens;
 use super::token_cache::TokenCache;
 use crate::document::{Node, Unique};
-use crate::jose::UnverifiedJws;
+use crate::jose::{UnverifiedJws, base64url};
 use crate::limits::MAX_TOKEN_BYTES;
 use crate::policy::IssuerSet;
 use crate::principal::Identity;
@@ -48,12 +49,13 @@ impl TrustedIssuers {
         if token.len() > MAX_TOKEN_BYTES {
             return Err(Reason::TokenTooLong.into());
         }
-        let is_jws = opaque.is_none() || token.iter().filter(|byte| **byte == b'.').count() == 2;
+        let is_jws = opaque.is_none() || has_jws_form(token);
         let is_accepted = |name: &str| match is_jws {
             true => accepted.is_none_or(|accepted| accepted.iter().any(|set| set.contains(name))),
             false => opaque == Some(name),
         };
-        let remembered = self.verified.try_borrow_mut().ok().and_then(|mut verified| verified.get(token, now));
+        let key = cache_key(opaque.filter(|_| !is_jws), token);
+        let remembered = self.verified.try_borrow_mut().ok().and_then(|mut verified| verified.get(&key, now));
         if let Some(identity) = remembered {
             let is_accepted = identity.issuer.as_deref().is_some_and(is_accepted);
             return if is_accepted { Ok(identity) } else { Err(Reason::IssuerUnknown.into()) };
@@ -85,11 +87,20 @@ impl TrustedIssuers {
 
     /// What is to be asked about a token, unless it is known that the answer was no.
     fn introspect(&self, issuer: &TrustedIssuer, token: &[u8], now: UnixTime) -> Interruption {
-        let (Ok(token), Some(server)) = (std::str::from_utf8(token), &issuer.server) else {
+        let text =
+            std::str::from_utf8(token).ok().filter(|_| !token.is_empty() && token.iter().all(u8::is_ascii_graphic));
+        let (Some(token), Some(server)) = (text, &issuer.server) else {
             return Reason::TokenMalformed.into();
         };
         let refused = self.refused.try_borrow().ok().and_then(|refused| refused.get(issuer.name(), token, now));
-        refused.map_or_else(|| Interruption::Pending(Introspection::new(server, issuer.name(), token)), Into::into)
+        let is_renewal = || {
+            let key = cache_key(Some(&**issuer.name()).filter(|_| !has_jws_form(token.as_bytes())), token.as_bytes());
+            self.verified.try_borrow().is_ok_and(|verified| verified.knows(&key))
+        };
+        refused.map_or_else(
+            || Interruption::Pending(Introspection::new(server, issuer.name(), token, is_renewal())),
+            Into::into,
+        )
     }
 
     /// Takes the answer to a question; none if there was none in time. Whoever asks about the token then gets it.
@@ -106,12 +117,17 @@ impl TrustedIssuers {
         match judged {
             Ok(validated) => {
                 if let Ok(mut verified) = self.verified.try_borrow_mut() {
-                    verified.insert(question.token.as_bytes(), validated);
+                    let token = question.token.as_bytes();
+                    let issuer = Some(&*question.issuer).filter(|_| !has_jws_form(token));
+                    verified.insert(&cache_key(issuer, token), validated);
                 }
             }
             Err(reason) => {
                 let seconds = match reason {
-                    Reason::IntrospectionFailed => RETRY_SECONDS,
+                    // What may be otherwise in a moment.
+                    Reason::IntrospectionFailed | Reason::TokenNotYetValid | Reason::TokenIssuedInFuture => {
+                        RETRY_SECONDS
+                    }
                     _ => server.negative_cache_seconds,
                 };
                 if let Ok(mut refused) = self.refused.try_borrow_mut() {
@@ -138,6 +154,23 @@ impl TrustedIssuers {
     /// Their names.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &str> {
         self.issuers.keys().map(|name| &**name)
+    }
+}
+
+/// Whether a token has the form of a JWS: three parts, the first of them an object. What it says is another matter.
+fn has_jws_form(token: &[u8]) -> bool {
+    let mut parts = token.splitn(4, |byte| *byte == b'.');
+    let header = parts.next().unwrap_or_default();
+    let header = header.split(|byte| *byte == b'=').next().unwrap_or_default();
+    parts.count() == 2 && base64url::decode(header).is_some_and(|text| text.trim_ascii_start().starts_with(b"{"))
+}
+
+/// Under what a token is remembered. An opaque one is one of its server's only (CVE-2026-33496).
+fn cache_key<'t>(opaque_issuer: Option<&str>, token: &'t [u8]) -> Cow<'t, [u8]> {
+    match opaque_issuer {
+        None => Cow::Borrowed(token),
+        // No token has a space.
+        Some(issuer) => Cow::Owned([issuer.as_bytes(), b" ", token].concat()),
     }
 }
 

@@ -43,6 +43,8 @@ pub struct Plugin {
     pub transport: Option<Value>,
     /// Whether the listener discovers its plugin (`envoy-config/discovery.yaml`), so that [`super::Envoy::update`] can replace it.
     pub is_discovered: bool,
+    /// Whether a paused request stops its headers only (`allow_on_headers_stop_iteration`).
+    pub stops_headers_only: bool,
 }
 
 /// `envoy-config/mtls.yaml` as a user gets it.
@@ -129,6 +131,11 @@ fn render_listener(mut listener: Value, name: &str, plugin: &Plugin, folder: &Pa
         set(&mut listener, FILTER, discovery)?;
     } else {
         set(&mut listener, &format!("{FILTER}{CONFIGURATION}"), json!(plugin.configuration.to_string()))?;
+    }
+    if plugin.stops_headers_only {
+        let config = listener.pointer_mut(&format!("{FILTER}/typed_config/config")).and_then(Value::as_object_mut);
+        let config = config.context("the filter has a configuration")?;
+        config.insert("allow_on_headers_stop_iteration".to_owned(), json!(true));
     }
     if let (Some(Value::Object(transport)), Some(chain)) = (&plugin.transport, listener.pointer_mut("/filter_chains/0"))
     {

@@ -13,14 +13,20 @@ use serde_json::json;
 use crate::strict_host::StrictHost;
 use crate::{NOW, Scene, failed};
 
+/// A listener on which a paused request stops its headers only.
+pub const HEADERS_ONLY: &str = "headers-only";
+
 type Test = (&'static str, fn(&Scene) -> Result<()>);
 
 pub fn trials(scene: &Arc<Scene>) -> Vec<Trial> {
-    let tests: [Test; 5] = [
+    let tests: [Test; 8] = [
         ("one_question_for_all_who_want_the_answer", single_flight),
         ("a_client_that_goes_away_takes_no_answer_with_it", disconnect),
         ("questions_are_bounded_and_leave_the_others_alone", bounds),
+        ("an_answer_is_for_the_credential_that_asked", one_credential_is_not_another),
+        ("a_request_that_waits_keeps_its_body_back", body_waits),
         ("a_host_that_cannot_keep_a_request_waiting_refuses_the_bundle", elsewhere),
+        ("a_body_does_not_take_undecided_headers_along_in_envoy", body_waits_in_envoy),
         ("envoy_asks_once_for_each_worker", single_flight_in_envoy),
     ];
     let trial = |(name, test): Test| {
@@ -105,6 +111,70 @@ fn bounds(scene: &Scene) -> Result<()> {
     }
     let context = host.begin(&request("later"), NOW)?;
     ensure!(host.is_waiting(context), "there is room again");
+    renewals(scene)
+}
+
+/// Strangers who fill all the room there is for them do not lock out a token that was good before, and when they go away
+/// there is room again.
+fn renewals(scene: &Scene) -> Result<()> {
+    let mut host = host(scene)?;
+    ensure!(host.handle_with(&request("known"), NOW, &|_| active())?.status == 200);
+    let mut strangers = Vec::new();
+    while strangers.len() < 1000 {
+        let context = host.begin(&request(&format!("t{}", strangers.len())), NOW + 61)?;
+        let is_waiting = host.is_waiting(context);
+        strangers.push(context);
+        if !is_waiting {
+            break;
+        }
+    }
+    ensure!(strangers.len() < 1000, "questions are not bounded");
+    let known = host.begin(&request("known"), NOW + 61)?;
+    ensure!(host.is_waiting(known), "there is room for it");
+    for stranger in strangers {
+        host.disconnect(stranger)?;
+    }
+    let other = host.begin(&request("other"), NOW + 61)?;
+    ensure!(host.is_waiting(other), "those who went away make room");
+    Ok(())
+}
+
+/// What the server of one credential vouches for is no token of another, remembered or not.
+fn one_credential_is_not_another(scene: &Scene) -> Result<()> {
+    let mut host = host(scene)?;
+    let signed = Request::get("/orders").with("x-signed", "t");
+    ensure!(host.handle(&signed, NOW)?.decided("reason") == Some("token_malformed"));
+    ensure!(host.handle_with(&request("t"), NOW, &|_| active())?.status == 200);
+    ensure!(host.handle(&signed, NOW)?.decided("reason") == Some("token_malformed"), "it is remembered for one only");
+    Ok(())
+}
+
+/// With Envoy's `allow_on_headers_stop_iteration` the body is what would let an undecided request go on.
+fn body_waits(scene: &Scene) -> Result<()> {
+    let mut host = host(scene)?;
+    let context = host.begin(&request("t"), NOW)?;
+    ensure!(!host.lets_body_through(context)?, "it waits");
+    for call in host.tick()? {
+        host.answer(&call, active())?;
+    }
+    ensure!(host.lets_body_through(context)?, "it goes on");
+    ensure!(host.finish(context)?.status == 200);
+    let refused = host.begin(&Request::get("/orders"), NOW)?;
+    ensure!(!host.lets_body_through(refused)?, "it is refused");
+    host.finish(refused).map(drop)
+}
+
+fn body_waits_in_envoy(scene: &Scene) -> Result<()> {
+    for (token, is_active, status) in [("with-body", true, 200), ("with-body-inactive", false, 401)] {
+        let body = json!({ "active": is_active, "sub": "user-1", "scope": "orders.read" });
+        scene.server.set(token, Answer { status: 200, body, delay_milliseconds: 200 })?;
+        let mut request = request(token).with("x-portcullis-subject", "forged");
+        (request.method, request.body) = (b"POST".to_vec(), b"hello".to_vec());
+        let outcome = scene.send(&mut Connection::open(scene.envoy.address(HEADERS_ONLY)?)?, request, token)?;
+        ensure!(outcome.status == status && outcome.decision.is_some(), "{outcome:?}");
+        let forged = (("x-portcullis-subject").to_owned(), b"forged".to_vec());
+        ensure!(!outcome.upstream.is_some_and(|headers| headers.contains(&forged)), "the header was taken along");
+    }
     Ok(())
 }
 

@@ -121,6 +121,8 @@ fn set_up() -> Result<(Scene, BTreeMap<String, CaseFile>, Vectors)> {
     for (name, configuration) in conformance::plugins(&vectors) {
         plugins.insert(name, Plugin { configuration, ..Plugin::default() });
     }
+    let opaque = plugins.get("opaque").context("there is a bundle with introspection")?;
+    plugins.insert(callouts::HEADERS_ONLY.to_owned(), Plugin { stops_headers_only: true, ..opaque.clone() });
     plugins.insert(provider::LISTENER.to_owned(), provider::plugin_without_issuers());
     let server = Arc::new(AuthorizationServer::default());
     let provider = Provider::start()?;

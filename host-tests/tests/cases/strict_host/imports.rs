@@ -304,7 +304,11 @@ fn define_callouts(linker: &mut Linker<State>) -> Result<()> {
 fn map_of(state: &mut State, map: i32) -> wasmtime::Result<&mut Vec<(Vec<u8>, Vec<u8>)>> {
     match map {
         REQUEST_HEADERS => Ok(&mut stream(state)?.headers),
-        REQUEST_TRAILERS => Ok(&mut stream(state)?.trailers),
+        // They come when the headers have gone on.
+        REQUEST_TRAILERS => {
+            let stream = state.streams.get_mut(&state.effective);
+            stream.map(|stream| &mut stream.trailers).ok_or_else(|| wasmtime::format_err!("there are no trailers"))
+        }
         _ => Err(wasmtime::format_err!("the filter uses map {map}")),
     }
 }

@@ -275,6 +275,12 @@ impl StrictHost {
         self.store.data().streams.get(&context).is_some_and(|stream| !stream.goes_on && stream.reply.is_none())
     }
 
+    /// Whether the filter lets the body of a request go on.
+    pub fn lets_body_through(&mut self, context: i32) -> Result<bool> {
+        let action: i32 = self.call_in(context, "proxy_on_request_body", (context, 5, 1))?;
+        Ok(action == CONTINUE)
+    }
+
     /// Lets time pass, if the filter asked to be told of it; the calls that it then makes.
     pub fn tick(&mut self) -> Result<Vec<Call>> {
         if self.store.data().tick_period > 0 {
@@ -321,11 +327,10 @@ impl StrictHost {
 
     /// Lets the filter see the trailers of a request; what it leaves of them.
     pub fn handle_trailers(&mut self, trailers: &[(&str, &str)]) -> Result<Vec<String>> {
-        let context = self.create_context(ROOT_CONTEXT)?;
+        let context = self.begin(&Request::get("/healthz"), 0)?;
         let bytes = |(name, value): &(&str, &str)| (name.as_bytes().to_vec(), value.as_bytes().to_vec());
-        let trailers: Vec<_> = trailers.iter().map(bytes).collect();
         let count = i32::try_from(trailers.len())?;
-        self.store.data_mut().streams.insert(context, Stream { trailers, ..Stream::default() });
+        self.stream(context)?.trailers = trailers.iter().map(bytes).collect();
         let action: i32 = self.call_in(context, "proxy_on_request_trailers", (context, count))?;
         ensure!(action == CONTINUE, "the filter stopped at the trailers");
         let stream = self.abort(context)?;
