@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use super::condition::{Condition, Reader};
+use super::condition::{Audience, Condition, Reader};
 use super::names::Names;
 use super::target::Target;
 use crate::decision::Effect;
@@ -57,9 +57,13 @@ impl Rule {
         let target = fields.required("target").and_then(|node| Target::read(&node));
         let variables = target.as_ref().map(Target::variables).unwrap_or_default();
         let reader = Reader { names, captures: &variables, credential: 0 };
-        let condition = fields
-            .optional("condition")
-            .map_or(Some(None), |node| Condition::read(&node, reader, public == Some(true)).map(Some));
+        let audience = match effect {
+            Some(Effect::Deny) => Audience::Anybody,
+            _ if public == Some(true) => Audience::Public,
+            _ => Audience::Authenticated,
+        };
+        let condition =
+            fields.optional("condition").map_or(Some(None), |node| Condition::read(&node, reader, audience).map(Some));
         let credential = fields.optional("condition").and_then(|node| names.credential_of(&node)).unwrap_or_default();
         let once = fields.optional("once").map_or(Some(false), |node| node.flag());
         let kind = Kind::new(node, effect?, public?, preflight?, condition?)?;

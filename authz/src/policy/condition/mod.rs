@@ -32,6 +32,17 @@ pub(super) enum Condition {
     Text(TextCondition),
 }
 
+/// For whom a rule is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Audience {
+    /// Everybody, whoever they are: its condition is about the request only.
+    Public,
+    /// Who is authenticated, in any case.
+    Authenticated,
+    /// Whoever the condition is about: it denies, and an anonymous client must not escape it by being anonymous.
+    Anybody,
+}
+
 /// What a condition is judged by.
 pub(super) struct Situation<'s> {
     pub(super) principal: &'s Principal,
@@ -57,10 +68,10 @@ impl Reader<'_> {
 }
 
 impl Condition {
-    /// Reads the condition of a rule. One that is not for everybody wants an authenticated principal in any case.
-    pub(super) fn read(node: &Node<'_>, reader: Reader<'_>, is_public: bool) -> Option<Self> {
-        let condition = Self::read_object(node, reader, !is_public)?;
-        if is_public && condition.is_about_somebody() {
+    /// Reads the condition of a rule.
+    pub(super) fn read(node: &Node<'_>, reader: Reader<'_>, audience: Audience) -> Option<Self> {
+        let condition = Self::read_object(node, reader, audience == Audience::Authenticated)?;
+        if audience == Audience::Public && condition.is_about_somebody() {
             return node.refuse(
                 "a public rule is for everybody, so its condition can only be about the request, not about credentials",
             );
