@@ -3,6 +3,7 @@
 mod callouts;
 mod conformance;
 mod module;
+mod paths;
 mod provider;
 mod strict_host;
 
@@ -94,6 +95,7 @@ fn main() -> ExitCode {
     trials.extend(module::trials(&scene));
     trials.extend(callouts::trials(&scene));
     trials.extend(conformance::trials(&scene, vectors));
+    trials.push(paths::trial(&scene));
     trials.push(provider::trial(&scene));
     libtest_mimic::run(&arguments, trials).exit_code()
 }
@@ -123,6 +125,7 @@ fn set_up() -> Result<(Scene, BTreeMap<String, CaseFile>, Vectors)> {
     }
     let opaque = plugins.get("opaque").context("there is a bundle with introspection")?;
     plugins.insert(callouts::HEADERS_ONLY.to_owned(), Plugin { stops_headers_only: true, ..opaque.clone() });
+    plugins.insert(paths::LISTENER.to_owned(), paths::plugin()?);
     plugins.insert(provider::LISTENER.to_owned(), provider::plugin_without_issuers());
     let server = Arc::new(AuthorizationServer::default());
     let provider = Provider::start()?;
