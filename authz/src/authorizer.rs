@@ -218,7 +218,8 @@ impl Authorizer {
         let shadow = bundle.policy.evaluate_shadow(&question);
         let shadow = shadow.map(|verdict| self.decision(verdict.reason, verdict.rule));
         let verdict = bundle.policy.evaluate(&question);
-        let decision = self.decision(verdict.reason, verdict.rule.clone()).beside(shadow);
+        let decision =
+            self.decision(verdict.reason, verdict.rule.clone()).beside(shadow).with_marks(&verdict.obligations);
         Ok(self.conclude(bundle, decision, verdict, &identified, head))
     }
 
@@ -259,10 +260,12 @@ impl Authorizer {
             let refusal = Refusal { challenge: verdict.challenge, ..refusal(verdict.reason) };
             return Authorization::reply(decision, self.reply(refusal));
         }
-        let stripped: Vec<&Place> = bundle.credentials.stripped(presented).collect();
+        let strip_all = verdict.obligations.iter().any(|obligations| obligations.strip_credentials);
+        let stripped: Vec<&Place> = bundle.credentials.stripped(presented, strip_all).collect();
         let is_forged = |name: &[u8]| bundle.credentials.owns_header(name);
-        let obligations = effect::forward(head, principal, &stripped, &bundle.identity_headers, is_forged)
-            .and_then(|edits| Ok((edits, effect::use_once(principal, verdict.once)?)));
+        let obligations =
+            effect::forward(head, principal, &stripped, &bundle.identity_headers, &verdict.obligations, is_forged)
+                .and_then(|edits| Ok((edits, effect::use_once(principal, &verdict.obligations)?)));
         match obligations {
             Ok((edits, use_once)) => {
                 Authorization { decision, action: Action::Forward(edits), use_once, scheme: *scheme }

@@ -3,8 +3,9 @@
 use std::fmt;
 use std::rc::Rc;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
+use crate::policy::Obligations;
 use crate::reason::Reason;
 
 /// The revision (epoch) of a bundle: the number that whoever publishes it raises with every change.
@@ -43,16 +44,25 @@ pub struct Decision {
     rule: Option<Rc<str>>,
     revision: Option<Revision>,
     shadow: Option<Box<Decision>>,
+    is_for_audit: bool,
+    rate_limit: Option<String>,
 }
 
 impl Decision {
     pub(crate) const fn new(reason: Reason, rule: Option<Rc<str>>, revision: Option<Revision>) -> Self {
-        Self { reason, rule, revision, shadow: None }
+        Self { reason, rule, revision, shadow: None, is_for_audit: false, rate_limit: None }
     }
 
     /// The same decision, with what would have been decided if rules that are only watched were enforced.
     pub(crate) fn beside(self, shadow: Option<Self>) -> Self {
         Self { shadow: shadow.map(Box::new), ..self }
+    }
+
+    /// The same decision, with the marks that rules put on it.
+    pub(crate) fn with_marks(self, obligations: &[Rc<Obligations>]) -> Self {
+        let is_for_audit = obligations.iter().any(|obligations| obligations.audit);
+        let rate_limit = obligations.iter().find_map(|obligations| obligations.rate_limit.clone());
+        Self { is_for_audit, rate_limit, ..self }
     }
 
     /// The same decision, turned into a denial because its obligations cannot be met.
@@ -90,6 +100,11 @@ impl Decision {
         self.shadow.as_deref()
     }
 
+    /// What the host limits the rate of the request by, if a rule says so.
+    pub fn rate_limit(&self) -> Option<&str> {
+        self.rate_limit.as_deref()
+    }
+
     /// The decision record, version 1 (`authz/schema/decision-record.schema.json`), as one line of JSON.
     ///
     /// It holds nothing of the request or of the token.
@@ -106,6 +121,9 @@ impl Decision {
                 "decision": shadow.effect().name(), "reason": shadow.reason.code(), "rule": shadow.rule(),
             });
             members.insert("shadow".to_owned(), shadow);
+        }
+        if let (true, Some(members)) = (self.is_for_audit, record.as_object_mut()) {
+            members.insert("audit".to_owned(), Value::from(true));
         }
         record.to_string()
     }

@@ -148,6 +148,9 @@ fn carry_out(authorization: &Authorization) -> Result<Progress, HostError> {
             for (name, value) in &edits.set {
                 host::set_request_header(name, value)?;
             }
+            if let Some(descriptor) = decision.rate_limit() {
+                host::set_rate_limit(descriptor)?;
+            }
             host::record(&decision.to_record())?;
             Ok(Progress::Forwarded)
         }

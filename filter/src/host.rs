@@ -19,6 +19,10 @@ use abi::HostBytes;
 /// Envoy's access log.
 const DECISION_PROPERTY: &str = "portcullis.decision";
 
+/// The key of the filter state that holds what the host limits the rate of a request by:
+/// `%FILTER_STATE(wasm.portcullis.rate_limit:PLAIN)%` in the descriptors of Envoy's rate limit filters.
+const RATE_LIMIT_PROPERTY: &str = "portcullis.rate_limit";
+
 /// The host did not do what it was asked to.
 #[derive(Debug)]
 pub(crate) struct HostError;
@@ -119,6 +123,11 @@ pub(crate) fn set_request_header(name: &str, value: &[u8]) -> Result<(), HostErr
 /// Puts the decision record where the proxy's access log finds it.
 pub(crate) fn record(decision: &str) -> Result<(), HostError> {
     abi::set_property(DECISION_PROPERTY.as_bytes(), decision.as_bytes())
+}
+
+/// Puts what the rate is limited by where the proxy's rate limit filters find it.
+pub(crate) fn set_rate_limit(descriptor: &str) -> Result<(), HostError> {
+    abi::set_property(RATE_LIMIT_PROPERTY.as_bytes(), descriptor.as_bytes())
 }
 
 /// Whether a value was stored.

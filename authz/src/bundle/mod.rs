@@ -115,14 +115,16 @@ impl Bundle {
             ResourceMetadata::read(&node, credentials.unwrap_or(&Credentials::default())).map(Some)
         });
         version?;
+        let policy = policy?;
+        let headers_of_rules = policy.headers().map(str::to_owned).collect();
         Some(Self {
             revision: Revision(revision?),
             issuers: issuers?,
             credentials: credentials?,
             api_keys: api_keys?,
             revocations: revocations?,
-            policy: policy?,
-            identity_headers: identity_headers?,
+            policy,
+            identity_headers: identity_headers?.with_headers_of_rules(headers_of_rules),
             resource_metadata: resource_metadata?,
         })
     }

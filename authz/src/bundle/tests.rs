@@ -93,7 +93,7 @@ fn what_is_wrong_with_the_frame_is_named() {
         (
             "/identity_headers",
             json!({ "subject": "Host" }),
-            "identity_headers.subject: `host` has a meaning of its own; choose another name, for example `x-portcullis-subject`",
+            "identity_headers.subject: `host` has a meaning of its own; choose another name, for example one that starts with `x-portcullis-`",
         ),
         (
             "/identity_headers",

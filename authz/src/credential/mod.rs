@@ -185,9 +185,9 @@ impl Credentials {
 
     /// The places from which credentials are removed before the request goes upstream, and the headers in which somebody
     /// who is not believed said who the peer is.
-    pub(crate) fn stripped<'p>(&'p self, presented: &'p [Presented<'_>]) -> impl Iterator<Item = &'p Place> {
-        let strip = |presented: &&Presented<'_>| {
-            self.credentials.get(presented.credential).is_some_and(|credential| credential.strip)
+    pub(crate) fn stripped<'p>(&'p self, presented: &'p [Presented<'_>], all: bool) -> impl Iterator<Item = &'p Place> {
+        let strip = move |presented: &&Presented<'_>| {
+            all || self.credentials.get(presented.credential).is_some_and(|credential| credential.strip)
         };
         let is_presented = |index: usize| presented.iter().any(|presented| presented.credential == index);
         let ignored = self.credentials.iter().enumerate().filter(move |(index, _)| !is_presented(*index));

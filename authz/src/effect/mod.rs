@@ -9,8 +9,11 @@ pub(crate) use reply::Refusal;
 pub use reply::Reply;
 pub(crate) use resource_metadata::ResourceMetadata;
 
+use std::rc::Rc;
+
 use crate::credential::{self, Place};
 use crate::http::{RequestHead, query};
+use crate::policy::Obligations;
 use crate::principal::Principal;
 use crate::reason::Reason;
 use crate::use_once::UseOnce;
@@ -42,9 +45,13 @@ pub(crate) fn forward(
     principal: &Principal,
     stripped: &[&Place],
     owned: &IdentityHeaders,
+    obligations: &[Rc<Obligations>],
     is_hops: impl Fn(&[u8]) -> bool,
 ) -> Result<HeaderEdits, Reason> {
     let mut edits = HeaderEdits { remove: Vec::new(), set: owned.values(principal).ok_or(Reason::ObligationFailed)? };
+    for obligations in obligations {
+        obligations.add_headers(principal, &mut edits.set).ok_or(Reason::ObligationFailed)?;
+    }
     let is_stripped = |name: &[u8]| stripped.iter().any(|place| place.is_header(name));
     // What a hop that is believed wrote stands under the name itself; another spelling of it is somebody else's.
     let is_forged =
@@ -69,9 +76,10 @@ pub(crate) fn forward(
 
 /// What must not have been used before: the proofs that credentials brought along and, where the rule says `once`, the
 /// token itself. A token that cannot be told from others, or never ends, cannot be used once.
-pub(crate) fn use_once(principal: &Principal, once: Option<usize>) -> Result<Vec<UseOnce>, Reason> {
+pub(crate) fn use_once(principal: &Principal, obligations: &[Rc<Obligations>]) -> Result<Vec<UseOnce>, Reason> {
     let mut use_once = principal.use_once.clone();
-    if let Some(credential) = once {
+    // What one of them demands holds whatever the order.
+    if let Some(credential) = obligations.iter().find_map(|obligations| obligations.once) {
         let identity = principal.identity(credential).ok_or(Reason::ObligationFailed)?;
         let (Some(issuer), Some(token_id), Some(until)) = (&identity.issuer, &identity.token_id, identity.good_until)
         else {

@@ -81,17 +81,6 @@ pub(crate) fn method_token(method: &[u8]) -> Option<&str> {
     (!method.is_empty() && method.bytes().all(plain)).then_some(method)
 }
 
-/// Whether upstreams may take a header name for another, in lower case: CGI and WSGI turn `-` into `_`, PHP also `.`; and case
-/// never counts (RFC 9110 section 5.1). So every character that is neither letter nor digit counts as `-`.
-pub(crate) fn is_alias(name: &[u8], owned: &str) -> bool {
-    name.len() == owned.len() && name.iter().copied().map(folded).eq(owned.bytes().map(folded))
-}
-
-/// The form in which upstreams that fold names together compare them.
-pub(crate) const fn folded(byte: u8) -> u8 {
-    if byte.is_ascii_alphanumeric() { byte.to_ascii_lowercase() } else { b'-' }
-}
-
 /// RFC 9110 section 5.6.2, `tchar`.
 pub(crate) const fn is_token_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric()

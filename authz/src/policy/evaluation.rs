@@ -5,6 +5,7 @@ use std::rc::Rc;
 use super::condition::{Lack, Outcome, Situation};
 use super::index::RuleIndex;
 use super::names::Names;
+use super::obligation::Obligations;
 use super::rule::{Kind, Rule};
 use crate::decision::Effect;
 use crate::document::{Node, Unique};
@@ -33,14 +34,14 @@ pub(crate) struct Question<'q> {
 }
 
 /// What the rules say about a request.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(crate) struct Verdict {
     pub(crate) reason: Reason,
     /// The rule that decided or, where one thing is missing, the rule that would have permitted.
     pub(crate) rule: Option<Rc<str>>,
     pub(crate) challenge: Option<Challenge>,
-    /// The index of the credential that may be used once under the rule.
-    pub(crate) once: Option<usize>,
+    /// What all rules that permit oblige us to do, in the order of the bundle.
+    pub(crate) obligations: Vec<Rc<Obligations>>,
 }
 
 /// What the client is told to come back with.
@@ -66,6 +67,11 @@ impl Policy {
     /// The ids of all rules.
     pub(crate) fn rule_ids(&self) -> impl Iterator<Item = &str> {
         self.rules.iter().map(|rule| &*rule.id)
+    }
+
+    /// The names of the headers that rules set.
+    pub(crate) fn headers(&self) -> impl Iterator<Item = &str> {
+        self.rules.iter().flat_map(|rule| rule.obligations.header_names())
     }
 
     /// Whether the address at the other end of the connection is wanted.
@@ -98,7 +104,7 @@ impl Policy {
     fn evaluate_with(&self, question: &Question<'_>, counts: impl Fn(&Rule) -> bool) -> Verdict {
         let mut permitting: Option<&Rule> = None;
         let mut nearest: Option<(Lack, &Rule)> = None;
-        let mut once: Option<usize> = None;
+        let mut obligations = Vec::new();
         for rule in self.applicable(question.request).filter(|rule| counts(rule)) {
             match (rule.effect(), rule.outcome(question)) {
                 // Deny overrides: nothing after this can change the answer.
@@ -111,7 +117,7 @@ impl Policy {
                 (Effect::Permit, Outcome::Holds) => {
                     permitting = permitting.or(Some(rule));
                     // What one of them demands holds whatever the order.
-                    once = once.or(rule.once);
+                    obligations.push(Rc::clone(&rule.obligations));
                 }
                 // A permit rule that cannot be evaluated permits nothing.
                 (Effect::Permit, Outcome::Undecidable | Outcome::Fails) => {}
@@ -120,7 +126,7 @@ impl Policy {
             }
         }
         match (permitting, nearest) {
-            (Some(rule), _) => Verdict { once, ..Verdict::of(Reason::PermittedByRule, Some(rule)) },
+            (Some(rule), _) => Verdict { obligations, ..Verdict::of(Reason::PermittedByRule, Some(rule)) },
             // RFC 9110 section 15.5.2: who has not said who they are is asked, before any rule is revealed.
             (None, _) if question.principal.is_anonymous() => Verdict::of(Reason::CredentialMissing, None),
             (None, Some((Lack::Credential, _))) => Verdict::of(Reason::CredentialMissing, None),
@@ -171,6 +177,6 @@ impl Verdict {
             }
             _ => None,
         };
-        Self { reason, rule: rule.map(|rule| Rc::clone(&rule.id)), challenge, once: None }
+        Self { reason, rule: rule.map(|rule| Rc::clone(&rule.id)), challenge, obligations: Vec::new() }
     }
 }

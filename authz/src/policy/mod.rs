@@ -4,10 +4,12 @@ mod condition;
 mod evaluation;
 mod index;
 mod names;
+mod obligation;
 mod rule;
 mod target;
 mod trace;
 
 pub(crate) use evaluation::{Challenge, Policy, Question, Verdict};
 pub(crate) use names::{IssuerSet, Names};
+pub(crate) use obligation::Obligations;
 pub use trace::RuleTrace;

@@ -73,7 +73,7 @@ impl<'n> Names<'n> {
     }
 
     /// The index of the credential that a rule means by a name.
-    pub(super) fn credential(&self, node: &Node<'_>) -> Option<usize> {
+    pub(crate) fn credential(&self, node: &Node<'_>) -> Option<usize> {
         let name = node.text()?;
         self.credentials.iter().position(|(credential, _)| *credential == name).or_else(|| {
             node.refuse(format!(

@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use super::condition::{Audience, Condition, Reader};
 use super::names::Names;
+use super::obligation::Obligations;
 use super::target::Target;
 use crate::decision::Effect;
 use crate::document::{Node, Unique};
@@ -15,8 +16,8 @@ pub(super) struct Rule {
     pub(super) id: Rc<str>,
     pub(super) kind: Kind,
     pub(super) target: Target,
-    /// The index of the credential that may be used once under this rule.
-    pub(super) once: Option<usize>,
+    /// What a permit obliges us to do.
+    pub(super) obligations: Rc<Obligations>,
     /// Whether the rule is only watched: evaluated and reported, and never enforced.
     pub(super) is_shadow: bool,
 }
@@ -36,7 +37,17 @@ pub(super) enum Kind {
 
 impl Rule {
     pub(super) fn read(node: &Node<'_>, unique: &Unique, names: &Names<'_>) -> Option<Self> {
-        let fields = node.object(&["id", "effect", "mode", "public", "preflight", "target", "condition", "once"])?;
+        let fields = node.object(&[
+            "id",
+            "effect",
+            "mode",
+            "public",
+            "preflight",
+            "target",
+            "condition",
+            "once",
+            "obligations",
+        ])?;
         let id = fields.required("id").and_then(|node| {
             let id = read_id(&node)?;
             unique.claim("rule id", id, &node)?;
@@ -66,12 +77,19 @@ impl Rule {
             fields.optional("condition").map_or(Some(None), |node| Condition::read(&node, reader, audience).map(Some));
         let credential = fields.optional("condition").and_then(|node| names.credential_of(&node)).unwrap_or_default();
         let once = fields.optional("once").map_or(Some(false), |node| node.flag());
+        let obligations = fields
+            .optional("obligations")
+            .map_or_else(|| Some(Obligations::default()), |node| Obligations::read(&node, names, credential));
         let kind = Kind::new(node, effect?, public?, preflight?, condition?)?;
         let once = once?;
         if once && !matches!(kind, Kind::Permit(_)) {
             return node.refuse("`once` belongs to permit rules that are not public: it is about the token");
         }
-        Some(Self { id: id?, kind, target: target?, once: once.then_some(credential), is_shadow: is_shadow? })
+        if let (Kind::Deny(_), Some(node)) = (&kind, fields.optional("obligations")) {
+            return node.refuse("belongs to permit rules: what is denied goes nowhere");
+        }
+        let obligations = Rc::new(obligations?.with_once(once.then_some(credential)));
+        Some(Self { id: id?, kind, target: target?, obligations, is_shadow: is_shadow? })
     }
 
     /// Permit or deny.

@@ -1,0 +1,141 @@
+//! What a rule obliges us to do with a request that it permits (XACML 3.0 section 7.18). What cannot be done denies.
+
+use super::names::Names;
+use crate::document::{Fields, Node, Unique};
+use crate::http::{encode_value, is_token_byte, read_owned_name};
+use crate::limits::MAX_IDENTITY_HEADER_BYTES;
+use crate::matching::Pointer;
+use crate::principal::{Attribute, Principal};
+use serde_json::Value;
+
+/// The obligations of one rule.
+#[derive(Debug, Default)]
+pub(crate) struct Obligations {
+    /// The index of the credential that may be used once.
+    pub(crate) once: Option<usize>,
+    /// Headers for the upstream: name and where the value comes from.
+    headers: Vec<(String, Source)>,
+    /// Whether no credential goes upstream.
+    pub(crate) strip_credentials: bool,
+    /// Whether the decision is to be kept for auditors.
+    pub(crate) audit: bool,
+    /// What the host limits the rate of the request by.
+    pub(crate) rate_limit: Option<String>,
+}
+
+/// Where the value of a header comes from.
+#[derive(Debug)]
+enum Source {
+    Constant(String),
+    Claim { credential: usize, pointer: Pointer, is_optional: bool },
+}
+
+impl Obligations {
+    /// Reads the field `obligations` of a rule that is about this credential.
+    pub(super) fn read(node: &Node<'_>, names: &Names<'_>, credential: usize) -> Option<Self> {
+        let fields = node.object(&["headers", "strip_credentials", "audit", "rate_limit"])?;
+        if fields.is_empty() {
+            return node.refuse("obliges to nothing; leave it out");
+        }
+        let unique = Unique::default();
+        let headers = fields
+            .optional("headers")
+            .map_or(Some(Vec::new()), |node| node.filled_list(|item| read_header(item, names, credential, &unique)));
+        let flag = |name| fields.optional(name).map_or(Some(false), |node| node.flag());
+        let (strip_credentials, audit) = (flag("strip_credentials"), flag("audit"));
+        let rate_limit = fields.optional("rate_limit").map_or(Some(None), |node| {
+            let text = node.text()?;
+            if !text.bytes().all(is_token_byte) {
+                return node.refuse(format!("`{text}` is not a descriptor: letters, digits and `-_.`"));
+            }
+            Some(Some(text.to_owned()))
+        });
+        Some(Self {
+            once: None,
+            headers: headers?,
+            strip_credentials: strip_credentials?,
+            audit: audit?,
+            rate_limit: rate_limit?,
+        })
+    }
+
+    /// The same, and a token of this credential may be used once.
+    pub(super) fn with_once(self, once: Option<usize>) -> Self {
+        Self { once, ..self }
+    }
+
+    /// The names of the headers that are set.
+    pub(super) fn header_names(&self) -> impl Iterator<Item = &str> {
+        self.headers.iter().map(|(name, _)| name.as_str())
+    }
+
+    /// Adds the headers that are not set already. None if one of them cannot be expressed.
+    pub(crate) fn add_headers(&self, principal: &Principal, set: &mut Vec<(String, Vec<u8>)>) -> Option<()> {
+        for (name, source) in &self.headers {
+            if set.iter().any(|(known, _)| known == name) {
+                continue;
+            }
+            if let Some(value) = source.value(principal)? {
+                set.push((name.clone(), value.into_bytes()));
+            }
+        }
+        Some(())
+    }
+}
+
+impl Source {
+    /// The value; `Some(None)` if it may be absent and is, `None` if it cannot be expressed.
+    fn value(&self, principal: &Principal) -> Option<Option<String>> {
+        let (credential, pointer, is_optional) = match self {
+            Self::Constant(value) => return Some(Some(value.clone())),
+            Self::Claim { credential, pointer, is_optional } => (*credential, pointer, *is_optional),
+        };
+        let identity = principal.identity(credential)?;
+        match pointer.find(&identity.claims) {
+            Attribute::Present(value) => {
+                let value = header_value(value).filter(|value| value.len() <= MAX_IDENTITY_HEADER_BYTES)?;
+                Some(Some(value))
+            }
+            Attribute::Absent if is_optional => Some(None),
+            Attribute::Absent | Attribute::Malformed => None,
+        }
+    }
+}
+
+/// A claim as a header value: a scalar as it is, a list of scalars with commas between them.
+fn header_value(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(encode_value(text)),
+        Value::Bool(_) | Value::Number(_) => Some(value.to_string()),
+        Value::Array(items) => {
+            let scalar = |item: &Value| if item.is_array() { None } else { header_value(item) };
+            items.iter().map(scalar).collect::<Option<Vec<_>>>().map(|values| values.join(","))
+        }
+        Value::Null | Value::Object(_) => None,
+    }
+}
+
+fn read_header(node: &Node<'_>, names: &Names<'_>, credential: usize, unique: &Unique) -> Option<(String, Source)> {
+    let fields = node.object(&["name", "value", "claim", "credential", "optional"])?;
+    let name = fields.required("name").and_then(|node| read_owned_name(&node, unique));
+    let source = match (fields.optional("value"), fields.optional("claim")) {
+        (Some(value), None) => read_constant(&value, &fields),
+        (None, Some(claim)) => read_claim(&claim, &fields, names, credential),
+        _ => node.refuse("needs exactly one of `value` and `claim`"),
+    };
+    Some((name?, source?))
+}
+
+fn read_constant(node: &Node<'_>, fields: &Fields<'_>) -> Option<Source> {
+    if ["credential", "optional"].iter().any(|name| fields.optional(name).is_some()) {
+        return node.refuse("is a constant: it needs no `credential` and is never absent");
+    }
+    Some(Source::Constant(encode_value(node.text()?)))
+}
+
+fn read_claim(node: &Node<'_>, fields: &Fields<'_>, names: &Names<'_>, credential: usize) -> Option<Source> {
+    let pointer = Pointer::read(node);
+    let credential = fields.optional("credential").map_or(Some(credential), |node| names.credential(&node));
+    let is_optional = fields.optional("optional").map_or(Some(false), |node| node.flag());
+    Some(Source::Claim { credential: credential?, pointer: pointer?, is_optional: is_optional? })
+}
