@@ -3,6 +3,7 @@
 
 mod module;
 mod node;
+mod time_zones;
 mod tools;
 
 use std::process::ExitCode;
@@ -35,6 +36,8 @@ enum Command {
     Audit,
     /// Run every test: natively, in Node, in the strict host and in a real Envoy.
     Test,
+    /// Make authz/time-zones.txt, the time zones that the module knows, from the IANA time zone database.
+    TimeZones,
 }
 
 fn main() -> ExitCode {
@@ -56,6 +59,7 @@ fn run(command: Command) -> Result<()> {
         Command::Lint => lint(&sh),
         Command::Audit => audit(&sh),
         Command::Test => test(&sh),
+        Command::TimeZones => time_zones::write(&sh).map(|path| println!("{}", path.display())),
     }
 }
 

