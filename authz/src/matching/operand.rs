@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use crate::document::Node;
 use crate::http::AccessRequest;
+use crate::time::UnixTime;
 
 /// The captures of a path, by name.
 pub(crate) type Captures<'r> = Vec<(&'r str, Cow<'r, str>)>;
@@ -25,6 +26,7 @@ pub(crate) enum Scope<'s> {
 pub(crate) struct Facts<'f> {
     pub(crate) request: Option<&'f AccessRequest<'f>>,
     pub(crate) captures: &'f [(&'f str, Cow<'f, str>)],
+    pub(crate) now: Option<UnixTime>,
 }
 
 /// The right side of a comparison.

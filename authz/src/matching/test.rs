@@ -8,8 +8,10 @@ use serde_json::{Number, Value};
 use super::claim::ClaimMatcher;
 use super::operand::{EXACT, Facts, Operand, Scope};
 use super::pattern::Pattern;
+use crate::calendar::{parse_instant, read_instant};
 use crate::document::{Fields, Node};
 use crate::principal::Attribute;
+use crate::time::UnixTime;
 
 /// Whether a value is what it must be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,8 +39,18 @@ pub(crate) enum Test {
     Suffix(String),
     Fits(Pattern),
     Bound(Bound, Number),
+    /// It is a date before this, or after it.
+    Before(Moment),
+    After(Moment),
     /// It is a list with an object for which all of these hold.
     AnyElement(Vec<ClaimMatcher>),
+}
+
+/// A point in time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Moment {
+    Now,
+    At(UnixTime),
 }
 
 /// A bound for a number.
@@ -75,6 +87,8 @@ impl Test {
         "at_most",
         "at_least",
         "more_than",
+        "before",
+        "after",
         "any_element",
         "exists",
     ];
@@ -133,6 +147,8 @@ impl Test {
             fields
                 .optional("any_element")
                 .map(|node| node.filled_list(|item| ClaimMatcher::read(item, scope)).map(Self::AnyElement)),
+            fields.optional("before").map(|node| Moment::read(&node, scope).map(Self::Before)),
+            fields.optional("after").map(|node| Moment::read(&node, scope).map(Self::After)),
             fields.optional("exists").map(|node| node.flag().map(Self::Exists)),
         ]
         .into_iter()
@@ -171,6 +187,8 @@ impl Test {
             (Self::Suffix(suffix), Value::String(text)) => holds_if(text.ends_with(suffix.as_str())),
             (Self::Fits(pattern), Value::String(text)) => holds_if(pattern.fits(text)),
             (Self::Bound(bound, limit), Value::Number(number)) => bound.holds(number, limit),
+            (Self::Before(moment), value) => dated(value, *moment, facts, |date, moment| date < moment),
+            (Self::After(moment), value) => dated(value, *moment, facts, |date, moment| date > moment),
             (Self::AnyElement(matchers), Value::Array(items)) => any_element(matchers, items, facts),
             _ => Match::Undecidable,
         }
@@ -210,6 +228,33 @@ fn all(outcomes: impl Iterator<Item = Match>) -> Match {
         (Match::Undecidable, _) | (_, Match::Undecidable) => Match::Undecidable,
         (Match::Holds, Match::Holds) => Match::Holds,
     })
+}
+
+impl Moment {
+    fn read(node: &Node<'_>, scope: Scope<'_>) -> Option<Self> {
+        match (node.text()?, scope) {
+            ("now", Scope::Request(_)) => Some(Self::Now),
+            ("now", Scope::Constants) => node.refuse("here is no request, and so no `now`"),
+            _ => read_instant(node).map(Self::At),
+        }
+    }
+}
+
+/// A date in a token: seconds since 1970 (RFC 7519 section 2, NumericDate), or a date-time of RFC 3339.
+fn dated(value: &Value, moment: Moment, facts: &Facts<'_>, holds: impl FnOnce(UnixTime, UnixTime) -> bool) -> Match {
+    let date = match value {
+        Value::Number(number) => UnixTime::from_numeric_date(number),
+        Value::String(text) => parse_instant(text),
+        _ => None,
+    };
+    let moment = match moment {
+        Moment::Now => facts.now,
+        Moment::At(moment) => Some(moment),
+    };
+    match (date, moment) {
+        (Some(date), Some(moment)) => holds_if(holds(date, moment)),
+        _ => Match::Undecidable,
+    }
 }
 
 impl Bound {
@@ -288,6 +333,10 @@ impl fmt::Display for Test {
             Self::Suffix(text) => write!(f, "ends with `{text}`"),
             Self::Fits(pattern) => pattern.fmt(f),
             Self::Bound(bound, limit) => write!(f, "is {} {limit}", bound.name().replace('_', " ")),
+            Self::Before(Moment::Now) => f.write_str("is past"),
+            Self::After(Moment::Now) => f.write_str("is still to come"),
+            Self::Before(Moment::At(at)) => write!(f, "is before second {} of 1970", at.as_millis().div_euclid(1000)),
+            Self::After(Moment::At(at)) => write!(f, "is after second {} of 1970", at.as_millis().div_euclid(1000)),
             Self::AnyElement(matchers) => {
                 let parts: Vec<_> = matchers.iter().map(ClaimMatcher::describe).collect();
                 write!(f, "has an element whose {}", parts.join(" and "))

@@ -159,7 +159,7 @@ impl Rule {
 
     fn in_situation<T>(&self, question: &Question<'_>, judge: impl FnOnce(&Situation<'_>) -> T) -> T {
         let captures = self.target.captures(question.request, self.effect());
-        let facts = Facts { request: Some(question.request), captures: &captures };
+        let facts = Facts { request: Some(question.request), captures: &captures, now: Some(question.now) };
         judge(&Situation { principal: question.principal, head: question.head, facts, now: question.now })
     }
 }

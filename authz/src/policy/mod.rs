@@ -1,7 +1,5 @@
 //! Principal × request → decision: rules with target, condition and effect.
 
-#[cfg_attr(not(test), expect(dead_code, reason = "conditions do not read it yet"))]
-mod calendar;
 mod condition;
 mod evaluation;
 mod index;

@@ -6,6 +6,7 @@ mod demand;
 mod identity;
 mod outcome;
 
+use crate::calendar::TimeWindows;
 use crate::document::{Fields, Node};
 use crate::http::RequestHead;
 use crate::matching::{Facts, Scope};
@@ -30,6 +31,8 @@ pub(super) enum Condition {
     Source(SourceCondition),
     /// Of a header or a query parameter.
     Text(TextCondition),
+    /// Of the time.
+    Time(TimeWindows),
 }
 
 /// For whom a rule is.
@@ -95,12 +98,14 @@ impl Condition {
         let has_identity = wants_identity || IDENTITY_FIELDS.iter().any(|name| fields.optional(name).is_some());
         let identity = if has_identity { IdentityCondition::read(&fields, reader).map(Some) } else { Some(None) };
         let source = fields.optional("source").map_or(Some(None), |node| SourceCondition::read(&node).map(Some));
+        let time = fields.optional("time").map_or(Some(None), |node| TimeWindows::read(&node).map(Some));
         let (headers, query) =
             (TextCondition::read_headers(&fields, reader), TextCondition::read_query(&fields, reader));
         let (all, any) = (Self::read_list(&fields, "all", reader), Self::read_list(&fields, "any", reader));
         let not = fields.optional("not").map_or(Some(None), |node| Self::read_object(&node, reader, false).map(Some));
         let mut parts: Vec<Self> = identity?.map(|identity| Self::Identity(Box::new(identity))).into_iter().collect();
         parts.extend(source?.map(Self::Source));
+        parts.extend(time?.map(Self::Time));
         parts.extend(headers?.into_iter().chain(query?).map(Self::Text));
         parts.extend(all?.unwrap_or_default());
         parts.extend(any?.map(Self::Any));
@@ -119,7 +124,7 @@ impl Condition {
             Self::All(parts) | Self::Any(parts) => parts.iter().any(Self::is_about_somebody),
             Self::Not(condition) => condition.is_about_somebody(),
             Self::Identity(_) => true,
-            Self::Source(_) | Self::Text(_) => false,
+            Self::Source(_) | Self::Text(_) | Self::Time(_) => false,
         }
     }
 
@@ -130,7 +135,7 @@ impl Condition {
             Self::Not(condition) => condition.needs_source(),
             Self::Source(_) => true,
             Self::Text(text) => text.needs_source(),
-            Self::Identity(_) => false,
+            Self::Identity(_) | Self::Time(_) => false,
         }
     }
 
@@ -140,7 +145,7 @@ impl Condition {
             Self::All(parts) | Self::Any(parts) => parts.iter().any(Self::needs_peer),
             Self::Not(condition) => condition.needs_peer(),
             Self::Text(text) => text.needs_peer(),
-            Self::Source(_) | Self::Identity(_) => false,
+            Self::Source(_) | Self::Identity(_) | Self::Time(_) => false,
         }
     }
 
@@ -153,6 +158,7 @@ impl Condition {
             Self::Identity(identity) => identity.evaluate(situation),
             Self::Source(source) => source.evaluate(situation),
             Self::Text(text) => text.evaluate(situation),
+            Self::Time(windows) => Outcome::holds_if(windows.contains(situation.now)),
         }
     }
 
@@ -170,6 +176,7 @@ impl Condition {
             Self::Identity(identity) => identity.misses(situation),
             Self::Source(source) => vec![source.to_string()],
             Self::Text(text) => vec![text.to_string()],
+            Self::Time(_) => vec!["the time is none of those that it is for".to_owned()],
         }
     }
 
@@ -180,7 +187,7 @@ impl Condition {
             Self::All(parts) => parts.iter().flat_map(Self::scopes).collect(),
             Self::Any(parts) => parts.iter().map(Self::scopes).find(|scopes| !scopes.is_empty()).unwrap_or_default(),
             Self::Identity(identity) => identity.scopes().collect(),
-            Self::Not(_) | Self::Source(_) | Self::Text(_) => Vec::new(),
+            Self::Not(_) | Self::Source(_) | Self::Text(_) | Self::Time(_) => Vec::new(),
         }
     }
 
@@ -189,7 +196,7 @@ impl Condition {
         match self {
             Self::All(parts) | Self::Any(parts) => parts.iter().find_map(Self::authentication),
             Self::Identity(identity) => identity.authentication(),
-            Self::Not(_) | Self::Source(_) | Self::Text(_) => None,
+            Self::Not(_) | Self::Source(_) | Self::Text(_) | Self::Time(_) => None,
         }
     }
 }
@@ -210,6 +217,7 @@ const FIELDS: &[&str] = &[
     "proof_of_possession",
     "actors",
     "source",
+    "time",
     "headers",
     "query",
     "all",

@@ -9,6 +9,7 @@ mod zone;
 mod tests;
 
 use date::{DAY_SECONDS, Date};
+pub(crate) use instant::{parse_instant, read_instant};
 use zone::{LocalTime, TimeZone};
 
 use crate::document::{Node, Unique};
@@ -19,14 +20,14 @@ const DAYS: [&str; 7] = ["sun", "mon", "tue", "wed", "thu", "fri", "sat"];
 
 /// The times at which a rule applies. All that is given must hold.
 #[derive(Debug)]
-pub(super) struct TimeWindows {
+pub(crate) struct TimeWindows {
     local: Option<LocalWindows>,
     not_before: Option<UnixTime>,
     not_after: Option<UnixTime>,
 }
 
 impl TimeWindows {
-    pub(super) fn read(node: &Node<'_>) -> Option<Self> {
+    pub(crate) fn read(node: &Node<'_>) -> Option<Self> {
         let fields = node.object(&["zone", "windows", "not_before", "not_after"])?;
         if fields.is_empty() {
             return node.refuse("demands nothing; write `zone` and `windows`, `not_before` or `not_after`");
@@ -40,7 +41,7 @@ impl TimeWindows {
                 LocalWindows::read(zone, &windows).map(Some)
             }
         };
-        let instant = |name| fields.optional(name).map_or(Some(None), |node| instant::read_instant(&node).map(Some));
+        let instant = |name| fields.optional(name).map_or(Some(None), |node| read_instant(&node).map(Some));
         let (not_before, not_after) = (instant("not_before"), instant("not_after"));
         let (not_before, not_after) = (not_before?, not_after?);
         if let (Some(not_before), Some(not_after)) = (not_before, not_after)
@@ -52,7 +53,7 @@ impl TimeWindows {
     }
 
     /// Whether a time is one of these.
-    pub(super) fn contains(&self, now: UnixTime) -> bool {
+    pub(crate) fn contains(&self, now: UnixTime) -> bool {
         self.not_before.is_none_or(|not_before| not_before <= now)
             && self.not_after.is_none_or(|not_after| now <= not_after)
             && self.local.as_ref().is_none_or(|local| local.contains(now))

@@ -6,7 +6,7 @@ use crate::document::Node;
 use crate::time::UnixTime;
 
 /// A rule and the zones that follow it in each line, but for comments. `cargo xtask time-zones` makes it.
-const TABLE: &str = include_str!("../../../time-zones.txt");
+const TABLE: &str = include_str!("../../time-zones.txt");
 
 /// What stands in place of a rule where none describes the zones.
 const NO_RULE: &str = "?";

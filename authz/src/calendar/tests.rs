@@ -17,7 +17,7 @@ fn read(time: &Value) -> Result<TimeWindows, String> {
 
 /// A point in time, by its date-time in RFC 3339.
 fn time(text: &str) -> UnixTime {
-    document::read(json!(text).to_string().as_bytes(), instant::read_instant).unwrap()
+    document::read(json!(text).to_string().as_bytes(), read_instant).unwrap()
 }
 
 #[test]

@@ -5,7 +5,7 @@ use crate::document::Node;
 use crate::time::UnixTime;
 
 /// Reads a date-time of RFC 3339, in whole seconds. Like everywhere else, leap seconds are none.
-pub(super) fn read_instant(node: &Node<'_>) -> Option<UnixTime> {
+pub(crate) fn read_instant(node: &Node<'_>) -> Option<UnixTime> {
     let text = node.text()?;
     let Some(seconds) = instant(text) else {
         return node.refuse(format!(
@@ -16,6 +16,11 @@ pub(super) fn read_instant(node: &Node<'_>) -> Option<UnixTime> {
         Ok(seconds) => Some(UnixTime::from_seconds(seconds)),
         Err(_) => node.refuse(format!("`{text}` lies before 1970")),
     }
+}
+
+/// The same in a token; none for anything else, and before 1970.
+pub(crate) fn parse_instant(text: &str) -> Option<UnixTime> {
+    u64::try_from(instant(text)?).ok().map(UnixTime::from_seconds)
 }
 
 fn instant(text: &str) -> Option<i64> {
