@@ -41,6 +41,8 @@ use crate::use_once::UseOnce;
 #[derive(Debug)]
 pub struct Authorizer {
     bundle: Option<Bundle>,
+    /// Another bundle whose decisions are only put on record.
+    candidate: Option<Box<Authorizer>>,
 }
 
 /// How far a request has come.
@@ -132,22 +134,29 @@ impl Authorization {
 impl Authorizer {
     /// Decides under `bundle`.
     pub const fn new(bundle: Bundle) -> Self {
-        Self { bundle: Some(bundle) }
+        Self { bundle: Some(bundle), candidate: None }
+    }
+
+    /// The same, and says of each request what `candidate` would have decided: nothing else of it counts.
+    pub fn beside(self, candidate: Self) -> Self {
+        Self { candidate: Some(Box::new(candidate)), ..self }
     }
 
     /// Refuses every request, by the same path as any other decision: nothing has been configured yet.
     pub const fn closed() -> Self {
-        Self { bundle: None }
+        Self { bundle: None, candidate: None }
     }
 
     /// Whether decisions need the certificate of the peer, which costs the host some calls.
     pub fn needs_peer(&self) -> bool {
         self.bundle.as_ref().is_some_and(|bundle| bundle.credentials.need_peer() || bundle.policy.needs_peer())
+            || self.candidate.as_ref().is_some_and(|candidate| candidate.needs_peer())
     }
 
     /// Whether decisions need the address at the other end of the connection, which costs the host a call.
     pub fn needs_source(&self) -> bool {
         self.bundle.as_ref().is_some_and(|bundle| bundle.credentials.need_source() || bundle.policy.needs_source())
+            || self.candidate.as_ref().is_some_and(|candidate| candidate.needs_source())
     }
 
     /// Whether authorization servers may have to be asked ([`Step::Introspect`]). On a host that cannot, the bundle must not
@@ -168,11 +177,17 @@ impl Authorizer {
         let Some(bundle) = &self.bundle else {
             return Step::Decided(self.refuse(Refusal::from(Reason::BundleMissing)));
         };
-        match self.judge(bundle, head, now) {
-            Ok(authorization) => Step::Decided(authorization),
-            Err(Stop::Refused(refusal)) => Step::Decided(self.refuse(refusal)),
-            Err(Stop::Pending(introspection)) => Step::Introspect(introspection),
-        }
+        let authorization = match self.judge(bundle, head, now) {
+            Ok(authorization) => authorization,
+            Err(Stop::Refused(refusal)) => self.refuse(refusal),
+            Err(Stop::Pending(introspection)) => return Step::Introspect(introspection),
+        };
+        // Nobody is asked for a candidate: what it would have to ask about, it says nothing about.
+        let candidate = self.candidate.as_ref().and_then(|candidate| match candidate.authorize(head, now) {
+            Step::Decided(authorization) => Some(authorization.decision),
+            Step::Introspect(_) => None,
+        });
+        Step::Decided(Authorization { decision: authorization.decision.with_candidate(candidate), ..authorization })
     }
 
     /// Takes the answer of an authorization server; none if there was none in time. It is remembered for a while, for this

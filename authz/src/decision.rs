@@ -44,18 +44,24 @@ pub struct Decision {
     rule: Option<Rc<str>>,
     revision: Option<Revision>,
     shadow: Option<Box<Decision>>,
+    candidate: Option<Box<Decision>>,
     is_for_audit: bool,
     rate_limit: Option<String>,
 }
 
 impl Decision {
     pub(crate) const fn new(reason: Reason, rule: Option<Rc<str>>, revision: Option<Revision>) -> Self {
-        Self { reason, rule, revision, shadow: None, is_for_audit: false, rate_limit: None }
+        Self { reason, rule, revision, shadow: None, candidate: None, is_for_audit: false, rate_limit: None }
     }
 
     /// The same decision, with what would have been decided if rules that are only watched were enforced.
     pub(crate) fn beside(self, shadow: Option<Self>) -> Self {
         Self { shadow: shadow.map(Box::new), ..self }
+    }
+
+    /// The same decision, with that of a bundle that is only tried.
+    pub(crate) fn with_candidate(self, candidate: Option<Self>) -> Self {
+        Self { candidate: candidate.map(Box::new), ..self }
     }
 
     /// The same decision, with the marks that rules put on it.
@@ -100,6 +106,11 @@ impl Decision {
         self.shadow.as_deref()
     }
 
+    /// What a bundle that is only tried would have decided; none if there is none, or if it would have to ask somebody first.
+    pub fn candidate(&self) -> Option<&Self> {
+        self.candidate.as_deref()
+    }
+
     /// What the host limits the rate of the request by, if a rule says so.
     pub fn rate_limit(&self) -> Option<&str> {
         self.rate_limit.as_deref()
@@ -121,6 +132,15 @@ impl Decision {
                 "decision": shadow.effect().name(), "reason": shadow.reason.code(), "rule": shadow.rule(),
             });
             members.insert("shadow".to_owned(), shadow);
+        }
+        if let (Some(candidate), Some(members)) = (&self.candidate, record.as_object_mut()) {
+            let candidate = json!({
+                "decision": candidate.effect().name(),
+                "reason": candidate.reason.code(),
+                "rule": candidate.rule(),
+                "revision": candidate.revision.map(|revision| revision.0),
+            });
+            members.insert("candidate".to_owned(), candidate);
         }
         if let (true, Some(members)) = (self.is_for_audit, record.as_object_mut()) {
             members.insert("audit".to_owned(), Value::from(true));

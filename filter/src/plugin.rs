@@ -33,7 +33,7 @@ impl RootContext for Plugin {
     /// configuration fails it, and the proxy keeps what it had or does not start.
     fn on_configure(&mut self, _size: usize) -> bool {
         let authorizer = match PluginConfiguration::parse(&host::plugin_configuration()) {
-            Ok(configuration) => Authorizer::new(configuration.into_bundle()),
+            Ok(configuration) => configuration.into_authorizer(),
             Err(errors) => {
                 host::log_error(&format!("portcullis: the plugin configuration is refused:\n{errors}"));
                 return false;

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result, bail, ensure};
-use authz::{Authorizer, PluginConfiguration, Step, UnixTime};
+use authz::{PluginConfiguration, Step, UnixTime};
 use host_tests::client::{Connection, Request};
 use host_tests::outcome::Outcome;
 use libtest_mimic::Trial;
@@ -118,7 +118,7 @@ impl Vector {
     /// the reason that the core has.
     fn differences(&self, now: u64, mut send: impl FnMut(&Request, &str) -> Result<Outcome>) -> Result<Vec<String>> {
         let configuration = PluginConfiguration::parse(self.plugin.to_string().as_bytes())?;
-        let core = Authorizer::new(configuration.into_bundle());
+        let core = configuration.into_authorizer();
         let token = ("/orders".to_owned(), if self.is_good { 200 } else { 401 });
         let checks = self.case.claim_checks.iter().enumerate();
         let checks = checks.map(|(number, check)| (format!("/checks/{number}"), if check.result { 200 } else { 403 }));

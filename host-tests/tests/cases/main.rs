@@ -13,7 +13,7 @@ use std::process::ExitCode;
 use std::sync::{Arc, Mutex};
 
 use anyhow::{Context as _, Result, ensure};
-use authz::{Authorizer, IntrospectionResponse, PluginConfiguration, Step, UnixTime};
+use authz::{IntrospectionResponse, PluginConfiguration, Step, UnixTime};
 use conformance::Vectors;
 use host_tests::authorization_server::AuthorizationServer;
 use host_tests::case::{self, Case, CaseFile, Expectation};
@@ -137,7 +137,7 @@ fn set_up() -> Result<(Scene, BTreeMap<String, CaseFile>, Vectors)> {
 
 fn natively(scene: &Scene, bundle: &str, case: &Case) -> Result<()> {
     let configuration = PluginConfiguration::parse(scene.plugin(bundle)?.as_bytes())?;
-    let authorizer = Authorizer::new(configuration.into_bundle());
+    let authorizer = configuration.into_authorizer();
     let request = case.request(&scene.keys, NOW)?;
     let client = case.client.as_ref().map(|name| scene.pki.workload(name)).transpose()?;
     let sha256 = client.map(Workload::sha256_hex).unwrap_or_default();

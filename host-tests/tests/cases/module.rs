@@ -8,7 +8,7 @@ use host_tests::client::{Connection, Request};
 use host_tests::envoy::{Envoy, Plugin, Ports};
 use host_tests::token::TokenSpec;
 use libtest_mimic::Trial;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::strict_host::{self, Fault, StrictHost, UNUSED_IMPORTS, USED_IMPORTS};
 use crate::{NOW, Scene, failed};
@@ -19,7 +19,7 @@ const MAX_MODULE_BYTES: u64 = 1_500_000;
 type Test = (&'static str, fn(&Scene) -> Result<()>);
 
 pub fn trials(scene: &Arc<Scene>) -> Vec<Trial> {
-    let tests: [Test; 10] = [
+    let tests: [Test; 11] = [
         ("imports_and_exports_are_those_that_are_listed", imports_and_exports),
         ("is_small", is_small),
         ("a_failing_host_call_never_lets_a_request_through", failing_host_calls),
@@ -29,6 +29,7 @@ pub fn trials(scene: &Arc<Scene>) -> Vec<Trial> {
         ("a_bad_configuration_is_refused_with_every_error_and_its_place", bad_configuration),
         ("envoy_refuses_a_bad_configuration_and_says_why", bad_configuration_in_envoy),
         ("a_stranger_cannot_tell_why_a_token_was_refused", refusals_look_the_same),
+        ("a_candidate_is_put_on_record_and_decides_nothing", candidate),
         ("workers_live_through_all_of_this", no_worker_trapped),
     ];
     let trial = |(name, test): Test| {
@@ -186,7 +187,7 @@ const BAD_CONFIGURATION_ERRORS: [&str; 4] = [
     "bundle.rules[1]: unknown field `effects`; known here are `id`, `effect`, ",
 ];
 
-fn bad_plugin_configuration() -> serde_json::Value {
+fn bad_plugin_configuration() -> Value {
     json!({ "version": 1, "bundle": {
         "version": 1, "revision": 1,
         "issuers": [{ "issuer": "https://idp.example.com/", "algorithms": ["ES256"], "jwks": { "keys": [] } }],
@@ -218,6 +219,24 @@ fn refusals_look_the_same(scene: &Scene) -> Result<()> {
         answers.insert(format!("{response:?}"));
     }
     ensure!(answers.len() == 1, "{answers:#?}");
+    Ok(())
+}
+
+/// What a candidate bundle decides is seen and not felt, whichever way it differs.
+fn candidate(scene: &Scene) -> Result<()> {
+    let mut configuration: Value = serde_json::from_str(&scene.plugin("orders")?)?;
+    let rules =
+        json!([{ "id": "everything", "effect": "permit", "public": true, "target": { "paths": ["/private"] } }]);
+    let candidate = json!({ "version": 1, "revision": 99, "issuers": [], "rules": rules });
+    configuration.as_object_mut().context("a configuration is an object")?.insert("candidate".to_owned(), candidate);
+    let mut host = StrictHost::start(configuration.to_string().as_bytes())?;
+    for (path, status, would) in [("/healthz", 200, "deny"), ("/private", 401, "permit")] {
+        let outcome = host.handle(&Request::get(path), NOW)?;
+        let decided = outcome.decision.as_ref().and_then(|record| record.pointer("/candidate/decision")?.as_str());
+        ensure!((outcome.status, decided) == (status, Some(would)), "{path}: {outcome:?}");
+        let revision = outcome.decision.as_ref().and_then(|record| record.pointer("/candidate/revision")?.as_u64());
+        ensure!(revision == Some(99), "{path}: {outcome:?}");
+    }
     Ok(())
 }
 
