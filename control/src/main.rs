@@ -1,6 +1,8 @@
 //! The `portcullis` command.
 
+mod build;
 mod check;
+mod source;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -17,18 +19,26 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Check bundles and plugin configurations with the code that the proxy will read them with.
+    /// Check policies with the code that the proxy will read them with.
     ///
-    /// Prints every error with its place, `FILE: PLACE: PROBLEM`, or one line about a file that is good. The exit code is 0
-    /// if all files are good, 1 if one is refused, 2 if one cannot be read.
+    /// Prints every error with its place, `FILE:LINE:COLUMN: PATH: PROBLEM`, or one line about a policy that is good. The exit
+    /// code is 0 if all are good, 1 if one is refused, 2 if one cannot be read.
     #[command(
-        after_help = "Examples:\n  portcullis check bundle.json\n  yq -r '.. | .configuration?.value? // empty' envoy.yaml | portcullis check -"
+        after_help = "Examples:\n  portcullis check policy\n  portcullis check bundle.json\n  yq -r '.. | .configuration?.value? // empty' envoy.yaml | portcullis check -"
     )]
     Check {
-        /// JSON files: bundles or plugin configurations; `-` is standard input.
+        /// Folders, YAML or JSON files: policies, bundles or plugin configurations; `-` is standard input.
         #[arg(required = true)]
-        files: Vec<PathBuf>,
+        policies: Vec<PathBuf>,
     },
+    /// Make a policy into the bundle that the proxy loads, as JSON.
+    ///
+    /// It is printed, or written to a file, only if it is good; else its errors are printed as by `check`. The exit code is 0
+    /// if it was built, 1 if the policy is refused, 2 if something cannot be read or written.
+    #[command(
+        after_help = "Examples:\n  portcullis build policy --output bundle.json\n  portcullis build policy --revision 42 | jq\n  portcullis build policy --plugin-configuration --output portcullis.json"
+    )]
+    Build(build::Arguments),
     /// Print the JSON Schema of a format, for editors and other tools.
     #[command(after_help = "Example:\n  portcullis schema bundle > bundle.schema.json")]
     Schema {
@@ -60,7 +70,8 @@ impl Format {
 
 fn main() -> ExitCode {
     match Arguments::parse().command {
-        Command::Check { files } => check::run(&files),
+        Command::Check { policies } => check::run(&policies),
+        Command::Build(arguments) => build::run(&arguments),
         Command::Schema { format } => {
             print!("{}", format.schema());
             ExitCode::SUCCESS

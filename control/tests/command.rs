@@ -35,12 +35,12 @@ fn a_bad_bundle_is_refused_with_every_error() {
     .unwrap();
     let name = file.to_str().unwrap();
     let errors = [
-        "bundle.revision: expected a whole number, found a string",
-        "bundle.rules[0].id: is missing",
-        "bundle.rules[0].effect: is missing",
-        "bundle.rules[0].target: is missing",
+        "1:55: bundle.revision: expected a whole number, found a string",
+        "1:85: bundle.rules[0].id: is missing",
+        "1:85: bundle.rules[0].effect: is missing",
+        "1:85: bundle.rules[0].target: is missing",
     ];
-    let expected: String = errors.iter().map(|error| format!("{name}: {error}\n")).collect();
+    let expected: String = errors.iter().map(|error| format!("{name}:{error}\n")).collect();
     assert_eq!(shown(&portcullis(&["check", name])), (1, String::new(), expected));
 }
 

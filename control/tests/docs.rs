@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod common;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -44,6 +46,21 @@ fn every_example_bundle_is_good() {
         }
     }
     assert!(read >= 2, "only {read} examples were found");
+}
+
+#[test]
+fn every_example_policy_is_good() {
+    let mut read = 0;
+    for (path, page) in pages() {
+        for block in blocks(&page, "yaml").into_iter().filter(|block| block.contains("\nrules:")) {
+            let folder = tempfile::tempdir().unwrap();
+            common::write(folder.path(), &[("policy.yaml", block)]);
+            let (code, _, errors) = common::run(folder.path(), &["check", "policy.yaml"]);
+            assert_eq!(code, 0, "{}: {errors}", path.display());
+            read += 1;
+        }
+    }
+    assert!(read >= 1, "only {read} examples were found");
 }
 
 #[test]

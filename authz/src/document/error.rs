@@ -94,6 +94,11 @@ impl BundleErrors {
         self.errors.iter()
     }
 
+    /// How many more errors there are.
+    pub const fn omitted(&self) -> usize {
+        self.omitted
+    }
+
     /// A document that cannot be read at all.
     pub(crate) fn unreadable(why: String) -> Self {
         Self { errors: vec![BundleError { place: String::new(), problem: Problem::Refused(why) }], omitted: 0 }

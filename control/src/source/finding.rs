@@ -1,0 +1,70 @@
+//! What is wrong with a source, for the person who wrote it: where, and what.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use authz::{BundleError, BundleErrors, Problem};
+
+use super::tree::{Node, Position, member_place};
+
+/// Something that is wrong: `FILE:LINE:COLUMN: PATH: PROBLEM`.
+#[derive(Debug)]
+pub(crate) struct Finding {
+    position: Position,
+    /// `PATH: PROBLEM`.
+    text: String,
+}
+
+impl Finding {
+    /// Something wrong at the place `path` of the document.
+    pub(super) fn new(position: Position, path: &str, problem: &str) -> Self {
+        let path = if path.is_empty() { "document" } else { path };
+        Self { position, text: format!("{path}: {problem}") }
+    }
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.position, self.text)
+    }
+}
+
+/// The errors of the production parser, each with the position of what it is about.
+pub(super) fn located(errors: &BundleErrors, root: &Node) -> Vec<Finding> {
+    let places = root.places();
+    let mut findings: Vec<Finding> = errors.iter().map(|error| locate(error, &places, root)).collect();
+    if errors.omitted() > 0 {
+        let text = format!("... and {} more", errors.omitted());
+        findings.push(Finding { position: Position::whole(root.position.file.clone()), text });
+    }
+    findings
+}
+
+fn locate(error: &BundleError, places: &BTreeMap<String, &Position>, root: &Node) -> Finding {
+    let place = match error.problem() {
+        Problem::UnknownField { name, .. } => member_place(error.place(), name),
+        _ => error.place().to_owned(),
+    };
+    let position = nearest(&place, places).unwrap_or(&root.position).clone();
+    let mut text = error.to_string();
+    if let Problem::Duplicate { first, .. } = error.problem()
+        && let Some(first) = places.get(first)
+    {
+        text.push_str(&format!(" ({first})"));
+    }
+    Finding { position, text }
+}
+
+/// The position of a place or, if it is not in the text (a field that is missing), of what it belongs to.
+fn nearest<'p>(place: &str, places: &BTreeMap<String, &'p Position>) -> Option<&'p Position> {
+    let mut place = place;
+    loop {
+        if let Some(position) = places.get(place) {
+            return Some(position);
+        }
+        place = place.rfind(['.', '[']).and_then(|end| place.get(..end)).unwrap_or_default();
+        if place.is_empty() {
+            return places.get("").copied();
+        }
+    }
+}

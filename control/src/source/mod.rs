@@ -1,0 +1,137 @@
+//! Policy sources: a file or a folder of YAML or JSON that becomes one bundle.
+//!
+//! Nothing here judges a policy. The sources become one JSON document, the production parser reads it, and its errors are
+//! led back to the lines that somebody wrote.
+
+mod finding;
+mod folder;
+mod scalar;
+mod tree;
+mod yaml;
+
+use std::fmt;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+use authz::limits::MAX_BUNDLE_BYTES;
+use authz::{Bundle, BundleErrors, PluginConfiguration};
+use serde::de::IgnoredAny;
+
+pub(crate) use finding::Finding;
+use tree::{Content, Node, Position};
+
+/// A document, and where each of its parts was written.
+pub(crate) struct Source {
+    root: Node,
+}
+
+/// Why there is no policy.
+#[derive(Debug)]
+pub(crate) enum SourceError {
+    /// It could not be read at all.
+    Unreadable(String),
+    /// It is not good.
+    Refused(Vec<Finding>),
+}
+
+impl fmt::Display for SourceError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unreadable(why) => f.write_str(why),
+            Self::Refused(findings) => {
+                let lines: Vec<String> = findings.iter().map(Finding::to_string).collect();
+                f.write_str(&lines.join("\n"))
+            }
+        }
+    }
+}
+
+impl Source {
+    /// Reads a file, a folder, or standard input (`-`).
+    pub(crate) fn load(path: &Path) -> Result<Self, SourceError> {
+        if path.is_dir() {
+            return folder::load(path).map(|root| Self { root });
+        }
+        parse_file(path).map(|root| Self { root })
+    }
+
+    /// The same policy with another revision.
+    pub(crate) fn with_revision(mut self, revision: u64) -> Self {
+        self.root.set("revision", Content::Number(revision.into()));
+        self
+    }
+
+    /// The plugin configuration that has this policy as its bundle.
+    pub(crate) fn into_plugin_configuration(self) -> Self {
+        let mut root = Node { position: self.root.position.clone(), content: Content::Object(Vec::new()) };
+        root.set("version", Content::Number(1.into()));
+        root.set("bundle", self.root.content);
+        Self { root }
+    }
+
+    /// The document as JSON, as the production parser reads it, in the order in which it was written.
+    pub(crate) fn to_json(&self) -> Vec<u8> {
+        // Names are texts and numbers finite, so there is nothing that JSON could not say.
+        serde_json::to_vec(&self.root).unwrap_or_default()
+    }
+
+    /// The bundle, or everything that is wrong with it. A document with `bundle` is a plugin configuration.
+    pub(crate) fn bundle(&self) -> Result<Bundle, SourceError> {
+        if self.root.member("bundle").is_some() {
+            return self.parse(|text| PluginConfiguration::parse(text).map(PluginConfiguration::into_bundle));
+        }
+        self.parse(Bundle::parse)
+    }
+
+    /// What a parser of the core makes of this document.
+    pub(crate) fn parse<T>(&self, parser: impl Fn(&[u8]) -> Result<T, BundleErrors>) -> Result<T, SourceError> {
+        parser(&self.to_json()).map_err(|errors| SourceError::Refused(finding::located(&errors, &self.root)))
+    }
+}
+
+/// Reads one file. JSON is YAML too, so there is one reader; but a file that is JSON by its name has to be JSON.
+fn parse_file(path: &Path) -> Result<Node, SourceError> {
+    let (name, text) = (display_name(path), read(path)?);
+    let refused = |position, problem: &str| Err(SourceError::Refused(vec![Finding::new(position, "", problem)]));
+    let whole = Position::whole(Rc::clone(&name));
+    if text.len() > MAX_BUNDLE_BYTES {
+        return refused(whole, &format!("has {} bytes, at most {MAX_BUNDLE_BYTES} are read", text.len()));
+    }
+    let Ok(text) = std::str::from_utf8(&text) else {
+        return refused(whole, "is not UTF-8");
+    };
+    if is_json(path, text)
+        && let Err(error) = serde_json::from_str::<IgnoredAny>(text)
+    {
+        let (line, column, problem) = (error.line(), error.column(), error.to_string());
+        // The library ends its sentence with the position.
+        let problem = problem.rsplit_once(" at line ").map_or(problem.as_str(), |(problem, _)| problem);
+        return refused(Position { line, column, ..whole }, &format!("not acceptable JSON: {problem}"));
+    }
+    yaml::parse(&name, text).map_err(SourceError::Refused)
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, SourceError> {
+    let mut text = Vec::new();
+    let read = match path.to_str() {
+        Some("-") => std::io::stdin().read_to_end(&mut text).map(|_| text),
+        _ => std::fs::read(path),
+    };
+    read.map_err(|error| SourceError::Unreadable(format!("{}: cannot be read: {error}", path.display())))
+}
+
+/// By its name; what has no name of its own is JSON if it starts like an object of JSON.
+fn is_json(path: &Path, text: &str) -> bool {
+    match path.extension().and_then(|extension| extension.to_str()) {
+        Some("json") => true,
+        Some("yaml" | "yml") => false,
+        _ => text.trim_start().starts_with('{'),
+    }
+}
+
+/// The path as messages show it.
+fn display_name(path: &Path) -> Rc<str> {
+    let shown: PathBuf = path.strip_prefix(".").unwrap_or(path).to_owned();
+    Rc::from(if shown.as_os_str().is_empty() { ".".into() } else { shown.display().to_string() })
+}
