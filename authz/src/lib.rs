@@ -17,7 +17,7 @@ mod bundle;
 mod calendar;
 mod credential;
 mod decision;
-mod document;
+pub mod document;
 mod effect;
 mod http;
 mod jose;

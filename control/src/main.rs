@@ -2,7 +2,9 @@
 
 mod build;
 mod check;
+mod init;
 mod source;
+mod test;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -19,6 +21,15 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Write a starter policy with its tests, with comments that explain it.
+    ///
+    /// Nothing is overwritten. The tests pass as they are.
+    #[command(after_help = "Example:\n  portcullis init policy && portcullis test policy")]
+    Init {
+        /// The folder, which is made if it is not there.
+        #[arg(default_value = ".")]
+        folder: PathBuf,
+    },
     /// Check policies with the code that the proxy will read them with.
     ///
     /// Prints every error with its place, `FILE:LINE:COLUMN: PATH: PROBLEM`, or one line about a policy that is good. The exit
@@ -39,6 +50,15 @@ enum Command {
         after_help = "Examples:\n  portcullis build policy --output bundle.json\n  portcullis build policy --revision 42 | jq\n  portcullis build policy --plugin-configuration --output portcullis.json"
     )]
     Build(build::Arguments),
+    /// Run the tests of a policy: requests, who asks, and what must be decided.
+    ///
+    /// The decisions are those of the code that decides in the proxy, from the bytes of a token to the headers that the upstream
+    /// sees. Only the keys are other ones, so that the tests can sign. Rules that decided no case are named. The exit code is 0
+    /// if all cases passed, 1 if one failed, 2 if there is nothing to run: the policy or a test file is not good.
+    #[command(
+        after_help = "A test file, such as policy_test.yaml:\n  version: 1\n  cases:\n    - name: a customer reads her orders\n      request: GET /orders\n      who: { claims: { sub: alice, scope: orders.read } }\n      expect: { decision: permit, rule: orders-read }\n    - name: strangers stay out\n      request: GET /orders\n      expect: deny\n\nExamples:\n  portcullis test policy\n  portcullis test policy.yaml more_test.yaml --output junit > results.xml"
+    )]
+    Test(test::Arguments),
     /// Print the JSON Schema of a format, for editors and other tools.
     #[command(after_help = "Example:\n  portcullis schema bundle > bundle.schema.json")]
     Schema {
@@ -56,6 +76,10 @@ enum Format {
     PluginConfiguration,
     /// What was decided about one request.
     DecisionRecord,
+    /// Tests of a policy.
+    Test,
+    /// What came of tests.
+    TestReport,
 }
 
 impl Format {
@@ -64,14 +88,18 @@ impl Format {
             Self::Bundle => include_str!("../../authz/schema/bundle.schema.json"),
             Self::PluginConfiguration => include_str!("../../authz/schema/plugin-configuration.schema.json"),
             Self::DecisionRecord => include_str!("../../authz/schema/decision-record.schema.json"),
+            Self::Test => include_str!("../schema/test.schema.json"),
+            Self::TestReport => include_str!("../schema/test-report.schema.json"),
         }
     }
 }
 
 fn main() -> ExitCode {
     match Arguments::parse().command {
+        Command::Init { folder } => init::run(&folder),
         Command::Check { policies } => check::run(&policies),
         Command::Build(arguments) => build::run(&arguments),
+        Command::Test(arguments) => test::run(&arguments),
         Command::Schema { format } => {
             print!("{}", format.schema());
             ExitCode::SUCCESS

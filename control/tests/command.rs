@@ -35,7 +35,7 @@ fn a_bad_bundle_is_refused_with_every_error() {
     .unwrap();
     let name = file.to_str().unwrap();
     let errors = [
-        "1:55: bundle.revision: expected a whole number, found a string",
+        "1:43: bundle.revision: expected a whole number, found a string",
         "1:85: bundle.rules[0].id: is missing",
         "1:85: bundle.rules[0].effect: is missing",
         "1:85: bundle.rules[0].target: is missing",
@@ -53,10 +53,14 @@ fn a_file_that_is_not_there_is_no_refusal() {
 
 #[test]
 fn every_schema_is_printed() {
-    for (format, file) in
-        [("bundle", "bundle"), ("plugin-configuration", "plugin-configuration"), ("decision-record", "decision-record")]
-    {
-        let schema = host_tests::repository().join("authz/schema").join(file).with_extension("schema.json");
+    for (format, folder) in [
+        ("bundle", "authz"),
+        ("plugin-configuration", "authz"),
+        ("decision-record", "authz"),
+        ("test", "control"),
+        ("test-report", "control"),
+    ] {
+        let schema = host_tests::repository().join(folder).join("schema").join(format).with_extension("schema.json");
         assert_eq!(shown(&portcullis(&["schema", format])).1, std::fs::read_to_string(schema).unwrap());
     }
 }

@@ -64,6 +64,37 @@ fn every_example_policy_is_good() {
 }
 
 #[test]
+fn every_example_test_passes() {
+    let (policy, testing) = (page("docs/policy.md"), page("docs/testing.md"));
+    let policy = blocks(&policy, "yaml").into_iter().find(|block| block.contains("\nrules:")).unwrap();
+    let tests: Vec<&str> = blocks(&testing, "yaml").into_iter().filter(|block| block.contains("\ncases:")).collect();
+    assert_eq!(tests.len(), 1);
+    for test in tests {
+        assert_passes(policy, test);
+    }
+}
+
+fn assert_passes(policy: &str, test: &str) {
+    let folder = tempfile::tempdir().unwrap();
+    common::write(folder.path(), &[("policy.yaml", policy), ("policy_test.yaml", test)]);
+    let (code, output, errors) = common::run(folder.path(), &["test"]);
+    assert_eq!(code, 0, "{output}{errors}");
+}
+
+/// What `--help` shows of a test file.
+#[test]
+fn the_test_file_in_the_help_is_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_, help, _) = common::run(folder.path(), &["test", "--help"]);
+    let (_, rest) = help.split_once("policy_test.yaml:\n").unwrap();
+    let (example, _) = rest.split_once("\n\n").unwrap();
+    let policy = page("docs/policy.md");
+    let example: String = example.lines().map(|line| format!("{}\n", line.strip_prefix("  ").unwrap())).collect();
+    let policy = blocks(&policy, "yaml").into_iter().find(|block| block.contains("\nrules:")).unwrap();
+    assert_passes(policy, &example);
+}
+
+#[test]
 fn the_example_case_is_a_case() {
     let readme = page("host-tests/README.md");
     let example = blocks(&readme, "toml").concat();

@@ -46,10 +46,10 @@ rules:
     target: {}
 ";
     let expected = "\
-policy.yaml:2:11: revision: expected a whole number, found a string
+policy.yaml:2:1: revision: expected a whole number, found a string
 policy.yaml:10:7: rules[0].target: unknown field `method`; known here are `hosts`, `methods`, `paths`
 policy.yaml:9:11: rules[0].target.paths[0]: `/orders/{id}/{id}`: the variable `id` stands twice
-policy.yaml:11:9: rules[1].id: rule id `a` is already used at rules[0].id (policy.yaml:5:9)
+policy.yaml:11:5: rules[1].id: rule id `a` is already used at rules[0].id (policy.yaml:5:5)
 policy.yaml:11:5: rules[1].effect: is missing
 ";
     let (code, output) = check(text);
@@ -157,8 +157,8 @@ fn errors_name_the_file_in_which_they_stand() {
         ("b/d.yml", "\nrules:\n  - { id: a, effect: permit, target: {} }\n  - { id: e, effect: allow, target: {} }\n"),
     ];
     let expected = "\
-b/d.yml:3:11: rules[1].id: rule id `a` is already used at rules[0].id (b/c.yaml:2:11)
-b/d.yml:4:22: rules[2].effect: `allow` is not an effect; write `permit` or `deny`
+b/d.yml:3:7: rules[1].id: rule id `a` is already used at rules[0].id (b/c.yaml:2:7)
+b/d.yml:4:14: rules[2].effect: `allow` is not an effect; write `permit` or `deny`
 ";
     assert_eq!(folder(&files), (1, expected.to_owned()));
 }
@@ -198,7 +198,7 @@ fn json_is_json() {
     );
     for (file, expected) in [
         ("tabs.json", "tabs.json:6:3: rules[0].id: is missing\n"),
-        ("surrogates.json", "surrogates.json:1:93: identity_headers.subject: `\u{1f600}/` is not a header name"),
+        ("surrogates.json", "surrogates.json:1:82: identity_headers.subject: `\u{1f600}/` is not a header name"),
         ("twice.json", "twice.json:1:8: a: `a` stands twice, first at twice.json:1:2"),
         ("comma.json", "comma.json:3:1: document: not acceptable JSON: key must be a string\n"),
         ("yaml.json", "yaml.json:1:1: document: not acceptable JSON: expected value\n"),

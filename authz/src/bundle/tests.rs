@@ -60,7 +60,7 @@ fn the_good_bundle_is_good() {
 #[test]
 fn what_is_wrong_with_the_frame_is_named() {
     for (pointer, value, expected) in [
-        ("/version", json!(2), "version: version 2 is not known to this module, which reads version 1"),
+        ("/version", json!(2), "version: version 2 is not known to this program, which reads version 1"),
         ("/version", json!(null), "version: is missing"),
         ("/revision", json!("7"), "revision: expected a whole number, found a string"),
         ("/revision", json!(7.5), "revision: expected a whole number, found a number"),

@@ -16,7 +16,7 @@ use crate::limits::MAX_LIST_ITEMS;
 
 /// One value of a document and the way to it.
 #[derive(Clone, Copy)]
-pub(crate) struct Node<'n> {
+pub struct Node<'n> {
     value: &'n Value,
     step: Step<'n>,
     parent: Option<&'n Node<'n>>,
@@ -36,19 +36,20 @@ impl<'n> Node<'n> {
     }
 
     /// The same place with another value, which was made from the one that is there.
-    pub(crate) const fn with_value<'s>(&self, value: &'s Value) -> Node<'s>
+    pub const fn with_value<'s>(&self, value: &'s Value) -> Node<'s>
     where
         'n: 's,
     {
         Node { value, ..*self }
     }
 
-    pub(crate) const fn value(&self) -> &'n Value {
+    /// This value.
+    pub const fn value(&self) -> &'n Value {
         self.value
     }
 
     /// The place of this value, for example `rules[3].target.paths[0]`.
-    pub(crate) fn place(&self) -> String {
+    pub fn place(&self) -> String {
         let mut place = self.parent.map(Node::place).unwrap_or_default();
         match self.step {
             Step::Root => {}
@@ -64,13 +65,13 @@ impl<'n> Node<'n> {
     }
 
     /// Reports a problem at this place. Always `None`, so that a parser can end with it.
-    pub(crate) fn report<T>(&self, problem: Problem) -> Option<T> {
+    pub fn report<T>(&self, problem: Problem) -> Option<T> {
         self.errors.push(|| self.place(), problem);
         None
     }
 
     /// Reports why this value is not acceptable. Always `None`.
-    pub(crate) fn refuse<T>(&self, why: impl Into<String>) -> Option<T> {
+    pub fn refuse<T>(&self, why: impl Into<String>) -> Option<T> {
         self.report(Problem::Refused(why.into()))
     }
 
@@ -79,7 +80,7 @@ impl<'n> Node<'n> {
     }
 
     /// This value as an object with no fields other than `known`.
-    pub(crate) fn object<'s>(&'s self, known: &'static [&'static str]) -> Option<Fields<'s>> {
+    pub fn object<'s>(&'s self, known: &'static [&'static str]) -> Option<Fields<'s>> {
         let fields = self.open_object()?;
         for name in fields.members.keys().filter(|name| !known.contains(&name.as_str())) {
             let _: Option<()> = self.report(Problem::UnknownField { name: name.clone(), known });
@@ -88,7 +89,7 @@ impl<'n> Node<'n> {
     }
 
     /// This value as an object whose other fields are ignored, as RFC 7517 section 4 wants it for keys.
-    pub(crate) fn open_object<'s>(&'s self) -> Option<Fields<'s>> {
+    pub fn open_object<'s>(&'s self) -> Option<Fields<'s>> {
         match self.value {
             Value::Object(members) => Some(Fields { node: self, members }),
             _ => self.wrong_type("an object"),
@@ -96,7 +97,7 @@ impl<'n> Node<'n> {
     }
 
     /// This value as a string that is not empty.
-    pub(crate) fn text(&self) -> Option<&'n str> {
+    pub fn text(&self) -> Option<&'n str> {
         match self.value {
             Value::String(text) if text.is_empty() => self.refuse("must not be empty"),
             Value::String(text) => Some(text),
@@ -105,7 +106,7 @@ impl<'n> Node<'n> {
     }
 
     /// This value as a whole number within `range`.
-    pub(crate) fn integer(&self, range: RangeInclusive<u64>) -> Option<u64> {
+    pub fn integer(&self, range: RangeInclusive<u64>) -> Option<u64> {
         // A host may hand the configuration on as floating point (Envoy's `Struct`): 60.0 is the whole number 60.
         let Some(number) = self.value.as_u64().or_else(|| whole(self.value.as_f64()?)) else {
             return self.wrong_type("a whole number");
@@ -117,12 +118,12 @@ impl<'n> Node<'n> {
     }
 
     /// This value as `true` or `false`.
-    pub(crate) fn flag(&self) -> Option<bool> {
+    pub fn flag(&self) -> Option<bool> {
         self.value.as_bool().or_else(|| self.wrong_type("a boolean"))
     }
 
     /// This value as a list, each item read by `read`. All items are read, whatever is wrong with one.
-    pub(crate) fn list<T>(&self, read: impl Fn(&Node<'_>) -> Option<T>) -> Option<Vec<T>> {
+    pub fn list<T>(&self, read: impl Fn(&Node<'_>) -> Option<T>) -> Option<Vec<T>> {
         let Value::Array(items) = self.value else {
             return self.wrong_type("a list");
         };
@@ -142,7 +143,7 @@ impl<'n> Node<'n> {
     }
 
     /// Like [`Node::list`], for lists in which no entry at all would mean "never" where people may expect "any".
-    pub(crate) fn filled_list<T>(&self, read: impl Fn(&Node<'_>) -> Option<T>) -> Option<Vec<T>> {
+    pub fn filled_list<T>(&self, read: impl Fn(&Node<'_>) -> Option<T>) -> Option<Vec<T>> {
         let list = self.list(read)?;
         if list.is_empty() {
             return self.refuse("must not be empty; leave the field out if it is not wanted");
@@ -151,7 +152,7 @@ impl<'n> Node<'n> {
     }
 
     /// This value as a list of strings, at least one.
-    pub(crate) fn texts(&self) -> Option<Vec<String>> {
+    pub fn texts(&self) -> Option<Vec<String>> {
         self.filled_list(|item| item.text().map(str::to_owned))
     }
 }
@@ -163,22 +164,25 @@ fn whole(number: f64) -> Option<u64> {
 
 /// The fields of an object.
 #[derive(Clone, Copy)]
-pub(crate) struct Fields<'n> {
+pub struct Fields<'n> {
     node: &'n Node<'n>,
     members: &'n Map<String, Value>,
 }
 
 impl<'n> Fields<'n> {
-    pub(crate) fn is_empty(&self) -> bool {
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
         self.members.is_empty()
     }
 
-    pub(crate) fn optional(&self, name: &'n str) -> Option<Node<'n>> {
+    /// The field of this name, if it is there.
+    pub fn optional(&self, name: &'n str) -> Option<Node<'n>> {
         let value = self.members.get(name)?;
         Some(Node { value, step: Step::Member(name), parent: Some(self.node), errors: self.node.errors })
     }
 
-    pub(crate) fn required(&self, name: &'n str) -> Option<Node<'n>> {
+    /// The field of this name; reported if it is missing.
+    pub fn required(&self, name: &'n str) -> Option<Node<'n>> {
         self.optional(name).or_else(|| {
             let absent = Node {
                 value: &Value::Null,
@@ -193,18 +197,18 @@ impl<'n> Fields<'n> {
 
 /// Finds identifiers that stand twice.
 #[derive(Default)]
-pub(crate) struct Unique {
+pub struct Unique {
     places: std::cell::RefCell<BTreeMap<String, String>>,
 }
 
 impl Unique {
     /// Claims `id` for `node`; reports it there if it was claimed before. `what` names the identifier in the message.
-    pub(crate) fn claim(&self, what: &str, id: &str, node: &Node<'_>) -> Option<()> {
+    pub fn claim(&self, what: &str, id: &str, node: &Node<'_>) -> Option<()> {
         self.claim_named(&format!("{what} `{id}`"), node)
     }
 
     /// The same for what has a description of its own.
-    pub(crate) fn claim_named(&self, what: &str, node: &Node<'_>) -> Option<()> {
+    pub fn claim_named(&self, what: &str, node: &Node<'_>) -> Option<()> {
         let mut places = self.places.try_borrow_mut().ok()?;
         if let Some(first) = places.get(what) {
             return node.report(Problem::Duplicate { what: what.to_owned(), first: first.clone() });

@@ -19,6 +19,7 @@ use authz::{Bundle, BundleErrors, PluginConfiguration};
 use serde::de::IgnoredAny;
 
 pub(crate) use finding::Finding;
+pub(crate) use folder::test_files;
 use tree::{Content, Node, Position};
 
 /// A document, and where each of its parts was written.
@@ -54,6 +55,19 @@ impl Source {
             return folder::load(path).map(|root| Self { root });
         }
         parse_file(path).map(|root| Self { root })
+    }
+
+    /// The file or folder.
+    pub(crate) fn name(&self) -> &str {
+        &self.root.position.file
+    }
+
+    /// The lines on which the items of a list stand.
+    pub(crate) fn lines(&self, list: &str) -> Vec<usize> {
+        match self.root.member(list).map(|list| &list.content) {
+            Some(Content::List(items)) => items.iter().map(|item| item.position.line).collect(),
+            _ => Vec::new(),
+        }
     }
 
     /// The same policy with another revision.

@@ -99,7 +99,8 @@ impl Node {
         }
     }
 
-    /// Where everything in it stands, under the names that the production parser has for places: `rules[3].target`.
+    /// Where everything in it stands, a member where its name is; under the names that the production parser has for
+    /// places, such as `rules[3].target`.
     pub(super) fn places(&self) -> BTreeMap<String, &Position> {
         let mut places = BTreeMap::from([(String::new(), &self.position)]);
         self.collect_places("", &mut places);
@@ -119,10 +120,7 @@ impl Node {
                 for member in members {
                     let place = member_place(place, &member.name);
                     member.value.collect_places(&place, places);
-                    // What spans lines is looked for where its name is.
-                    let spans_lines = matches!(member.value.content, Content::List(_) | Content::Object(_));
-                    let position = if spans_lines { &member.position } else { &member.value.position };
-                    places.insert(place, position);
+                    places.insert(place, &member.position);
                 }
             }
             _ => {}
