@@ -154,6 +154,16 @@ policy_test.yaml
     assert_eq!((code, output.as_str()), (1, expected));
 }
 
+/// Neither a terminal nor GitHub obeys what stands in a name.
+#[test]
+fn a_name_cannot_speak_as_the_command() {
+    let case = r#"version: 1
+cases: [{ name: "a\n::error::b\u001b[31m", request: GET /closed, expect: deny }]"#;
+    let (code, output, _) = test(case, &["--output", "github"]);
+    assert_eq!(code, 0);
+    assert!(output.contains("  ok    a\u{fffd}::error::b\u{fffd}[31m\n"), "{output}");
+}
+
 #[test]
 fn a_scope_that_is_missing_names_a_rule_but_covers_none() {
     let case = "version: 1\ncases: [{ name: a, request: GET /scope, who: { credential: session }, expect: { decision: deny, rule: scope } }]";

@@ -25,8 +25,13 @@ impl Finding {
 
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.position, self.text)
+        f.write_str(&one_line(&format!("{}: {}", self.position, self.text)))
     }
+}
+
+/// Text of somebody else in a line of ours: nothing in it ends the line, or speaks to the terminal.
+pub(crate) fn one_line(text: &str) -> String {
+    text.replace(char::is_control, "\u{fffd}")
 }
 
 /// The errors of the production parser, each with the position of what it is about.

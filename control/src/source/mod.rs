@@ -18,7 +18,7 @@ use authz::limits::MAX_BUNDLE_BYTES;
 use authz::{Bundle, BundleErrors, PluginConfiguration};
 use serde::de::IgnoredAny;
 
-pub(crate) use finding::Finding;
+pub(crate) use finding::{Finding, one_line};
 pub(crate) use folder::test_files;
 use tree::{Content, Node, Position};
 

@@ -12,10 +12,11 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use authz::document;
-use clap::{Args, ValueEnum};
+use clap::Args;
 
 use crate::source::{Source, SourceError, test_files};
 use format::Case;
+use output::Output;
 use policy::TestPolicy;
 use run::Report;
 
@@ -37,19 +38,6 @@ pub(crate) struct Arguments {
     output: Output,
 }
 
-/// How results are printed.
-#[derive(Clone, Copy, ValueEnum)]
-enum Output {
-    /// For people, with colours on a terminal.
-    Text,
-    /// For programs: `portcullis schema test-report`.
-    Json,
-    /// `JUnit` XML, which most CI systems show.
-    Junit,
-    /// Text and annotations of GitHub Actions.
-    Github,
-}
-
 /// Runs the tests.
 pub(crate) fn run(arguments: &Arguments) -> ExitCode {
     let (policy, files) = match load(arguments) {
@@ -60,12 +48,8 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
         }
     };
     let report = Report::of(&policy, &files);
-    match arguments.output {
-        Output::Text => output::text(&report),
-        Output::Json => output::json(&report),
-        Output::Junit => output::junit(&report),
-        Output::Github => output::github(&report),
-    }
+    // Whoever stops reading (`| head`) has read enough; the exit code is what counts.
+    drop(arguments.output.print(&report));
     if report.failed() == 0 { ExitCode::SUCCESS } else { FAILED.into() }
 }
 

@@ -2,33 +2,34 @@
 
 use crate::test::run::{CaseReport, Difference, FileReport, Report};
 
-pub(in crate::test) fn junit(report: &Report) {
+pub(super) fn junit(report: &Report) -> String {
     let (cases, failed) = (report.cases().count(), report.failed());
-    println!(r#"<?xml version="1.0" encoding="UTF-8"?>"#);
-    println!(r#"<testsuites name="portcullis" tests="{cases}" failures="{failed}">"#);
-    report.files.iter().for_each(print_file);
-    println!("</testsuites>");
+    let files: String = report.files.iter().map(suite).collect();
+    format!(
+        r#"<?xml version="1.0" encoding="UTF-8"?>
+<testsuites name="portcullis" tests="{cases}" failures="{failed}">
+{files}</testsuites>
+"#
+    )
 }
 
-fn print_file(file: &FileReport) {
+fn suite(file: &FileReport) -> String {
     let failed = file.cases.iter().filter(|case| !case.passed()).count();
     let name = escaped(&file.file);
-    println!(r#"  <testsuite name="{name}" tests="{}" failures="{failed}">"#, file.cases.len());
-    file.cases.iter().for_each(|case| print_case(case, &name));
-    println!("  </testsuite>");
+    let cases: String = file.cases.iter().map(|case| test_case(case, &name)).collect();
+    let tests = file.cases.len();
+    format!("  <testsuite name=\"{name}\" tests=\"{tests}\" failures=\"{failed}\">\n{cases}  </testsuite>\n")
 }
 
-fn print_case(case: &CaseReport, file: &str) {
+fn test_case(case: &CaseReport, file: &str) -> String {
     let (name, line) = (escaped(&case.name), case.line);
     let start = format!(r#"    <testcase name="{name}" classname="{file}" file="{file}" line="{line}""#);
     if case.passed() {
-        println!("{start}/>");
-        return;
+        return format!("{start}/>\n");
     }
     let differences: Vec<String> = case.differences.iter().map(Difference::sentence).collect();
-    println!("{start}>");
-    println!(r#"      <failure message="{}">{}</failure>"#, escaped(&differences.join("; ")), escaped(&case.summary()));
-    println!("    </testcase>");
+    let (message, text) = (escaped(&differences.join("; ")), escaped(&case.summary()));
+    format!("{start}>\n      <failure message=\"{message}\">{text}</failure>\n    </testcase>\n")
 }
 
 /// XML 1.0 section 2.4; control characters cannot be said in it at all.

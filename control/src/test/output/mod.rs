@@ -3,15 +3,41 @@
 mod junit;
 mod text;
 
-pub(super) use junit::junit;
-pub(super) use text::{github, text};
+use std::io::Write as _;
 
+use clap::ValueEnum;
 use serde_json::{Value, json};
 
 use super::run::{CaseReport, FileReport, Report};
 
+/// How results are printed.
+#[derive(Clone, Copy, ValueEnum)]
+pub(super) enum Output {
+    /// For people, with colours on a terminal.
+    Text,
+    /// For programs: `portcullis schema test-report`.
+    Json,
+    /// `JUnit` XML, which most CI systems show.
+    Junit,
+    /// Text and annotations of GitHub Actions.
+    Github,
+}
+
+impl Output {
+    /// Prints the results. Colours stay where they are seen: on a terminal, unless `NO_COLOR` is set.
+    pub(super) fn print(self, report: &Report) -> std::io::Result<()> {
+        let text = match self {
+            Self::Text => text::text(report),
+            Self::Json => json(report),
+            Self::Junit => junit::junit(report),
+            Self::Github => text::github(report),
+        };
+        anstream::stdout().write_all(text.as_bytes())
+    }
+}
+
 /// The report, version 1 (`control/schema/test-report.schema.json`).
-pub(super) fn json(report: &Report) {
+fn json(report: &Report) -> String {
     let report = json!({
         "version": 1,
         "revision": report.revision,
@@ -20,7 +46,7 @@ pub(super) fn json(report: &Report) {
         "files": report.files.iter().map(file).collect::<Vec<_>>(),
         "rules": report.rules.iter().map(|(id, cases)| json!({ "id": id, "cases": cases })).collect::<Vec<_>>(),
     });
-    println!("{report:#}");
+    format!("{report:#}\n")
 }
 
 fn file(file: &FileReport) -> Value {

@@ -1,8 +1,8 @@
 //! Results for people: every case in a line, and of those that failed what was expected and what was there.
 
-use anstream::{print, println};
 use anstyle::{AnsiColor, Style};
 
+use crate::source::one_line;
 use crate::test::run::{CaseReport, Difference, Report};
 
 const GOOD: Style = AnsiColor::Green.on_default();
@@ -10,59 +10,62 @@ const BAD: Style = AnsiColor::Red.on_default().bold();
 const NOTE: Style = AnsiColor::Yellow.on_default();
 const QUIET: Style = Style::new().dimmed();
 
-pub(in crate::test) fn text(report: &Report) {
-    for file in &report.files {
-        println!("{}", file.file);
-        file.cases.iter().for_each(|case| print_case(case, &file.file));
-    }
-    println!();
-    print_summary(report);
+/// With the codes of colours, which whoever prints it removes where nobody sees them.
+pub(super) fn text(report: &Report) -> String {
+    let files = report.files.iter().map(|file| {
+        let cases: String = file.cases.iter().map(|case| case_text(case, &file.file)).collect();
+        format!("{}\n{cases}", one_line(&file.file))
+    });
+    format!("{}\n{}", files.collect::<String>(), summary(report))
 }
 
-fn print_case(case: &CaseReport, file: &str) {
+fn case_text(case: &CaseReport, file: &str) -> String {
+    let name = one_line(&case.name);
     if case.passed() {
-        println!("  {GOOD}ok{GOOD:#}    {}", case.name);
-        return;
+        return format!("  {GOOD}ok{GOOD:#}    {name}\n");
     }
-    println!("  {BAD}FAIL{BAD:#}  {} {QUIET}({file}:{}){QUIET:#}", case.name, case.line);
     let width = case.differences.iter().map(|difference| difference.field.len()).max().unwrap_or_default();
-    for Difference { field, expected, actual } in &case.differences {
-        println!("          {field:width$}  expected {GOOD}{expected}{GOOD:#}, was {BAD}{actual}{BAD:#}");
-    }
-    println!("          {QUIET}{}{QUIET:#}", case.summary());
+    let differences = case.differences.iter().map(|Difference { field, expected, actual }| {
+        let (expected, actual) = (one_line(expected), one_line(actual));
+        format!("          {field:width$}  expected {GOOD}{expected}{GOOD:#}, was {BAD}{actual}{BAD:#}\n")
+    });
+    format!(
+        "  {BAD}FAIL{BAD:#}  {name} {QUIET}({}:{}){QUIET:#}\n{}          {QUIET}{}{QUIET:#}\n",
+        one_line(file),
+        case.line,
+        differences.collect::<String>(),
+        case.summary()
+    )
 }
 
-fn print_summary(report: &Report) {
+fn summary(report: &Report) -> String {
     let (rules, uncovered) = (report.rules.len(), report.uncovered());
-    print!("{} of {rules} rules decided a case", rules.saturating_sub(uncovered.len()));
-    if !uncovered.is_empty() {
-        print!("; never: {NOTE}{}{NOTE:#}", uncovered.join(", "));
-    }
-    println!();
+    let decided = format!("{} of {rules} rules decided a case", rules.saturating_sub(uncovered.len()));
+    let never = match uncovered.as_slice() {
+        [] => String::new(),
+        rules => format!("; never: {NOTE}{}{NOTE:#}", rules.join(", ")),
+    };
     let (failed, cases) = (report.failed(), report.cases().count());
-    if failed == 0 {
-        println!("{GOOD}{cases} cases passed{GOOD:#}");
-    } else {
-        println!("{BAD}{failed} of {cases} cases failed{BAD:#}");
-    }
+    let result = match failed {
+        0 => format!("{GOOD}{cases} cases passed{GOOD:#}"),
+        failed => format!("{BAD}{failed} of {cases} cases failed{BAD:#}"),
+    };
+    format!("{decided}{never}\n{result}\n")
 }
 
 /// The text, and a workflow command for each case that failed, which GitHub shows beside its line.
-pub(in crate::test) fn github(report: &Report) {
-    text(report);
+pub(super) fn github(report: &Report) -> String {
+    let mut output = text(report);
     for file in &report.files {
         for case in file.cases.iter().filter(|case| !case.passed()) {
             let differences: Vec<String> = case.differences.iter().map(Difference::sentence).collect();
             let message = format!("{}\n{}", differences.join("\n"), case.summary());
-            println!(
-                "::error file={},line={},title={}::{}",
-                escaped(&file.file, true),
-                case.line,
-                escaped(&case.name, true),
-                escaped(&message, false)
-            );
+            let (file, title) = (escaped(&file.file, true), escaped(&case.name, true));
+            let message = escaped(&message, false);
+            output.push_str(&format!("::error file={file},line={},title={title}::{message}\n", case.line));
         }
     }
+    output
 }
 
 /// Workflow commands end at a line break; in their properties `:` and `,` have a meaning too.
