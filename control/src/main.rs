@@ -9,7 +9,8 @@ mod test;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{CommandFactory as _, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
 
 /// Portcullis: authorization for proxies.
 #[derive(Parser)]
@@ -65,6 +66,20 @@ enum Command {
         /// The format.
         format: Format,
     },
+    /// Print the completions of this command for a shell.
+    #[command(
+        after_help = "Example, for bash:\n  portcullis completions bash > ~/.local/share/bash-completion/completions/portcullis"
+    )]
+    Completions {
+        /// The shell.
+        shell: Shell,
+    },
+    /// Write the manual pages of this command into a folder.
+    #[command(after_help = "Example:\n  portcullis man ~/.local/share/man/man1 && man portcullis-test")]
+    Man {
+        /// The folder, which has to be there.
+        folder: PathBuf,
+    },
 }
 
 /// A format that others depend on.
@@ -104,5 +119,16 @@ fn main() -> ExitCode {
             print!("{}", format.schema());
             ExitCode::SUCCESS
         }
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Arguments::command(), "portcullis", &mut std::io::stdout());
+            ExitCode::SUCCESS
+        }
+        Command::Man { folder } => match clap_mangen::generate_to(Arguments::command(), &folder) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                eprintln!("{}: cannot be written: {error}", folder.display());
+                check::UNREADABLE.into()
+            }
+        },
     }
 }

@@ -64,3 +64,18 @@ fn every_schema_is_printed() {
         assert_eq!(shown(&portcullis(&["schema", format])).1, std::fs::read_to_string(schema).unwrap());
     }
 }
+
+#[test]
+fn shells_and_man_know_every_subcommand() {
+    for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
+        let (code, completions, _) = shown(&portcullis(&["completions", shell]));
+        assert_eq!(code, 0, "{shell}");
+        assert!(completions.contains("plugin-configuration"), "{shell}");
+    }
+    let folder = tempfile::tempdir().unwrap();
+    assert_eq!(portcullis(&["man", folder.path().to_str().unwrap()]).status.code(), Some(0));
+    for page in ["portcullis.1", "portcullis-check.1", "portcullis-test.1", "portcullis-build.1"] {
+        assert!(folder.path().join(page).exists(), "{page}");
+    }
+    assert_eq!(portcullis(&["man", "nowhere"]).status.code(), Some(2));
+}
