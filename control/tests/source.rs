@@ -47,7 +47,7 @@ rules:
 ";
     let expected = "\
 policy.yaml:2:1: revision: expected a whole number, found a string
-policy.yaml:10:7: rules[0].target: unknown field `method`; known here are `hosts`, `methods`, `paths`
+policy.yaml:10:7: rules[0].target: unknown field `method`; known here are `hosts`, `methods`, `paths`, `grpc`
 policy.yaml:9:11: rules[0].target.paths[0]: `/orders/{id}/{id}`: the variable `id` stands twice
 policy.yaml:11:5: rules[1].id: rule id `a` is already used at rules[0].id (policy.yaml:5:5)
 policy.yaml:11:5: rules[1].effect: is missing
