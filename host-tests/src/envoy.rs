@@ -118,6 +118,11 @@ impl Envoy {
         Ok(fs::read_to_string(self.folder.path().join("envoy.log"))?)
     }
 
+    /// The id of its process.
+    pub fn process_id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Asks Envoy's admin interface.
     ///
     /// # Errors

@@ -9,6 +9,7 @@ mod http_server;
 pub mod keys;
 pub mod outcome;
 pub mod provider;
+pub mod strict_host;
 pub mod tls;
 pub mod token;
 pub mod upstream;

@@ -30,6 +30,9 @@ enum Command {
         #[arg(long)]
         keep: bool,
     },
+    /// Measure what a decision costs by the number of rules, beside Envoy's own RBAC filter; the summary is
+    /// target/bench/summary.json.
+    Bench,
     /// Check formatting, lints, documentation and dependencies.
     Lint,
     /// Check the dependencies against the RustSec advisory database (needs access to it).
@@ -56,6 +59,7 @@ fn run(command: Command) -> Result<()> {
     match command {
         Command::Build => module::build(&sh).map(|path| println!("{}", path.display())),
         Command::Demo { keep } => demo(&sh, keep),
+        Command::Bench => bench(&sh),
         Command::Lint => lint(&sh),
         Command::Audit => audit(&sh),
         Command::Test => test(&sh),
@@ -69,6 +73,13 @@ fn demo(sh: &Shell, keep: bool) -> Result<()> {
     let envoy = tools::envoy(sh)?;
     let _env = sh.push_env("ENVOY_PATH", envoy);
     Ok(cmd!(sh, "cargo run --quiet --package host-tests --bin demo -- {keep...}").quiet().run()?)
+}
+
+fn bench(sh: &Shell) -> Result<()> {
+    module::build(sh)?;
+    let envoy = tools::envoy(sh)?;
+    let _env = sh.push_env("ENVOY_PATH", envoy);
+    Ok(cmd!(sh, "cargo run --quiet --release --package host-tests --bin bench").quiet().run()?)
 }
 
 fn test(sh: &Shell) -> Result<()> {

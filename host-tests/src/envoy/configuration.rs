@@ -43,6 +43,8 @@ pub struct Plugin {
     pub transport: Option<Value>,
     /// Whether the listener discovers its plugin (`envoy-config/discovery.yaml`), so that [`super::Envoy::update`] can replace it.
     pub is_discovered: bool,
+    /// Another filter in the place of ours, to compare with.
+    pub instead: Option<Value>,
     /// Whether a paused request stops its headers only (`allow_on_headers_stop_iteration`).
     pub stops_headers_only: bool,
 }
@@ -123,7 +125,9 @@ pub(super) fn render(
 
 fn render_listener(mut listener: Value, name: &str, plugin: &Plugin, folder: &Path) -> Result<Value> {
     set(&mut listener, "/name", json!(name))?;
-    if plugin.is_discovered {
+    if let Some(filter) = &plugin.instead {
+        set(&mut listener, FILTER, filter.clone())?;
+    } else if plugin.is_discovered {
         publish(folder, name, &plugin.configuration)?;
         let mut discovery = example("discovery.yaml")?;
         let path = "/config_discovery/config_source/path_config_source/path";

@@ -10,8 +10,8 @@ use host_tests::envoy::WORKERS;
 use libtest_mimic::Trial;
 use serde_json::json;
 
-use crate::strict_host::StrictHost;
 use crate::{NOW, Scene, failed};
+use host_tests::strict_host::StrictHost;
 
 /// A listener on which a paused request stops its headers only.
 pub const HEADERS_ONLY: &str = "headers-only";

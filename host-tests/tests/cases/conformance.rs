@@ -16,8 +16,8 @@ use host_tests::outcome::Outcome;
 use libtest_mimic::Trial;
 use serde_json::{Value, json};
 
-use crate::strict_host::StrictHost;
 use crate::{Scene, failed};
+use host_tests::strict_host::StrictHost;
 
 #[path = "../../../authz/conformance/case.rs"]
 #[expect(dead_code, reason = "each of its two users needs some of the fields")]

@@ -5,7 +5,6 @@ mod conformance;
 mod module;
 mod paths;
 mod provider;
-mod strict_host;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -22,11 +21,11 @@ use host_tests::envoy::{Backends, Envoy, Plugin, Ports};
 use host_tests::keys::KeyRing;
 use host_tests::outcome::Outcome;
 use host_tests::provider::Provider;
+use host_tests::strict_host::StrictHost;
 use host_tests::tls::{Pki, Workload};
 use host_tests::token::TokenSpec;
 use libtest_mimic::{Arguments, Failed, Trial};
 use serde_json::Value;
-use strict_host::StrictHost;
 
 /// The time at which the cases happen where the clock is ours.
 const NOW: u64 = 1_800_000_000;

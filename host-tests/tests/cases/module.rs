@@ -10,8 +10,8 @@ use host_tests::token::TokenSpec;
 use libtest_mimic::Trial;
 use serde_json::{Value, json};
 
-use crate::strict_host::{self, Fault, StrictHost, UNUSED_IMPORTS, USED_IMPORTS};
 use crate::{NOW, Scene, failed};
+use host_tests::strict_host::{self, Fault, StrictHost, UNUSED_IMPORTS, USED_IMPORTS};
 
 /// The largest module that is acceptable: it is compiled once for each worker when a proxy starts.
 const MAX_MODULE_BYTES: u64 = 1_500_000;

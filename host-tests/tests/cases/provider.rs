@@ -13,8 +13,8 @@ use host_tests::token::TokenSpec;
 use libtest_mimic::Trial;
 use serde_json::{Value, json};
 
-use crate::strict_host::{Call, StrictHost};
 use crate::{Scene, check, failed};
+use host_tests::strict_host::{Call, StrictHost};
 
 /// The listener whose keys change.
 pub const LISTENER: &str = "provider";

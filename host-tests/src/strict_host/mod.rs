@@ -8,14 +8,17 @@ mod imports;
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
+use crate::client::Request;
+use crate::outcome::Outcome;
+use crate::tls::Workload;
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
-use host_tests::client::Request;
-use host_tests::outcome::Outcome;
-use host_tests::tls::Workload;
 use wasmtime::{Config, Engine, Instance, Linker, Module, Store, StoreLimits, StoreLimitsBuilder};
 
 /// The most that one callback may do. A decision with an RSA signature takes about 10 million instructions.
 const FUEL_PER_CALLBACK: u64 = 500_000_000;
+
+/// The most that reading a configuration may do: 10,000 rules take about a billion.
+const FUEL_FOR_CONFIGURATION: u64 = 10_000_000_000;
 
 /// The most memory that the module may have: the budget of one VM.
 const MEMORY_BYTES: usize = 16 * 1024 * 1024;
@@ -144,6 +147,7 @@ pub struct StrictHost {
     store: Store<State>,
     instance: Instance,
     next_context: i32,
+    fuel_used: u64,
 }
 
 /// The module as it was built.
@@ -152,7 +156,7 @@ pub fn module() -> Result<&'static Module> {
     let module = MODULE.get_or_init(|| {
         let mut config = Config::new();
         config.consume_fuel(true);
-        let path = host_tests::repository().join("dist/portcullis.wasm");
+        let path = crate::repository().join("dist/portcullis.wasm");
         let bytes =
             std::fs::read(&path).map_err(|error| format!("{}: {error}. Run `cargo xtask build`", path.display()))?;
         let engine = Engine::new(&config).map_err(|error| error.to_string())?;
@@ -164,18 +168,23 @@ pub fn module() -> Result<&'static Module> {
 impl StrictHost {
     /// Starts a VM and configures the plugin; an error with the log if the filter refuses the configuration.
     pub fn start(configuration: &[u8]) -> Result<Self> {
-        Self::start_as(configuration, true)
+        Self::start_as(configuration, true, MEMORY_BYTES)
     }
 
     /// The same in a host that is not Envoy.
     pub fn start_elsewhere(configuration: &[u8]) -> Result<Self> {
-        Self::start_as(configuration, false)
+        Self::start_as(configuration, false, MEMORY_BYTES)
     }
 
-    fn start_as(configuration: &[u8], is_envoy: bool) -> Result<Self> {
+    /// The same with so much memory, for policies that are larger than the budget is made for.
+    pub fn start_with_memory(configuration: &[u8], bytes: usize) -> Result<Self> {
+        Self::start_as(configuration, true, bytes)
+    }
+
+    fn start_as(configuration: &[u8], is_envoy: bool, memory_bytes: usize) -> Result<Self> {
         let module = module()?;
         let state = State {
-            limits: StoreLimitsBuilder::new().memory_size(MEMORY_BYTES).build(),
+            limits: StoreLimitsBuilder::new().memory_size(memory_bytes).build(),
             is_envoy,
             configuration: configuration.to_vec(),
             now: 0,
@@ -197,7 +206,7 @@ impl StrictHost {
         imports::define_imports(&mut linker)?;
         imports::define_unused(&mut linker, module)?;
         let instance = linker.instantiate(&mut store, module)?;
-        let mut host = Self { store, instance, next_context: ROOT_CONTEXT };
+        let mut host = Self { store, instance, next_context: ROOT_CONTEXT, fuel_used: 0 };
         host.call::<(), ()>("_initialize", ())?;
         let root = host.create_context(0)?;
         ensure!(host.call::<_, i32>("proxy_on_vm_start", (root, 0))? == 1, "the filter refused to start");
@@ -351,6 +360,11 @@ impl StrictHost {
         self.call(name, parameters)
     }
 
+    /// What the last callback took, in instructions of Wasmtime.
+    pub const fn fuel_used(&self) -> u64 {
+        self.fuel_used
+    }
+
     /// The linear memory that the module has, in bytes.
     pub fn memory_bytes(&mut self) -> Result<usize> {
         let memory = self.instance.get_memory(&mut self.store, "memory").context("the module exports its memory")?;
@@ -369,10 +383,13 @@ impl StrictHost {
         Parameters: wasmtime::WasmParams,
         Results: wasmtime::WasmResults,
     {
-        self.store.set_fuel(FUEL_PER_CALLBACK)?;
+        let fuel = if name == "proxy_on_configure" { FUEL_FOR_CONFIGURATION } else { FUEL_PER_CALLBACK };
+        self.store.set_fuel(fuel)?;
         let function = self.instance.get_typed_func::<Parameters, Results>(&mut self.store, name)?;
-        function
+        let results = function
             .call(&mut self.store, parameters)
-            .map_err(|error| anyhow!("{name}: {error:?}\n{}", self.store.data().log))
+            .map_err(|error| anyhow!("{name}: {error:?}\n{}", self.store.data().log))?;
+        self.fuel_used = fuel.saturating_sub(self.store.get_fuel()?);
+        Ok(results)
     }
 }

@@ -1,7 +1,7 @@
 //! The host calls, as the ABI (proxy-wasm 0.2.1) defines them.
 
+use crate::outcome::Outcome;
 use anyhow::Result;
-use host_tests::outcome::Outcome;
 use wasmtime::{Caller, Extern, Linker, Memory, Module};
 
 use super::{Call, Fault, ROOT_CONTEXT, State, Stream, UNUSED_IMPORTS};
