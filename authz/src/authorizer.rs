@@ -240,7 +240,7 @@ impl Authorizer {
 
     /// Reads the request and verifies its credentials: who asks for what.
     fn identify<'r>(bundle: &Bundle, head: &RequestHead<'r>, now: UnixTime) -> Result<Identified<'r>, Stop> {
-        let request = AccessRequest::parse(head)?;
+        let request = AccessRequest::parse_for(head, bundle.plain_in_paths)?;
         let presented = bundle.credentials.find(head)?;
         let scheme = Credentials::scheme_of(&presented);
         let refusal = |reason| Refusal { scheme, ..Refusal::from(reason) };

@@ -13,6 +13,7 @@ use crate::credential::{ApiKeys, Credentials};
 use crate::decision::Revision;
 use crate::document::{self, BundleErrors, Node};
 use crate::effect::{IdentityHeaders, ResourceMetadata};
+use crate::http::PlainCharacters;
 use crate::jwt::TrustedIssuers;
 use crate::policy::{Names, Policy};
 use crate::revocation::Revocations;
@@ -40,7 +41,7 @@ const BUNDLE_VERSION: u64 = 1;
 ///
 /// let errors = Bundle::parse(br#"{ "version": 1, "revision": -1, "issuers": [], "rule": [] }"#).unwrap_err();
 /// assert_eq!(errors.to_string(), "\
-/// document: unknown field `rule`; known here are `version`, `revision`, `issuers`, `credentials`, `api_keys`, `revocations`, `rules`, `identity_headers`, `resource_metadata`
+/// document: unknown field `rule`; known here are `version`, `revision`, `issuers`, `credentials`, `api_keys`, `revocations`, `plain_in_paths`, `rules`, `identity_headers`, `resource_metadata`
 /// revision: expected a whole number, found a number
 /// rules: is missing");
 /// # Ok::<(), authz::BundleErrors>(())
@@ -52,6 +53,7 @@ pub struct Bundle {
     pub(crate) credentials: Credentials,
     pub(crate) api_keys: ApiKeys,
     pub(crate) revocations: Revocations,
+    pub(crate) plain_in_paths: PlainCharacters,
     pub(crate) policy: Policy,
     pub(crate) identity_headers: IdentityHeaders,
     pub(crate) resource_metadata: Option<ResourceMetadata>,
@@ -90,6 +92,7 @@ impl Bundle {
             "credentials",
             "api_keys",
             "revocations",
+            "plain_in_paths",
             "rules",
             "identity_headers",
             "resource_metadata",
@@ -106,6 +109,9 @@ impl Bundle {
         let revocations = fields
             .optional("revocations")
             .map_or_else(|| Some(Revocations::default()), |node| Revocations::read(&node, &names));
+        let plain_in_paths = fields
+            .optional("plain_in_paths")
+            .map_or_else(|| Some(PlainCharacters::default()), |node| PlainCharacters::read(&node));
         let policy = fields.required("rules").and_then(|node| Policy::read(&node, &names));
         let identity_headers = fields
             .optional("identity_headers")
@@ -123,6 +129,7 @@ impl Bundle {
             credentials: credentials?,
             api_keys: api_keys?,
             revocations: revocations?,
+            plain_in_paths: plain_in_paths?,
             policy,
             identity_headers: identity_headers?.with_headers_of_rules(headers_of_rules),
             resource_metadata: resource_metadata?,

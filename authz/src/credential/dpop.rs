@@ -110,7 +110,7 @@ impl DpopSettings {
                 None => origin_of(std::str::from_utf8(head.scheme?).ok()?, std::str::from_utf8(head.authority?).ok()?)?,
             };
             let path = if path.is_empty() { "/" } else { path };
-            Some(origin == ours && Path::parse(path.as_bytes()).ok()? == request.path)
+            Some(origin == ours && Path::parse_for(path.as_bytes(), request.plain).ok()? == request.path)
         };
         compare().unwrap_or(false)
     }

@@ -6,6 +6,7 @@
 
 use std::borrow::Cow;
 
+use crate::document::Node;
 use crate::limits::{MAX_PATH_BYTES, MAX_PATH_SEGMENTS};
 use crate::reason::Reason;
 
@@ -24,6 +25,11 @@ impl<'r> Path<'r> {
     /// [`Reason::PathMalformed`] for what is no path, [`Reason::PathAmbiguous`] for what two servers may read as two
     /// different paths.
     pub fn parse(target: &'r [u8]) -> Result<Self, Reason> {
+        Self::parse_for(target, PlainCharacters::default())
+    }
+
+    /// The same for upstreams to which some of these characters mean nothing.
+    pub(crate) fn parse_for(target: &'r [u8], plain: PlainCharacters) -> Result<Self, Reason> {
         if target.len() > MAX_PATH_BYTES || !target.iter().all(u8::is_ascii_graphic) {
             return Err(Reason::PathMalformed);
         }
@@ -40,7 +46,7 @@ impl<'r> Path<'r> {
         let segments = match (path, trailing_slash) {
             ("", true) if target.starts_with("//") => return Err(Reason::PathAmbiguous),
             ("", _) => Vec::new(),
-            (path, _) => path.split('/').map(decode_segment).collect::<Result<Vec<_>, _>>()?,
+            (path, _) => path.split('/').map(|raw| decode_segment(raw, plain)).collect::<Result<Vec<_>, _>>()?,
         };
         if segments.len() > MAX_PATH_SEGMENTS {
             return Err(Reason::PathMalformed);
@@ -59,10 +65,51 @@ impl<'r> Path<'r> {
     }
 }
 
-fn decode_segment(raw: &str) -> Result<Cow<'_, str>, Reason> {
+fn decode_segment(raw: &str, plain: PlainCharacters) -> Result<Cow<'_, str>, Reason> {
     let decoded = if raw.contains('%') { Cow::Owned(percent_decode(raw)?) } else { Cow::Borrowed(raw) };
-    let ambiguous = matches!(&*decoded, "" | "." | "..") || decoded.chars().any(is_ambiguous);
+    let ambiguous = matches!(&*decoded, "" | "." | "..")
+        || decoded.chars().any(|character| is_ambiguous(character) && !plain.contains(character));
+    // A backslash as it is, is not encoded: some servers and clients take it for a slash before anybody decodes.
+    let ambiguous = ambiguous || raw.contains('\\');
     if ambiguous { Err(Reason::PathAmbiguous) } else { Ok(decoded) }
+}
+
+/// Characters that are usually ambiguous, and that the upstreams of a bundle are said to take for nothing but themselves.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct PlainCharacters {
+    semicolon: bool,
+    slash: bool,
+    backslash: bool,
+    percent: bool,
+}
+
+impl PlainCharacters {
+    pub(crate) fn read(node: &Node<'_>) -> Option<Self> {
+        let mut plain = Self::default();
+        let names = node.filled_list(|item| match item.text()? {
+            name @ (";" | "%2F" | "%5C" | "%25") => Some(name.to_owned()),
+            other => item.refuse(format!("`{other}` cannot be declared plain; write `;`, `%2F`, `%5C` or `%25`")),
+        })?;
+        for name in names {
+            match name.as_str() {
+                ";" => plain.semicolon = true,
+                "%2F" => plain.slash = true,
+                "%5C" => plain.backslash = true,
+                _ => plain.percent = true,
+            }
+        }
+        Some(plain)
+    }
+
+    const fn contains(self, character: char) -> bool {
+        match character {
+            ';' => self.semicolon,
+            '/' => self.slash,
+            '\\' => self.backslash,
+            '%' => self.percent,
+            _ => false,
+        }
+    }
 }
 
 /// Characters that some server takes for structure even when they arrive encoded: behind one that decodes first, `%3F` cuts
@@ -121,6 +168,26 @@ mod tests {
         ] {
             assert_eq!(shown(&Path::parse(target.as_bytes()).unwrap()), expected, "{target}");
         }
+    }
+
+    #[test]
+    fn what_is_declared_plain_is_and_nothing_else() {
+        let plain = PlainCharacters { semicolon: true, slash: true, backslash: false, percent: false };
+        for (target, expected) in [
+            ("/a;x=1/b", Ok("a;x=1|b")),
+            ("/a%2Fb", Ok("a/b")),
+            ("/a%3Bx", Ok("a;x")),
+            ("/a%5Cb", Err(Reason::PathAmbiguous)),
+            ("/a\\b", Err(Reason::PathAmbiguous)),
+            ("/a%252Fb", Err(Reason::PathAmbiguous)),
+            ("/%2e%2e/b", Err(Reason::PathAmbiguous)),
+            ("/a%00", Err(Reason::PathAmbiguous)),
+        ] {
+            let path = Path::parse_for(target.as_bytes(), plain).map(|path| shown(&path));
+            assert_eq!(path, expected.map(str::to_owned), "{target}");
+        }
+        let backslash = PlainCharacters { backslash: true, ..PlainCharacters::default() };
+        assert!(Path::parse_for(b"/a%5Cb", backslash).is_ok() && Path::parse_for(b"/a\\b", backslash).is_err());
     }
 
     #[test]

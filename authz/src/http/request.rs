@@ -1,6 +1,6 @@
 //! The access request: which action on which resource.
 
-use super::{Host, Path};
+use super::{Host, Path, PlainCharacters};
 use crate::reason::Reason;
 
 /// The head of an HTTP request as a host hands it over: bytes, nothing decoded, nothing trusted.
@@ -55,6 +55,8 @@ pub struct AccessRequest<'r> {
     /// Whether this is a CORS preflight (Fetch standard, CORS-preflight request): `OPTIONS` with `Origin` and
     /// `Access-Control-Request-Method`. It only asks, so browsers send no credential with it.
     pub is_preflight: bool,
+    /// What was taken for plain when the path was read.
+    pub(crate) plain: PlainCharacters,
 }
 
 impl<'r> AccessRequest<'r> {
@@ -64,12 +66,17 @@ impl<'r> AccessRequest<'r> {
     ///
     /// The reason why this request cannot be judged.
     pub fn parse(head: &RequestHead<'r>) -> Result<Self, Reason> {
+        Self::parse_for(head, PlainCharacters::default())
+    }
+
+    /// The same for upstreams to which some characters of a path mean nothing.
+    pub(crate) fn parse_for(head: &RequestHead<'r>, plain: PlainCharacters) -> Result<Self, Reason> {
         let method = head.method.and_then(method_token).ok_or(Reason::MethodMalformed)?;
         let host = Host::parse(head.authority.ok_or(Reason::HostMalformed)?)?;
-        let path = Path::parse(head.path.ok_or(Reason::PathMalformed)?)?;
+        let path = Path::parse_for(head.path.ok_or(Reason::PathMalformed)?, plain)?;
         let has = |name| head.values(name).next().is_some();
         let is_preflight = method == "OPTIONS" && has("origin") && has("access-control-request-method");
-        Ok(Self { method, host, path, is_preflight })
+        Ok(Self { method, host, path, is_preflight, plain })
     }
 }
 
