@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use super::condition::{Lack, Outcome, Situation};
+use super::condition::{Condition, Lack, Outcome, Situation};
 use super::index::RuleIndex;
 use super::names::Names;
 use super::obligation::Obligations;
@@ -155,6 +155,12 @@ impl Rule {
             (_, None) => Vec::new(),
             (_, Some(condition)) => self.in_situation(question, |situation| condition.misses(situation)),
         }
+    }
+
+    /// What holds of its condition, in words, if the condition does.
+    pub(super) fn grounds(&self, question: &Question<'_>) -> Vec<String> {
+        let grounds = |condition: &Condition| self.in_situation(question, |situation| condition.grounds(situation));
+        self.condition().map(grounds).unwrap_or_default()
     }
 
     fn in_situation<T>(&self, question: &Question<'_>, judge: impl FnOnce(&Situation<'_>) -> T) -> T {

@@ -18,6 +18,8 @@ pub struct RuleTrace {
     pub is_shadow: bool,
     /// Whether it applies: its condition holds or, for a deny rule, cannot be evaluated.
     pub applies: bool,
+    /// What its condition wants and what holds, in words, if all of it does; empty without a condition.
+    pub grounds: Vec<String>,
     /// What did not hold, in words; empty if everything did.
     pub misses: Vec<String>,
 }
@@ -40,7 +42,52 @@ impl Rule {
                 Effect::Permit => outcome == Outcome::Holds,
                 Effect::Deny => matches!(outcome, Outcome::Holds | Outcome::Undecidable),
             },
+            grounds: self.grounds(question),
             misses: self.misses(question),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    use crate::{Authorizer, Bundle, RequestHead, RuleTrace, UnixTime};
+
+    /// The one rule about a request for `/`, with a header.
+    fn trace(effect: &str, condition: &Value) -> RuleTrace {
+        let rule = json!({ "id": "a", "effect": effect, "target": {}, "condition": condition });
+        let bundle = json!({ "version": 1, "revision": 1, "issuers": [], "rules": [rule] });
+        let authorizer = Authorizer::new(Bundle::parse(bundle.to_string().as_bytes()).unwrap());
+        let head = RequestHead {
+            method: Some(b"GET"),
+            authority: Some(b"a.example"),
+            path: Some(b"/"),
+            headers: vec![(b"x-tier", b"gold")],
+            ..RequestHead::default()
+        };
+        authorizer.explain(&head, UnixTime::from_seconds(0)).rules.into_iter().next().unwrap()
+    }
+
+    #[test]
+    fn what_applies_has_grounds_and_what_does_not_has_misses() {
+        let tier = |value: &str| json!({ "headers": [{ "name": "x-tier", "equals": value }] });
+        let told = |effect: &str, condition: Value| {
+            let RuleTrace { applies, grounds, misses, .. } = trace(effect, &condition);
+            (applies, grounds.join("; "), misses.join("; "))
+        };
+        let (gold, none) = ("header `x-tier` is \"gold\"".to_owned(), String::new());
+        assert_eq!(told("deny", tier("gold")), (true, gold.clone(), none.clone()));
+        assert_eq!(told("deny", json!({ "any": [tier("lead"), tier("gold")] })), (true, gold, none.clone()));
+        let missed = "header `x-tier` is \"lead\": not so".to_owned();
+        assert_eq!(told("deny", tier("lead")), (false, none.clone(), missed));
+        // What cannot be decided denies, and has no grounds.
+        let source = json!({ "source": { "networks": ["10.0.0.0/8"] } });
+        let undecided = "client address in 10.0.0.0/8: cannot be decided".to_owned();
+        assert_eq!(told("deny", source.clone()), (true, none.clone(), undecided.clone()));
+        let missed = format!("its credential was not presented; {undecided}");
+        assert_eq!(told("permit", source), (false, none, missed));
     }
 }

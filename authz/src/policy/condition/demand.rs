@@ -40,6 +40,18 @@ impl Demand {
     }
 }
 
+impl Demand {
+    /// What of it the set does not have.
+    pub(super) fn lacking(&self, attribute: &Attribute<Vec<String>>) -> Self {
+        let values: &[String] = if let Attribute::Present(values) = attribute { values } else { &[] };
+        let has_any = self.any.iter().any(|wanted| values.contains(wanted));
+        Self {
+            all: self.all.iter().filter(|wanted| !values.contains(wanted)).cloned().collect(),
+            any: if has_any { Vec::new() } else { self.any.clone() },
+        }
+    }
+}
+
 impl fmt::Display for Demand {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (all, any) = (self.all.join(", "), self.any.join(", "));

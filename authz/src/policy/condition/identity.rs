@@ -119,9 +119,15 @@ impl IdentityCondition {
             .filter_map(|part| match part.evaluate(identity, situation) {
                 Outcome::Holds => None,
                 Outcome::Undecidable => Some(format!("{part}: malformed in the token")),
-                Outcome::Fails | Outcome::Lacks(_) => Some(part.to_string()),
+                outcome => Some(part.lacking(identity).unwrap_or_else(|| outcome.miss(&part))),
             })
             .collect()
+    }
+
+    /// What holds if all of this does, in words.
+    pub(super) fn grounds(&self) -> Vec<String> {
+        let grounds: Vec<String> = self.parts().map(|part| part.to_string()).collect();
+        if grounds.is_empty() { vec!["its credential was presented".to_owned()] } else { grounds }
     }
 
     /// The scopes that are demanded.
@@ -166,9 +172,8 @@ impl Part<'_> {
             Self::Named("subject", accepted) => one_of(accepted, &identity.subject),
             Self::Named("client", accepted) => one_of(accepted, &identity.client),
             Self::Named(_, accepted) => one_of(accepted, &identity.tenant),
-            Self::Set("role", demand) => demand.evaluate(&identity.roles),
-            Self::Set("group", demand) => demand.evaluate(&identity.groups),
-            Self::Set(_, demand) => demand.evaluate(&identity.scopes).or_lacks(Lack::Scope),
+            Self::Set("scope", demand) => demand.evaluate(&identity.scopes).or_lacks(Lack::Scope),
+            Self::Set(name, demand) => demand.evaluate(set(identity, name)),
             Self::Claim(matcher) => match matcher.evaluate(&identity.claims, &situation.facts) {
                 Match::Holds => Outcome::Holds,
                 Match::Fails => Outcome::Fails,
@@ -177,6 +182,23 @@ impl Part<'_> {
             Self::Authentication(wanted) => wanted.evaluate(identity, situation.now).or_lacks(Lack::Authentication),
             Self::Proof(wanted) => Outcome::holds_if((identity.confirmation != Confirmation::None) == *wanted),
         }
+    }
+}
+
+impl Part<'_> {
+    /// What is not in a set that must be, in words.
+    fn lacking(&self, identity: &Identity) -> Option<String> {
+        let Self::Set(name, demand) = self else { return None };
+        Some(format!("{name} {} missing", demand.lacking(set(identity, name))))
+    }
+}
+
+/// The set of this name.
+fn set<'i>(identity: &'i Identity, name: &str) -> &'i Attribute<Vec<String>> {
+    match name {
+        "role" => &identity.roles,
+        "group" => &identity.groups,
+        _ => &identity.scopes,
     }
 }
 

@@ -174,9 +174,28 @@ impl Condition {
             }
             Self::Not(_) => vec!["what must not hold does, or cannot be decided".to_owned()],
             Self::Identity(identity) => identity.misses(situation),
+            Self::Source(source) => vec![self.evaluate(situation).miss(source)],
+            Self::Text(text) => vec![self.evaluate(situation).miss(text)],
+            Self::Time(_) => vec!["the time is none of those that it is for".to_owned()],
+        }
+    }
+
+    /// What holds, in words, if the whole does; of alternatives the first.
+    pub(super) fn grounds(&self, situation: &Situation<'_>) -> Vec<String> {
+        if self.evaluate(situation) != Outcome::Holds {
+            return Vec::new();
+        }
+        match self {
+            Self::All(parts) => parts.iter().flat_map(|part| part.grounds(situation)).collect(),
+            Self::Any(parts) => {
+                let holding = parts.iter().find(|part| part.evaluate(situation) == Outcome::Holds);
+                holding.map(|part| part.grounds(situation)).unwrap_or_default()
+            }
+            Self::Not(_) => vec!["what must not hold does not".to_owned()],
+            Self::Identity(identity) => identity.grounds(),
             Self::Source(source) => vec![source.to_string()],
             Self::Text(text) => vec![text.to_string()],
-            Self::Time(_) => vec!["the time is none of those that it is for".to_owned()],
+            Self::Time(_) => vec!["the time is one of those that it is for".to_owned()],
         }
     }
 

@@ -1,5 +1,7 @@
 //! What a condition comes to, and how that of its parts makes that of the whole.
 
+use std::fmt;
+
 /// Whether a condition holds. What cannot be decided is neither: it denies where it stands in a deny rule and permits
 /// nothing where it stands in a permit rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,6 +35,14 @@ impl Outcome {
     /// The same, where the client can be told what is missing.
     pub(super) fn or_lacks(self, lack: Lack) -> Self {
         if self == Self::Fails { Self::Lacks(lack) } else { self }
+    }
+
+    /// What did not hold, in words.
+    pub(super) fn miss(self, part: &dyn fmt::Display) -> String {
+        match self {
+            Self::Undecidable => format!("{part}: cannot be decided"),
+            _ => format!("{part}: not so"),
+        }
     }
 
     /// Conjunction: one part that fails settles it; one that cannot be decided leaves the whole undecidable. Two things that
