@@ -5,6 +5,7 @@ mod check;
 mod init;
 mod source;
 mod test;
+mod trial;
 
 use std::path::PathBuf;
 use std::process::ExitCode;

@@ -1,12 +1,8 @@
 //! `portcullis test`.
 
 mod format;
-mod issuer;
-mod message;
 mod output;
-mod policy;
 mod run;
-mod who;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -15,9 +11,9 @@ use authz::document;
 use clap::Args;
 
 use crate::source::{Source, SourceError, test_files};
+use crate::trial::TestPolicy;
 use format::Case;
 use output::Output;
-use policy::TestPolicy;
 use run::Report;
 
 /// A case failed.

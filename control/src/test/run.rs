@@ -2,15 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use authz::{Action, Authorization, Effect, HeaderEdits, IntrospectionResponse, Reason, Step, UnixTime};
+use authz::{Action, Effect, HeaderEdits, Reason, UnixTime};
 use serde_json::Value;
 
 use super::format::{Case, Expectation};
-use super::message::Message;
-use super::policy::TestPolicy;
-
-/// How often the core may ask about one request: there are not more credentials in it that somebody has to be asked about.
-const MAX_QUESTIONS: usize = 16;
+use crate::trial::{self, Message, TestPolicy};
 
 /// What came of all cases.
 pub(super) struct Report {
@@ -103,8 +99,8 @@ impl CaseReport {
 }
 
 fn outcome(policy: &TestPolicy, case: &Case, id: usize) -> Outcome {
-    let message = Message::new(case, id, policy);
-    let authorization = authorize(policy, &message, UnixTime::from_seconds(case.now));
+    let message = Message::new(&case.trial, id, policy);
+    let authorization = trial::decide(&policy.authorizer, &message, UnixTime::from_seconds(case.trial.now));
     let decision = authorization.decision();
     Outcome {
         decision: decision.effect(),
@@ -115,23 +111,6 @@ fn outcome(policy: &TestPolicy, case: &Case, id: usize) -> Outcome {
             Action::Reply(_) => None,
         },
     }
-}
-
-/// Decides, and answers for the authorization server; what the case has no answer to is not answered.
-fn authorize(policy: &TestPolicy, message: &Message<'_>, now: UnixTime) -> Authorization {
-    let authorizer = &policy.authorizer;
-    for _ in 0..MAX_QUESTIONS {
-        match authorizer.authorize(&message.head(), now) {
-            Step::Decided(authorization) => return authorization,
-            Step::Introspect(question) => {
-                let asked = question.body();
-                let answer = message.answers.iter().find(|(token, _)| asked.starts_with(&format!("token={token}&")));
-                let response = answer.map(|(_, body)| IntrospectionResponse { status: 200, body: body.as_bytes() });
-                authorizer.introspected(&question, response, now);
-            }
-        }
-    }
-    authorizer.introspection_failed()
 }
 
 /// The headers as the upstream sees them.

@@ -12,17 +12,17 @@ const LIFETIME_SECONDS: u64 = 300;
 const PRESETS: &str = include_str!("../../../authz/presets.json");
 
 /// An issuer of the policy.
-pub(super) struct TestIssuer {
+pub(crate) struct TestIssuer {
     /// Its name or, for a template, one for each tenant.
-    pub(super) names: Vec<(String, Option<String>)>,
+    pub(crate) names: Vec<(String, Option<String>)>,
     /// Signs its tokens; none if only its authorization server can tell what is in them.
-    pub(super) key: Option<KeyPair>,
+    pub(crate) key: Option<KeyPair>,
     /// Its fields, with those of its preset.
     settings: Value,
 }
 
 impl TestIssuer {
-    pub(super) fn new(own: &Value, key: Option<KeyPair>) -> Self {
+    pub(crate) fn new(own: &Value, key: Option<KeyPair>) -> Self {
         let name = own.get("issuer").and_then(Value::as_str).unwrap_or_default();
         let tenants = own.get("tenants").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
         let mut names: Vec<_> =
@@ -36,13 +36,13 @@ impl TestIssuer {
     }
 
     /// Whether this name, or template, stands for it.
-    pub(super) fn is_named(&self, name: &str) -> bool {
+    pub(crate) fn is_named(&self, name: &str) -> bool {
         let template = self.settings.get("issuer").and_then(Value::as_str);
         template == Some(name) || self.names.iter().any(|(own, _)| own == name)
     }
 
     /// The claims of a good token: everything that this issuer's tokens must have.
-    pub(super) fn claims(&self, name: &str, tenant: Option<&str>, now: u64) -> Map<String, Value> {
+    pub(crate) fn claims(&self, name: &str, tenant: Option<&str>, now: u64) -> Map<String, Value> {
         let lifetime = self.number("max_lifetime_seconds").map_or(LIFETIME_SECONDS, |most| most.min(LIFETIME_SECONDS));
         let mut claims = Map::new();
         claims.insert("iat".to_owned(), json!(now));
@@ -64,7 +64,7 @@ impl TestIssuer {
     }
 
     /// The JOSE header of a good token.
-    pub(super) fn header(&self) -> Map<String, Value> {
+    pub(crate) fn header(&self) -> Map<String, Value> {
         let mut header = Map::from_iter([("alg".to_owned(), json!("EdDSA")), ("kid".to_owned(), json!("test"))]);
         let types = self.settings.get("token_types").and_then(Value::as_array);
         let token_type = match types {
@@ -77,7 +77,7 @@ impl TestIssuer {
     }
 
     /// A token in compact serialization.
-    pub(super) fn sign(key: &KeyPair, header: &Map<String, Value>, claims: &Map<String, Value>) -> String {
+    pub(crate) fn sign(key: &KeyPair, header: &Map<String, Value>, claims: &Map<String, Value>) -> String {
         let part =
             |members: &Map<String, Value>| URL_SAFE_NO_PAD.encode(serde_json::to_vec(members).unwrap_or_default());
         let signed = format!("{}.{}", part(header), part(claims));

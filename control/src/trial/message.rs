@@ -1,30 +1,30 @@
-//! A case as the bytes of a request: tokens are minted and put where the policy looks for them.
+//! A trial as the bytes of a request: tokens are minted and put where the policy looks for them.
 
 use authz::{PeerCertificate, RequestHead};
 use serde_json::{Map, Value, json};
 
-use super::format::Case;
+use super::Trial;
 use super::issuer::TestIssuer;
 use super::policy::{Place, TestPolicy};
 use super::who::{Peer, Presented, What};
 
 /// A request, and what is known besides.
-pub(super) struct Message<'c> {
+pub(crate) struct Message<'t> {
     method: String,
     target: String,
     host: String,
     scheme: String,
     source: Option<String>,
     headers: Vec<(String, String)>,
-    peer: Option<&'c Peer>,
+    peer: Option<&'t Peer>,
     /// What the authorization server says of opaque tokens: token and answer.
-    pub(super) answers: Vec<(String, String)>,
+    pub(crate) answers: Vec<(String, String)>,
 }
 
-impl<'c> Message<'c> {
-    /// The request of a case; `id` is its own among all cases.
-    pub(super) fn new(case: &'c Case, id: usize, policy: &TestPolicy) -> Self {
-        let request = &case.request;
+impl<'t> Message<'t> {
+    /// The request of a trial; `id` is its own among all trials.
+    pub(crate) fn new(trial: &'t Trial, id: usize, policy: &TestPolicy) -> Self {
+        let request = &trial.request;
         let mut message = Self {
             method: request.method.clone(),
             target: request.target.clone(),
@@ -35,14 +35,14 @@ impl<'c> Message<'c> {
             peer: None,
             answers: Vec::new(),
         };
-        for (index, presented) in case.who.iter().enumerate() {
-            message.present(presented, &format!("test-token-{id}-{index}"), case.now, policy);
+        for (index, presented) in trial.who.iter().enumerate() {
+            message.present(presented, &format!("test-token-{id}-{index}"), trial.now, policy);
         }
         message
     }
 
     /// What the core sees of it.
-    pub(super) fn head(&self) -> RequestHead<'_> {
+    pub(crate) fn head(&self) -> RequestHead<'_> {
         RequestHead {
             method: Some(self.method.as_bytes()),
             authority: Some(self.host.as_bytes()),
@@ -55,13 +55,13 @@ impl<'c> Message<'c> {
     }
 
     /// The headers as the proxy has them, those of HTTP/2 for the request line too; names in lower case.
-    pub(super) fn all_headers(&self) -> Vec<(String, String)> {
+    pub(crate) fn all_headers(&self) -> Vec<(String, String)> {
         let line = [(":method", &self.method), (":path", &self.target), (":authority", &self.host)];
         let line = line.into_iter().map(|(name, value)| (name.to_owned(), value.clone()));
         line.chain(self.headers.iter().map(|(name, value)| (name.to_ascii_lowercase(), value.clone()))).collect()
     }
 
-    fn present(&mut self, presented: &'c Presented, opaque_token: &str, now: u64, policy: &TestPolicy) {
+    fn present(&mut self, presented: &'t Presented, opaque_token: &str, now: u64, policy: &TestPolicy) {
         let value = match &presented.what {
             What::Peer(peer) => {
                 self.peer = Some(peer);

@@ -15,35 +15,35 @@ use serde_json::{Map, Value, json};
 use super::issuer::TestIssuer;
 
 /// A policy with keys that the tests can sign with.
-pub(super) struct TestPolicy {
-    pub(super) authorizer: Authorizer,
-    pub(super) revision: Value,
-    pub(super) rules: Vec<String>,
-    pub(super) issuers: Vec<TestIssuer>,
-    pub(super) credentials: Vec<TestCredential>,
+pub(crate) struct TestPolicy {
+    pub(crate) authorizer: Authorizer,
+    pub(crate) revision: Value,
+    pub(crate) rules: Vec<String>,
+    pub(crate) issuers: Vec<TestIssuer>,
+    pub(crate) credentials: Vec<TestCredential>,
     /// Each API key by its id.
-    pub(super) api_keys: BTreeMap<String, String>,
+    pub(crate) api_keys: BTreeMap<String, String>,
 }
 
 /// A credential of the policy, and where it is put into a request.
-pub(super) struct TestCredential {
-    pub(super) name: String,
-    pub(super) kind: Kind,
-    pub(super) place: Place,
+pub(crate) struct TestCredential {
+    pub(crate) name: String,
+    pub(crate) kind: Kind,
+    pub(crate) place: Place,
     /// The issuers that it may come from; empty for all.
-    pub(super) issuers: Vec<String>,
+    pub(crate) issuers: Vec<String>,
     /// The issuer of tokens that are no JWTs.
-    pub(super) opaque: Option<String>,
+    pub(crate) opaque: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     Jwt,
     ApiKey,
     Peer,
 }
 
-pub(super) enum Place {
+pub(crate) enum Place {
     Header {
         name: String,
         scheme: Option<String>,
@@ -56,7 +56,7 @@ pub(super) enum Place {
 
 impl TestPolicy {
     /// Makes a bundle that was found good into one that tests can use.
-    pub(super) fn new(bundle: &[u8]) -> Result<Self, BundleErrors> {
+    pub(crate) fn new(bundle: &[u8]) -> Result<Self, BundleErrors> {
         let mut value: Value = serde_json::from_slice(bundle).unwrap_or_default();
         let issuers: Vec<TestIssuer> = items(&mut value, "issuers").map(replace_keys).collect();
         let api_keys = value.get_mut("api_keys").map(replace_api_keys).unwrap_or_default();
@@ -73,7 +73,7 @@ impl TestPolicy {
     }
 
     /// The issuer of this name, and the tenant that the name stands for.
-    pub(super) fn issuer(&self, name: &str) -> Option<(&TestIssuer, Option<&str>)> {
+    pub(crate) fn issuer(&self, name: &str) -> Option<(&TestIssuer, Option<&str>)> {
         self.issuers.iter().find_map(|issuer| {
             let (_, tenant) = issuer.names.iter().find(|(own, _)| own == name)?;
             Some((issuer, tenant.as_deref()))
@@ -81,14 +81,14 @@ impl TestPolicy {
     }
 
     /// The issuer of a token that names none: the first that the credential takes.
-    pub(super) fn default_issuer(&self, credential: &TestCredential, opaque: bool) -> Option<&str> {
+    pub(crate) fn default_issuer(&self, credential: &TestCredential, opaque: bool) -> Option<&str> {
         let wanted = if opaque { credential.opaque.as_ref() } else { credential.issuers.first() };
         let mut taken = self.issuers.iter().filter(|issuer| wanted.is_none_or(|wanted| issuer.is_named(wanted)));
         taken.next()?.names.first().map(|(name, _)| name.as_str())
     }
 
     /// The names of all issuers.
-    pub(super) fn issuer_names(&self) -> impl Iterator<Item = &str> {
+    pub(crate) fn issuer_names(&self) -> impl Iterator<Item = &str> {
         self.issuers.iter().flat_map(|issuer| issuer.names.iter().map(|(name, _)| name.as_str()))
     }
 }

@@ -1,19 +1,19 @@
-//! Who asks, in a test file: the credentials that a case presents.
+//! Who asks: the credentials that a request presents.
 
 use authz::document::{Fields, Node};
 use serde_json::{Map, Value};
 
-use super::format::text;
 use super::policy::{Kind, TestCredential, TestPolicy};
+use super::request::text;
 
-/// A credential that a case presents.
-pub(super) struct Presented {
+/// A credential that is presented.
+pub(crate) struct Presented {
     /// The index of the credential in the policy.
-    pub(super) credential: usize,
-    pub(super) what: What,
+    pub(crate) credential: usize,
+    pub(crate) what: What,
 }
 
-pub(super) enum What {
+pub(crate) enum What {
     /// A token of this issuer that says this.
     Token {
         issuer: String,
@@ -31,15 +31,15 @@ pub(super) enum What {
 }
 
 /// What the proxy knows of a certificate.
-pub(super) struct Peer {
-    pub(super) uri_san: Option<String>,
-    pub(super) dns_san: Option<String>,
-    pub(super) subject_name: Option<String>,
-    pub(super) sha256: String,
+pub(crate) struct Peer {
+    pub(crate) uri_san: Option<String>,
+    pub(crate) dns_san: Option<String>,
+    pub(crate) subject_name: Option<String>,
+    pub(crate) sha256: String,
 }
 
 /// `anonymous`, one credential, or several.
-pub(super) fn read(node: &Node<'_>, policy: &TestPolicy) -> Option<Vec<Presented>> {
+pub(crate) fn read(node: &Node<'_>, policy: &TestPolicy) -> Option<Vec<Presented>> {
     match node.value() {
         Value::String(text) if text == "anonymous" => Some(Vec::new()),
         Value::Array(_) => node.filled_list(|item| read_presented(item, policy)),
