@@ -2,6 +2,7 @@
 
 mod build;
 mod check;
+mod explain;
 mod init;
 mod source;
 mod test;
@@ -61,6 +62,16 @@ enum Command {
         after_help = "A test file, such as policy_test.yaml:\n  version: 1\n  cases:\n    - name: a customer reads her orders\n      request: GET /orders\n      who: { claims: { sub: alice, scope: orders.read } }\n      expect: { decision: permit, rule: orders-read }\n    - name: strangers stay out\n      request: GET /orders\n      expect: deny\n\nExamples:\n  portcullis test policy\n  portcullis test policy.yaml more_test.yaml --output junit > results.xml"
     )]
     Test(test::Arguments),
+    /// Say why one request is permitted or denied, and what would have to change.
+    ///
+    /// The decision is that of the code that decides in the proxy. It is printed with every rule whose target matches, what became of it,
+    /// and what did not hold in it; of a request that no rule permits, the rule that came nearest. A token that is given is verified with
+    /// the keys of the policy; one that is made of `--issuer` and `--claims` is signed as `portcullis test` does. The exit code is 0 if the
+    /// request is permitted, 1 if it is denied, 2 if it cannot be judged: the policy or the request is not good.
+    #[command(
+        after_help = "Examples:\n  portcullis explain policy --path /orders\n  portcullis explain policy --method POST --path /orders --claims '{\"sub\": \"alice\", \"scope\": \"orders.read\"}'\n  portcullis explain policy --path /orders --token \"$TOKEN\" --header 'x-tier: gold' --source 192.0.2.7\n  portcullis explain policy --path /orders --issuer https://login.example.com --at 2027-01-01T08:00:00Z\n  portcullis explain policy --case policy/policy_test.yaml 'reading is not writing'\n  portcullis explain policy --path /orders --output json | jq .nearest"
+    )]
+    Explain(Box<explain::Arguments>),
     /// Print the JSON Schema of a format, for editors and other tools.
     #[command(after_help = "Example:\n  portcullis schema bundle > bundle.schema.json")]
     Schema {
@@ -96,6 +107,8 @@ enum Format {
     Test,
     /// What came of tests.
     TestReport,
+    /// Why a request was permitted or denied.
+    Explanation,
 }
 
 impl Format {
@@ -106,6 +119,7 @@ impl Format {
             Self::DecisionRecord => include_str!("../../authz/schema/decision-record.schema.json"),
             Self::Test => include_str!("../schema/test.schema.json"),
             Self::TestReport => include_str!("../schema/test-report.schema.json"),
+            Self::Explanation => include_str!("../schema/explanation.schema.json"),
         }
     }
 }
@@ -116,6 +130,7 @@ fn main() -> ExitCode {
         Command::Check { policies } => check::run(&policies),
         Command::Build(arguments) => build::run(&arguments),
         Command::Test(arguments) => test::run(&arguments),
+        Command::Explain(arguments) => explain::run(&arguments),
         Command::Schema { format } => {
             print!("{}", format.schema());
             ExitCode::SUCCESS

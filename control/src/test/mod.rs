@@ -4,14 +4,14 @@ mod format;
 mod output;
 mod run;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use authz::document;
 use clap::Args;
 
 use crate::source::{Source, SourceError, test_files};
-use crate::trial::TestPolicy;
+use crate::trial::{TestPolicy, Trial};
 use format::Case;
 use output::Output;
 use run::Report;
@@ -65,16 +65,25 @@ fn load(arguments: &Arguments) -> Result<Loaded, SourceError> {
     let mut refused = Vec::new();
     let mut tests = Vec::new();
     for file in &files {
-        let read = Source::load(file).and_then(|source| {
-            let cases = source.parse(|text| document::read(text, |node| format::read(node, &policy)))?;
-            let lines = source.lines("cases");
-            Ok((source.name().to_owned(), lines.into_iter().zip(cases).collect()))
-        });
-        match read {
+        match load_cases(file, &policy) {
             Ok(read) => tests.push(read),
             Err(SourceError::Refused(findings)) => refused.extend(findings),
             Err(unreadable) => return Err(unreadable),
         }
     }
     if refused.is_empty() { Ok((policy, tests)) } else { Err(SourceError::Refused(refused)) }
+}
+
+/// The cases of a test file with their lines, and its name.
+fn load_cases(file: &Path, policy: &TestPolicy) -> Result<(String, Vec<(usize, Case)>), SourceError> {
+    let source = Source::load(file)?;
+    let cases = source.parse(|text| document::read(text, |node| format::read(node, policy)))?;
+    Ok((source.name().to_owned(), source.lines("cases").into_iter().zip(cases).collect()))
+}
+
+/// What is asked in the case of this name of a test file.
+pub(crate) fn load_case(file: &Path, name: &str, policy: &TestPolicy) -> Result<Trial, SourceError> {
+    let (file, cases) = load_cases(file, policy)?;
+    let found = cases.into_iter().find(|(_, case)| case.name == name);
+    found.map(|(_, case)| case.trial).ok_or_else(|| SourceError::Unreadable(format!("{file}: has no case `{name}`")))
 }
