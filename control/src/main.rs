@@ -3,7 +3,9 @@
 mod build;
 mod check;
 mod explain;
+mod github;
 mod init;
+mod lint;
 mod source;
 mod test;
 mod trial;
@@ -72,6 +74,14 @@ enum Command {
         after_help = "Examples:\n  portcullis explain policy --path /orders\n  portcullis explain policy --method POST --path /orders --claims '{\"sub\": \"alice\", \"scope\": \"orders.read\"}'\n  portcullis explain policy --path /orders --token \"$TOKEN\" --header 'x-tier: gold' --source 192.0.2.7\n  portcullis explain policy --path /orders --issuer https://login.example.com --at 2027-01-01T08:00:00Z\n  portcullis explain policy --case policy/policy_test.yaml 'reading is not writing'\n  portcullis explain policy --path /orders --output json | jq .nearest"
     )]
     Explain(Box<explain::Arguments>),
+    /// Say what a policy says that can hardly be meant: rules without effect, and rules that permit too much.
+    ///
+    /// Prints every finding with its place, `FILE:LINE:COLUMN: PATH: CODE: WHAT`, and the remedy. The exit code is 0 if there is none, 1 if
+    /// there is one, 2 if the policy is not good or cannot be read.
+    #[command(
+        after_help = "Examples:\n  portcullis lint policy\n  portcullis lint policy --output github\n  portcullis lint policy --output json | jq '.findings[].code'"
+    )]
+    Lint(lint::Arguments),
     /// Print the JSON Schema of a format, for editors and other tools.
     #[command(after_help = "Example:\n  portcullis schema bundle > bundle.schema.json")]
     Schema {
@@ -109,6 +119,8 @@ enum Format {
     TestReport,
     /// Why a request was permitted or denied.
     Explanation,
+    /// What a policy says that can hardly be meant.
+    LintReport,
 }
 
 impl Format {
@@ -120,6 +132,7 @@ impl Format {
             Self::Test => include_str!("../schema/test.schema.json"),
             Self::TestReport => include_str!("../schema/test-report.schema.json"),
             Self::Explanation => include_str!("../schema/explanation.schema.json"),
+            Self::LintReport => include_str!("../schema/lint-report.schema.json"),
         }
     }
 }
@@ -131,6 +144,7 @@ fn main() -> ExitCode {
         Command::Build(arguments) => build::run(&arguments),
         Command::Test(arguments) => test::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
+        Command::Lint(arguments) => lint::run(&arguments),
         Command::Schema { format } => {
             print!("{}", format.schema());
             ExitCode::SUCCESS

@@ -60,6 +60,7 @@ fn every_schema_is_printed() {
         ("test", "control"),
         ("test-report", "control"),
         ("explanation", "control"),
+        ("lint-report", "control"),
     ] {
         let schema = host_tests::repository().join(folder).join("schema").join(format).with_extension("schema.json");
         assert_eq!(shown(&portcullis(&["schema", format])).1, std::fs::read_to_string(schema).unwrap());
@@ -75,9 +76,14 @@ fn shells_and_man_know_every_subcommand() {
     }
     let folder = tempfile::tempdir().unwrap();
     assert_eq!(portcullis(&["man", folder.path().to_str().unwrap()]).status.code(), Some(0));
-    for page in
-        ["portcullis.1", "portcullis-check.1", "portcullis-test.1", "portcullis-build.1", "portcullis-explain.1"]
-    {
+    for page in [
+        "portcullis.1",
+        "portcullis-check.1",
+        "portcullis-test.1",
+        "portcullis-build.1",
+        "portcullis-explain.1",
+        "portcullis-lint.1",
+    ] {
         assert!(folder.path().join(page).exists(), "{page}");
     }
     assert_eq!(portcullis(&["man", "nowhere"]).status.code(), Some(2));

@@ -61,7 +61,7 @@ fn locate(error: &BundleError, places: &BTreeMap<String, &Position>, root: &Node
 }
 
 /// The position of a place or, if it is not in the text (a field that is missing), of what it belongs to.
-fn nearest<'p>(place: &str, places: &BTreeMap<String, &'p Position>) -> Option<&'p Position> {
+pub(super) fn nearest<'p>(place: &str, places: &BTreeMap<String, &'p Position>) -> Option<&'p Position> {
     let mut place = place;
     loop {
         if let Some(position) = places.get(place) {

@@ -20,7 +20,8 @@ use serde::de::IgnoredAny;
 
 pub(crate) use finding::{Finding, one_line};
 pub(crate) use folder::test_files;
-use tree::{Content, Node, Position};
+pub(crate) use tree::Position;
+use tree::{Content, Node};
 
 /// A document, and where each of its parts was written.
 pub(crate) struct Source {
@@ -68,6 +69,13 @@ impl Source {
             Some(Content::List(items)) => items.iter().map(|item| item.position.line).collect(),
             _ => Vec::new(),
         }
+    }
+
+    /// Where places of the document stand, or what they belong to.
+    pub(crate) fn positions(&self, places: &[&str]) -> Vec<Position> {
+        let known = self.root.places();
+        let position = |place: &&str| finding::nearest(place, &known).unwrap_or(&self.root.position).clone();
+        places.iter().map(position).collect()
     }
 
     /// The same policy with another revision.

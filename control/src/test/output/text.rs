@@ -2,6 +2,7 @@
 
 use anstyle::{AnsiColor, Style};
 
+use crate::github::annotation;
 use crate::source::one_line;
 use crate::test::run::{CaseReport, Difference, Report};
 
@@ -60,18 +61,12 @@ pub(super) fn github(report: &Report) -> String {
         for case in file.cases.iter().filter(|case| !case.passed()) {
             let differences: Vec<String> = case.differences.iter().map(Difference::sentence).collect();
             let message = format!("{}\n{}", differences.join("\n"), case.summary());
-            let (file, title) = (escaped(&file.file, true), escaped(&case.name, true));
-            let message = escaped(&message, false);
-            output.push_str(&format!("::error file={file},line={},title={title}::{message}\n", case.line));
+            let line = case.line.to_string();
+            let place = [("file", file.file.as_str()), ("line", &line), ("title", &case.name)];
+            output.push_str(&annotation("error", &place, &message));
         }
     }
     output
-}
-
-/// Workflow commands end at a line break; in their properties `:` and `,` have a meaning too.
-fn escaped(text: &str, is_property: bool) -> String {
-    let text = text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A");
-    if is_property { text.replace(':', "%3A").replace(',', "%2C") } else { text }
 }
 
 impl Difference {
