@@ -7,6 +7,7 @@ mod breadth;
 mod claims;
 mod conditions;
 mod contradiction;
+mod index;
 mod model;
 mod output;
 mod overlap;

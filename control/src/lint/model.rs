@@ -2,11 +2,13 @@
 
 use serde_json::Value;
 
+use super::index::Index;
 use super::target::Target;
 
 /// The parts of a policy that findings are about.
 pub(super) struct Policy<'v> {
     pub(super) rules: Vec<Rule<'v>>,
+    index: Index,
     credentials: &'v [Value],
     pub(super) issuers: &'v [Value],
 }
@@ -40,7 +42,16 @@ pub(super) enum Kind {
 impl<'v> Policy<'v> {
     pub(super) fn of(bundle: &'v Value) -> Self {
         let rules = list(bundle, "rules").iter().enumerate().map(|(index, rule)| Rule::of(rule, index));
-        Self { rules: rules.collect(), credentials: list(bundle, "credentials"), issuers: list(bundle, "issuers") }
+        let rules: Vec<Rule<'v>> = rules.collect();
+        let mut index = Index::default();
+        rules.iter().enumerate().for_each(|(number, rule)| index.insert(number, &rule.target));
+        Self { rules, index, credentials: list(bundle, "credentials"), issuers: list(bundle, "issuers") }
+    }
+
+    /// The rules that may cover this one, itself among them, with their numbers and in their order.
+    pub(super) fn covering(&self, rule: &Rule<'_>) -> Vec<(usize, &Rule<'v>)> {
+        let candidates = self.index.candidates(&rule.target).into_iter();
+        candidates.filter_map(|number| Some((number, self.rules.get(number)?))).collect()
     }
 
     /// The credential of this name; none for the one of a policy that declares none.

@@ -9,7 +9,8 @@ pub(super) fn find(policy: &Policy<'_>, index: usize, rule: &Rule<'_>) -> Option
         // It is being tried; what is left of it shows when it is enforced.
         return None;
     }
-    let others = || policy.rules.iter().enumerate().filter(|(other, rule)| *other != index && !rule.is_shadow);
+    let covering = policy.covering(rule);
+    let others = || covering.iter().copied().filter(|(other, rule)| *other != index && !rule.is_shadow);
     let earlier = || others().filter(|(other, _)| *other < index).map(|(_, other)| other);
     let all = || others().map(|(_, other)| other);
     let found = |code, message| Some(Finding::new(code, &rule.place, message));

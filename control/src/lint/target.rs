@@ -14,6 +14,9 @@ pub(super) struct Target {
     written: Option<Vec<String>>,
 }
 
+/// Literals, and none for a variable.
+pub(super) type Segments = [Option<String>];
+
 /// A path template, or gRPC method.
 #[derive(PartialEq)]
 struct Template {
@@ -55,6 +58,11 @@ impl Target {
 
     pub(super) const fn has_paths(&self) -> bool {
         self.paths.is_some()
+    }
+
+    /// The segments of each path, and whether more may follow.
+    pub(super) fn shapes(&self) -> impl Iterator<Item = (&Segments, bool)> {
+        self.paths.iter().flatten().map(|template| (template.segments.as_slice(), template.has_tail))
     }
 
     /// The first path after which anything may follow.
