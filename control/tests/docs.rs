@@ -63,6 +63,20 @@ fn every_example_policy_is_good() {
     assert!(read >= 1, "only {read} examples were found");
 }
 
+/// Each of its snippets is a part of one policy, so that none has to repeat the issuers.
+#[test]
+fn the_snippets_for_those_who_migrate_are_one_good_policy() {
+    let page = page("docs/migrating.md");
+    let blocks = blocks(&page, "yaml");
+    let folder = tempfile::tempdir().unwrap();
+    for (index, block) in blocks.iter().enumerate() {
+        common::write(folder.path(), &[(&format!("{index}.yaml"), block)]);
+    }
+    let (code, output, errors) = common::run(folder.path(), &["check", "."]);
+    assert_eq!(code, 0, "{output}{errors}");
+    assert!(blocks.len() >= 5, "only {} snippets were found", blocks.len());
+}
+
 #[test]
 fn every_example_test_passes() {
     let (policy, testing) = (page("docs/policy.md"), page("docs/testing.md"));
