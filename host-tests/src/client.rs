@@ -1,10 +1,11 @@
 //! An HTTP/1.1 client that sends exactly the bytes it is told to, well formed or not.
 
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
+use tokio::net::TcpSocket;
 
 use crate::tls::Pki;
 
@@ -106,6 +107,24 @@ impl Connection {
         Ok(Self { stream: Box::new(connect(address)?), open: true })
     }
 
+    /// Connects from an address of this machine.
+    ///
+    /// # Errors
+    ///
+    /// Nobody listens, or the machine has no such address.
+    pub fn open_from(address: SocketAddr, source: IpAddr) -> Result<Self> {
+        // The standard library cannot choose it.
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let stream = runtime.block_on(async {
+            let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+            socket.bind(SocketAddr::new(source, 0))?;
+            socket.connect(address).await?.into_std()
+        });
+        let stream = stream.with_context(|| format!("no answer from {address} to {source}"))?;
+        stream.set_nonblocking(false)?;
+        Ok(Self { stream: Box::new(prepared(stream)?), open: true })
+    }
+
     /// Connects with TLS, with the certificate of a workload or without one.
     ///
     /// # Errors
@@ -183,7 +202,10 @@ impl Connection {
 }
 
 fn connect(address: SocketAddr) -> Result<TcpStream> {
-    let stream = TcpStream::connect(address).with_context(|| format!("no answer from {address}"))?;
+    prepared(TcpStream::connect(address).with_context(|| format!("no answer from {address}"))?)
+}
+
+fn prepared(stream: TcpStream) -> Result<TcpStream> {
     stream.set_read_timeout(Some(TIMEOUT))?;
     stream.set_write_timeout(Some(TIMEOUT))?;
     stream.set_nodelay(true)?;

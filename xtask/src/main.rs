@@ -24,7 +24,7 @@ struct Arguments {
 enum Command {
     /// Build the module that proxies load, into dist/portcullis.wasm.
     Build,
-    /// Start Envoy with the module, send it good and bad requests, and print what became of each.
+    /// Start Envoy with the module and the policy in examples/bank, send it good and bad requests, and print what became of each.
     Demo {
         /// Leave Envoy running and print curl lines to try.
         #[arg(long)]
@@ -71,8 +71,12 @@ fn demo(sh: &Shell, keep: bool) -> Result<()> {
     let keep = keep.then_some("--keep");
     module::build(sh)?;
     let envoy = tools::envoy(sh)?;
+    let policy = sh.current_dir().join("dist").join("bank.json");
+    cmd!(sh, "cargo run --quiet --package control -- build examples/bank --plugin-configuration --output {policy}")
+        .quiet()
+        .run()?;
     let _env = sh.push_env("ENVOY_PATH", envoy);
-    Ok(cmd!(sh, "cargo run --quiet --package host-tests --bin demo -- {keep...}").quiet().run()?)
+    Ok(cmd!(sh, "cargo run --quiet --package host-tests --bin demo -- {policy} {keep...}").quiet().run()?)
 }
 
 fn bench(sh: &Shell) -> Result<()> {
