@@ -80,7 +80,7 @@ fn both_require_the_same_fields() {
             // What cannot be said in a schema: which members each type of key needs, which secrets an algorithm needs, and
             // that what a rule names must be there.
             let elsewhere =
-                ["jwks", "secrets", "algorithms", "credentials", "tenants", "paths"].contains(&name.as_str());
+                ["jwks", "secrets", "algorithms", "credentials", "tenants", "paths", "from"].contains(&name.as_str());
             if elsewhere || pointer.contains("/jwks") || pointer.contains("/secrets") {
                 continue;
             }

@@ -173,7 +173,14 @@ impl Credential {
             _ => fields.required("from").and_then(|node| node.filled_list(|item| Place::read(item, unique_places))),
         };
         name?;
-        Some(Self { kind: kind?, places: places?, strip: strip? })
+        let (kind, places) = (kind?, places?);
+        // Without it every bound token is refused, and nobody would know why.
+        if let (Kind::Jwt(JwtKind { dpop: Some(_), .. }), Some(dpop)) = (&kind, fields.optional("dpop"))
+            && !places.iter().any(|place| place.has_scheme(Scheme::Dpop))
+        {
+            return dpop.refuse("needs a place with the scheme `DPoP` in `from`: that is how bound tokens are sent (RFC 9449 section 7.1)");
+        }
+        Some(Self { kind, places, strip: strip? })
     }
 }
 
