@@ -1,0 +1,181 @@
+//! What must hold.
+
+use serde_json::Value;
+
+use super::identity::{Attribute, Identity};
+use super::test::{claim_passes, texts_pass};
+use super::truth::{Missing, Outcome, Truth};
+use super::{Scene, list, source, text, texts};
+
+/// The fields that are about a credential.
+const ABOUT_CREDENTIALS: [&str; 13] = [
+    "credential",
+    "issuers",
+    "subjects",
+    "clients",
+    "tenants",
+    "audiences",
+    "scopes",
+    "roles",
+    "groups",
+    "claims",
+    "authentication",
+    "proof_of_possession",
+    "actors",
+];
+
+impl Scene<'_> {
+    /// Remembers how something went.
+    pub fn count(&self, name: &'static str, outcome: Truth) -> Truth {
+        *self.outcomes.borrow_mut().entry(name).or_default().entry(outcome).or_default() += 1;
+        outcome
+    }
+}
+
+/// All fields that are there must hold. `around` is the credential that the condition around this one is about.
+pub fn evaluate(condition: &Value, around: Option<&Value>, scene: &Scene<'_>) -> Outcome {
+    let credential = condition.get("credential").or(around);
+    let identity = Identity::find(scene.bundle, scene.request, credential);
+    let fields = condition.as_object().unwrap().iter().map(|(name, wanted)| {
+        let about_credential = ABOUT_CREDENTIALS.iter().find(|known| *known == name);
+        match (about_credential, &identity) {
+            (Some(name), Some(identity)) => {
+                let outcome = Outcome::from(scene.count(name, of_credential(name, wanted, identity, scene)));
+                match *name {
+                    "scopes" => outcome.or_missing(Missing::Scope),
+                    "authentication" => outcome.or_missing(Missing::Authentication),
+                    _ => outcome,
+                }
+            }
+            // The field is about a credential that is not there.
+            (Some(name), None) => Outcome::from(scene.count(name, Truth::No)).or_missing(Missing::Credential),
+            (None, _) => of_request(name, wanted, credential, scene),
+        }
+    });
+    Outcome::all(&fields.collect::<Vec<_>>())
+}
+
+fn of_credential(name: &str, wanted: &Value, identity: &Identity<'_>, scene: &Scene<'_>) -> Truth {
+    match name {
+        "credential" => Truth::Yes,
+        "issuers" => texts(wanted).iter().any(|issuer| identity.issuers().contains(issuer)).into(),
+        "subjects" => is_one_of(&identity.subject(), wanted),
+        "clients" => is_one_of(&identity.client(), wanted),
+        "tenants" => is_one_of(&identity.tenant(), wanted),
+        "audiences" => has_any(&identity.audience(), wanted),
+        "scopes" => meets(&identity.scopes(), wanted),
+        "roles" => meets(&identity.roles(), wanted),
+        "groups" => meets(&identity.groups(), wanted),
+        "claims" => {
+            let claims = identity.claims();
+            Truth::all(list(wanted).iter().map(|test| claim_passes(test, &claims, scene)))
+        }
+        "authentication" => authenticated(wanted, identity),
+        "proof_of_possession" => (identity.is_bound() == *wanted).into(),
+        "actors" => identity.claims().get("act").map_or(Truth::No, |actor| may_act(actor, wanted, 7)),
+        _ => unreachable!("{name}"),
+    }
+}
+
+fn of_request(name: &str, wanted: &Value, credential: Option<&Value>, scene: &Scene<'_>) -> Outcome {
+    let conditions =
+        || -> Vec<Outcome> { list(wanted).iter().map(|condition| evaluate(condition, credential, scene)).collect() };
+    let counted = |name, outcome: Outcome| {
+        scene.count(name, outcome.truth);
+        outcome
+    };
+    let every = |passes: fn(&Value, &Scene<'_>) -> Truth| {
+        Truth::all(list(wanted).iter().map(|test| passes(test, scene))).into()
+    };
+    match name {
+        "source" => counted("source", source::is_in_networks(wanted, scene.request).into()),
+        "headers" => counted("headers", every(header_passes)),
+        "query" => counted("query", every(parameter_passes)),
+        "all" => counted("all", Outcome::all(&conditions())),
+        "any" => counted("any", Outcome::any(&conditions())),
+        "not" => counted("not", evaluate(wanted, credential, scene).not()),
+        _ => unreachable!("{name}"),
+    }
+}
+
+fn is_one_of(value: &Attribute<String>, wanted: &Value) -> Truth {
+    match value {
+        Attribute::Absent => Truth::No,
+        Attribute::Wrong => Truth::Undecided,
+        Attribute::Is(value) => texts(wanted).contains(value).into(),
+    }
+}
+
+fn has_any(values: &Attribute<Vec<String>>, wanted: &Value) -> Truth {
+    match values {
+        Attribute::Absent => Truth::No,
+        Attribute::Wrong => Truth::Undecided,
+        Attribute::Is(values) => texts(wanted).iter().any(|wanted| values.contains(wanted)).into(),
+    }
+}
+
+/// `{ "all": [..], "any": [..] }`.
+fn meets(values: &Attribute<Vec<String>>, demand: &Value) -> Truth {
+    let all = texts(&demand["all"]);
+    match values {
+        Attribute::Absent => Truth::No,
+        Attribute::Wrong => Truth::Undecided,
+        Attribute::Is(values) => {
+            let has_all = all.iter().all(|wanted| values.contains(wanted));
+            let has_any = demand.get("any").is_none_or(|any| texts(any).iter().any(|wanted| values.contains(wanted)));
+            (has_all && has_any).into()
+        }
+    }
+}
+
+fn authenticated(wanted: &Value, identity: &Identity<'_>) -> Truth {
+    let part = |name: &str, holds: &dyn Fn(&Value) -> Truth| wanted.get(name).map_or(Truth::Yes, holds);
+    Truth::all([
+        part("acr", &|classes| is_one_of(&identity.acr(), classes)),
+        part("amr", &|demand| meets(&identity.amr(), demand)),
+        part("max_age_seconds", &|longest| match identity.age() {
+            Attribute::Absent => Truth::No,
+            Attribute::Wrong => Truth::Undecided,
+            // An issuer that dates an authentication into the future has not said when it was.
+            Attribute::Is(age) if age < -60.0 => Truth::Undecided,
+            Attribute::Is(age) => (age <= longest.as_f64().unwrap()).into(),
+        }),
+    ])
+}
+
+/// The actor, and who acts for the actor in turn, to the end of the chain or to the first who may not. So many may follow.
+fn may_act(actor: &Value, wanted: &Value, may_follow: u32) -> Truth {
+    match (actor["sub"].as_str(), actor.get("act")) {
+        (None, _) => Truth::Undecided,
+        (Some(subject), _) if !texts(wanted).iter().any(|known| known == subject) => Truth::No,
+        (Some(_), None) => Truth::Yes,
+        (Some(_), Some(_)) if may_follow == 0 => Truth::Undecided,
+        (Some(_), Some(next)) => may_act(next, wanted, may_follow - 1),
+    }
+}
+
+fn header_passes(test: &Value, scene: &Scene<'_>) -> Truth {
+    let name = test["name"].as_str().unwrap();
+    let counts = test.get("by").is_none_or(|by| source::is_named_hop(by, scene.request));
+    let named = scene.request.headers.iter().filter(|(known, _)| counts && known.eq_ignore_ascii_case(name));
+    let values: Vec<Option<String>> = named.map(|(_, value)| String::from_utf8(value.clone()).ok()).collect();
+    texts_pass(test, &values, scene)
+}
+
+fn parameter_passes(test: &Value, scene: &Scene<'_>) -> Truth {
+    let wanted = test["name"].as_str().unwrap();
+    let query = scene.request.target.split_once('?').map_or("", |(_, query)| query);
+    let parameters: Option<Vec<(String, String)>> = query
+        .split('&')
+        .map(|parameter| parameter.split_once('=').unwrap_or((parameter, "")))
+        .filter(|(name, _)| text::decode(name).is_none_or(|name| name == wanted))
+        .map(|(name, value)| Some((text::decode(name)?, text::decode(value)?)))
+        .collect();
+    match parameters {
+        // It may be this one, or have this value, whatever the test.
+        None => Truth::Undecided,
+        Some(parameters) => {
+            texts_pass(test, &parameters.into_iter().map(|(_, value)| Some(value)).collect::<Vec<_>>(), scene)
+        }
+    }
+}
