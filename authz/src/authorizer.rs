@@ -149,13 +149,13 @@ impl Authorizer {
 
     /// Whether decisions need the certificate of the peer, which costs the host some calls.
     pub fn needs_peer(&self) -> bool {
-        self.bundle.as_ref().is_some_and(|bundle| bundle.credentials.need_peer() || bundle.policy.needs_peer())
+        self.bundle.as_ref().is_some_and(|bundle| bundle.needs_peer())
             || self.candidate.as_ref().is_some_and(|candidate| candidate.needs_peer())
     }
 
     /// Whether decisions need the address at the other end of the connection, which costs the host a call.
     pub fn needs_source(&self) -> bool {
-        self.bundle.as_ref().is_some_and(|bundle| bundle.credentials.need_source() || bundle.policy.needs_source())
+        self.bundle.as_ref().is_some_and(|bundle| bundle.needs_source())
             || self.candidate.as_ref().is_some_and(|candidate| candidate.needs_source())
     }
 
@@ -169,7 +169,7 @@ impl Authorizer {
     pub fn owns_header(&self, name: &[u8]) -> bool {
         self.bundle
             .as_ref()
-            .is_none_or(|bundle| bundle.identity_headers.contains(name) || bundle.credentials.owns_header(name))
+            .is_none_or(|bundle| bundle.identity_headers.contains(name) || bundle.owns_header_of_hops(name))
     }
 
     /// Decides one request at the time `now`. Never fails: what cannot be judged is denied.
@@ -276,8 +276,9 @@ impl Authorizer {
             return Authorization::reply(decision, self.reply(refusal));
         }
         let strip_all = verdict.obligations.iter().any(|obligations| obligations.strip_credentials);
-        let stripped: Vec<&Place> = bundle.credentials.stripped(presented, strip_all).collect();
-        let is_forged = |name: &[u8]| bundle.credentials.owns_header(name);
+        let stripped = bundle.credentials.stripped(presented, strip_all).chain(bundle.attributes.unbelieved(head));
+        let stripped: Vec<&Place> = stripped.collect();
+        let is_forged = |name: &[u8]| bundle.owns_header_of_hops(name);
         let obligations =
             effect::forward(head, principal, &stripped, &bundle.identity_headers, &verdict.obligations, is_forged)
                 .and_then(|edits| Ok((edits, effect::use_once(principal, &verdict.obligations)?)));

@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use super::attribute::Attributes;
 use super::condition::{Condition, Lack, Outcome, Situation};
 use super::index::RuleIndex;
 use super::names::Names;
@@ -54,9 +55,9 @@ pub(crate) enum Challenge {
 }
 
 impl Policy {
-    pub(crate) fn read(node: &Node<'_>, names: &Names<'_>) -> Option<Self> {
+    pub(crate) fn read(node: &Node<'_>, names: &Names<'_>, attributes: Option<&Attributes>) -> Option<Self> {
         let unique = Unique::default();
-        let rules = node.list(|item| Rule::read(item, &unique, names))?;
+        let rules = node.list(|item| Rule::read(item, &unique, names, attributes))?;
         let index = RuleIndex::of(&rules);
         let conditions = || rules.iter().filter_map(Rule::condition);
         let (needs_source, needs_peer) =
