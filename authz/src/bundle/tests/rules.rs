@@ -143,7 +143,43 @@ fn what_is_wrong_with_a_rule_is_named() {
             json!({ "claims": [{ "pointer": "/a", "equals": [1] }] }),
             "rules[0].condition.claims[0].equals: must be a string, a number, a boolean or null",
         ),
+        (
+            "/rules/0/condition",
+            json!({ "attributes": [{ "name": "risk", "at_most": 5 }] }),
+            "rules[0].condition.attributes[0].name: `risk` is not an attribute of this bundle; declare it in `attributes` or correct the name",
+        ),
     ] {
         assert_eq!(errors(&changed(pointer, value)), expected);
+    }
+}
+
+#[test]
+fn what_is_wrong_with_an_attribute_is_named() {
+    for (declaration, expected) in [
+        (
+            json!({ "name": "Risk", "type": "number", "claim": "/risk" }),
+            "attributes[0].name: `Risk` is not a name: lower-case letters, digits and `_`, a letter first",
+        ),
+        (
+            json!({ "name": "risk", "type": "integer", "claim": "/risk" }),
+            "attributes[0].type: `integer` is not a type; write `boolean`, `number` or `string`",
+        ),
+        (
+            json!({ "name": "risk", "type": "number", "header": "x-risk" }),
+            "attributes[0]: anybody can write a header; name in `by` the hops that are believed about it",
+        ),
+        (
+            json!({ "name": "risk", "type": "number", "claim": "/risk", "by": [{ "network": "10.0.0.0/8" }] }),
+            "attributes[0]: comes from a `claim` (of a `credential`), or from a `header` that is written `by` named hops",
+        ),
+        (
+            json!({ "name": "risk", "type": "string", "claim": "/risk" }),
+            "rules[0].condition.attributes[0]: `risk` is a string, which this test can never be true of",
+        ),
+    ] {
+        let condition = json!({ "attributes": [{ "name": "risk", "at_most": 5 }] });
+        let mut bundle: serde_json::Value = serde_json::from_str(&changed("/rules/0/condition", condition)).unwrap();
+        bundle["attributes"] = json!([declaration]);
+        assert_eq!(errors(&bundle.to_string()), expected);
     }
 }
