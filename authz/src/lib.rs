@@ -19,6 +19,7 @@ mod credential;
 mod decision;
 pub mod document;
 mod effect;
+mod expression;
 mod http;
 mod jose;
 mod json;

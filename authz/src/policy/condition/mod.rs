@@ -4,6 +4,7 @@ mod attribute;
 mod authentication;
 mod context;
 mod demand;
+mod expression;
 mod identity;
 mod outcome;
 
@@ -16,6 +17,7 @@ use crate::time::UnixTime;
 use attribute::AttributeCondition;
 use authentication::Authentication;
 use context::{SourceCondition, TextCondition};
+use expression::ExpressionCondition;
 use identity::{IDENTITY_FIELDS, IdentityCondition};
 pub(super) use outcome::{Lack, Outcome};
 
@@ -38,6 +40,8 @@ pub(super) enum Condition {
     Text(TextCondition),
     /// Of the time.
     Time(TimeWindows),
+    /// Of whatever an expression says.
+    Expression(Box<ExpressionCondition>),
 }
 
 /// For whom a rule is.
@@ -119,6 +123,9 @@ impl Condition {
         let time = fields.optional("time").map_or(Some(None), |node| TimeWindows::read(&node).map(Some));
         let (headers, query) =
             (TextCondition::read_headers(&fields, reader), TextCondition::read_query(&fields, reader));
+        let expression = fields
+            .optional("expression")
+            .map_or(Some(None), |node| ExpressionCondition::read(&node, reader).map(Some));
         let (all, any) = (Self::read_list(&fields, "all", reader), Self::read_list(&fields, "any", reader));
         let not = fields.optional("not").map_or(Some(None), |node| Self::read_object(&node, reader).map(Some));
         let mut parts: Vec<Self> = identity?.map(|identity| Self::Identity(Box::new(identity))).into_iter().collect();
@@ -126,6 +133,7 @@ impl Condition {
         parts.extend(source?.map(Self::Source));
         parts.extend(time?.map(Self::Time));
         parts.extend(headers?.into_iter().chain(query?).map(Self::Text));
+        parts.extend(expression?.map(|expression| Self::Expression(Box::new(expression))));
         parts.extend(all?.unwrap_or_default());
         parts.extend(any?.map(Self::Any));
         parts.extend(not?.map(|not| Self::Not(Box::new(not))));
@@ -144,6 +152,7 @@ impl Condition {
             Self::Not(condition) => condition.is_about_somebody(),
             Self::Identity(_) => true,
             Self::Attribute(attribute) => attribute.credential().is_some(),
+            Self::Expression(expression) => expression.is_about_somebody(),
             Self::Source(_) | Self::Text(_) | Self::Time(_) => false,
         }
     }
@@ -155,6 +164,7 @@ impl Condition {
             Self::Any(parts) => parts.iter().all(Self::demands_somebody),
             Self::Identity(_) => true,
             Self::Attribute(attribute) => attribute.credential().is_some(),
+            Self::Expression(expression) => expression.is_about_somebody(),
             Self::Not(_) | Self::Source(_) | Self::Text(_) | Self::Time(_) => false,
         }
     }
@@ -166,6 +176,7 @@ impl Condition {
             Self::Not(condition) => condition.needs_source(),
             Self::Source(_) => true,
             Self::Text(text) => text.needs_source(),
+            Self::Expression(expression) => expression.needs_source(),
             Self::Identity(_) | Self::Attribute(_) | Self::Time(_) => false,
         }
     }
@@ -176,7 +187,7 @@ impl Condition {
             Self::All(parts) | Self::Any(parts) => parts.iter().any(Self::needs_peer),
             Self::Not(condition) => condition.needs_peer(),
             Self::Text(text) => text.needs_peer(),
-            Self::Source(_) | Self::Identity(_) | Self::Attribute(_) | Self::Time(_) => false,
+            Self::Source(_) | Self::Identity(_) | Self::Attribute(_) | Self::Time(_) | Self::Expression(_) => false,
         }
     }
 
@@ -191,6 +202,7 @@ impl Condition {
             Self::Source(source) => source.evaluate(situation),
             Self::Text(text) => text.evaluate(situation),
             Self::Time(windows) => Outcome::holds_if(windows.contains(situation.now)),
+            Self::Expression(expression) => expression.evaluate(situation),
         }
     }
 
@@ -210,6 +222,7 @@ impl Condition {
             Self::Source(source) => vec![self.evaluate(situation).miss(source)],
             Self::Text(text) => vec![self.evaluate(situation).miss(text)],
             Self::Time(_) => vec!["the time is none of those that it is for".to_owned()],
+            Self::Expression(expression) => vec![expression.miss(situation)],
         }
     }
 
@@ -230,6 +243,7 @@ impl Condition {
             Self::Source(source) => vec![source.to_string()],
             Self::Text(text) => vec![text.to_string()],
             Self::Time(_) => vec!["the time is one of those that it is for".to_owned()],
+            Self::Expression(expression) => vec![expression.to_string()],
         }
     }
 
@@ -240,7 +254,7 @@ impl Condition {
             Self::All(parts) => parts.iter().flat_map(Self::scopes).collect(),
             Self::Any(parts) => parts.iter().map(Self::scopes).find(|scopes| !scopes.is_empty()).unwrap_or_default(),
             Self::Identity(identity) => identity.scopes().collect(),
-            Self::Not(_) | Self::Attribute(_) | Self::Source(_) | Self::Text(_) | Self::Time(_) => Vec::new(),
+            Self::Not(_) | Self::Attribute(_) | Self::Source(_) | Self::Text(_) | Self::Time(_) | Self::Expression(_) => Vec::new(),
         }
     }
 
@@ -249,7 +263,7 @@ impl Condition {
         match self {
             Self::All(parts) | Self::Any(parts) => parts.iter().find_map(Self::authentication),
             Self::Identity(identity) => identity.authentication(),
-            Self::Not(_) | Self::Attribute(_) | Self::Source(_) | Self::Text(_) | Self::Time(_) => None,
+            Self::Not(_) | Self::Attribute(_) | Self::Source(_) | Self::Text(_) | Self::Time(_) | Self::Expression(_) => None,
         }
     }
 }
@@ -274,6 +288,7 @@ const FIELDS: &[&str] = &[
     "time",
     "headers",
     "query",
+    "expression",
     "all",
     "any",
     "not",
