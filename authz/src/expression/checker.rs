@@ -93,7 +93,8 @@ impl<'e, V: Clone> Checker<'e, V> {
         let (condition, then, otherwise) = (condition?, then?, otherwise?);
         if !then.of.is_comparable(&otherwise.of) {
             let (one, other) = (then.of, otherwise.of);
-            return self.refuse(at, format!("both sides of `:` must be of one type, and are of types {one} and {other}"));
+            return self
+                .refuse(at, format!("both sides of `:` must be of one type, and are of types {one} and {other}"));
         }
         let of = then.of.joined(&otherwise.of);
         Some(Checked { code: Code::Conditional(Box::new([condition, then.code, otherwise.code])), of })
@@ -106,10 +107,8 @@ impl<'e, V: Clone> Checker<'e, V> {
             let (at, key, value) = (key.at, self.check(key), self.check(value));
             match (key, value) {
                 (Some(key), Some(value)) => {
-                    let is_key = matches!(
-                        key.of,
-                        Type::Bool | Type::Int | Type::Uint | Type::Text | Type::Dyn | Type::Claim
-                    );
+                    let is_key =
+                        matches!(key.of, Type::Bool | Type::Int | Type::Uint | Type::Text | Type::Dyn | Type::Claim);
                     if !is_key {
                         let why = format!("a key is a string, an int, a uint or a bool, and not of type {}", key.of);
                         return self.refuse(at, why);
@@ -126,7 +125,7 @@ impl<'e, V: Clone> Checker<'e, V> {
             joined(checked.iter().map(|(key, _)| &key.of)),
             joined(checked.iter().map(|(_, value)| &value.of)),
         );
-        let entries = checked.into_iter().map(|(key, value)| (key.code, value.code)).collect();
+        let entries = checked.into_iter().map(|(key, value)| [key.code, value.code]).collect();
         Some(Checked { code: Code::Map(entries), of })
     }
 
@@ -204,7 +203,10 @@ impl<'e, V: Clone> Checker<'e, V> {
         if let Some((Shape::Texts, variable)) = path.as_ref().and_then(|path| self.environment.find(path)) {
             let variable = self.remember(variable);
             let name = self.text(index, "[]")?;
-            return Some(Checked { code: Code::Text { variable, name: Box::new(name), label: label(whole) }, of: Type::Text });
+            return Some(Checked {
+                code: Code::Text { variable, name: Box::new(name), label: label(whole) },
+                of: Type::Text,
+            });
         }
         if let (Some(path), Kind::Literal(Literal::Text(field))) = (&path, &index.kind)
             && !self.environment.fields(path).is_empty()
@@ -242,7 +244,8 @@ impl<'e, V: Clone> Checker<'e, V> {
             return self.refuse(at, format!("`{operator}` has no meaning for values of types {one} and {other}"));
         };
         // `null` and what `dyn()` is about are compared as CEL does: nothing of another type is equal.
-        let is_strict = (left.of.has_claims() || right.of.has_claims()) && left.of != Type::Null && right.of != Type::Null;
+        let is_strict =
+            (left.of.has_claims() || right.of.has_claims()) && left.of != Type::Null && right.of != Type::Null;
         let parts = Box::new([left.code, right.code]);
         Some(Checked { code: Code::Binary { operator, parts, is_strict }, of })
     }
@@ -252,7 +255,9 @@ impl<'e, V: Clone> Checker<'e, V> {
         let Checked { code, of } = self.check(expression)?;
         match of {
             Type::Text | Type::Dyn | Type::Claim => Some(code),
-            other => self.refuse(expression.at, format!("`{operation}` wants a string here, and this is of type {other}")),
+            other => {
+                self.refuse(expression.at, format!("`{operation}` wants a string here, and this is of type {other}"))
+            }
         }
     }
 

@@ -23,14 +23,21 @@ impl Value<'_> {
             (Self::Address(one), Value::Address(other)) => Ok(one == other),
             (Self::List(one), Value::List(other)) => lists(one, other, is_strict, budget),
             (Self::Map(one), Value::Map(other)) => maps(one, other, is_strict, budget),
-            (one, other) if one.kind().is_number() && other.kind().is_number() => Ok(numbers(one, other) == Some(Ordering::Equal)),
+            (one, other) if one.kind().is_number() && other.kind().is_number() => {
+                Ok(numbers(one, other) == Some(Ordering::Equal))
+            }
             (one, other) if is_strict => Err(Failure::NotComparable(one.kind(), other.kind())),
             _ => Ok(false),
         }
     }
 
     /// Which comes first; none for what has no order, such as "not a number".
-    pub(super) fn compare(&self, other: &Value<'_>, operator: &'static str, budget: &mut Budget) -> Result<Option<Ordering>, Failure> {
+    pub(super) fn compare(
+        &self,
+        other: &Value<'_>,
+        operator: &'static str,
+        budget: &mut Budget,
+    ) -> Result<Option<Ordering>, Failure> {
         match (self, other) {
             (Self::Bool(one), Value::Bool(other)) => Ok(Some(one.cmp(other))),
             (Self::Text(one), Value::Text(other)) => {

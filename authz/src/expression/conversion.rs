@@ -57,7 +57,10 @@ impl<'v> Value<'v> {
         }
     }
 
-    #[expect(clippy::as_conversions, reason = "a double strictly between -2^63 and 2^63 loses only what is behind its point")]
+    #[expect(
+        clippy::as_conversions,
+        reason = "a double strictly between -2^63 and 2^63 loses only what is behind its point"
+    )]
     fn to_int(&self) -> Option<Option<i64>> {
         const LIMIT: f64 = 9_223_372_036_854_775_808.0;
         match self {
@@ -89,7 +92,9 @@ impl<'v> Value<'v> {
             Self::Uint(number) => Some(Some(*number as f64)),
             Self::Double(number) => Some(Some(*number)),
             // What a text says of a number must be one: no `inf`, no `nan`.
-            Self::Text(text) => Some(text.parse().ok().filter(|number: &f64| number.is_finite() && !text.starts_with('+'))),
+            Self::Text(text) => {
+                Some(text.parse().ok().filter(|number: &f64| number.is_finite() && !text.starts_with('+')))
+            }
             _ => None,
         }
     }

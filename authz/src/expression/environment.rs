@@ -26,6 +26,11 @@ impl<V> Environment<V> {
         self.names.push((name.into(), shape, variable));
     }
 
+    #[cfg(test)]
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &Shape)> {
+        self.names.iter().map(|(name, shape, _)| (name.as_str(), shape))
+    }
+
     pub(super) fn find(&self, path: &str) -> Option<(&Shape, &V)> {
         self.names.iter().find(|(name, ..)| name == path).map(|(_, shape, variable)| (shape, variable))
     }

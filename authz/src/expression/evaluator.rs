@@ -7,6 +7,7 @@ use super::code::{Code, Quantifier};
 use super::failure::Failure;
 use super::function::Function;
 use super::syntax::Operator;
+use super::types::Kind;
 use super::value::{List, Map, Text, Value};
 use crate::limits::{MAX_EXPRESSION_STEPS, MAX_EXPRESSION_TEXT_BYTES};
 
@@ -99,7 +100,9 @@ impl<'v, 'f, F: Facts<'v>> Evaluation<'v, 'f, F> {
                 self.facts.text(variable, &name)?.map(Value::Text).ok_or_else(|| Failure::Absent(Rc::clone(label)))
             }
             // The checker counts them as they are pushed.
-            Code::Local(index) => self.locals.get(*index).cloned().ok_or_else(|| Failure::Absent(Rc::from("a variable"))),
+            Code::Local(index) => {
+                self.locals.get(*index).cloned().ok_or_else(|| Failure::Absent(Rc::from("a variable")))
+            }
             Code::Select { operand, field, label } => {
                 let map = self.map(operand, label)?;
                 map.get(&Value::Text(Text::Borrowed(field))).ok_or_else(|| Failure::Absent(Rc::clone(label)))?
@@ -146,15 +149,23 @@ impl<'v, 'f, F: Facts<'v>> Evaluation<'v, 'f, F> {
                 let value = self.value(operand)?;
                 let wrong = Failure::WrongType(function.name(), value.kind());
                 // A span of time is the same everywhere.
-                if let Value::Duration(_) = value { Err(wrong) } else { value.clock(*function, zone).map(Value::Int).ok_or(wrong) }
+                if let Value::Duration(_) = value {
+                    Err(wrong)
+                } else {
+                    value.clock(*function, zone).map(Value::Int).ok_or(wrong)
+                }
             }
             Code::List(items) => {
                 let items = items.iter().map(|item| self.value(item)).collect::<Result<Vec<_>, _>>()?;
                 Ok(Value::List(List::Made(Rc::from(items))))
             }
             Code::Map(entries) => self.make_map(entries),
-            Code::Quantifier { quantifier, range, condition } => self.quantify(*quantifier, range, condition).map(Value::Bool),
-            Code::Collect { range, condition, transform } => self.collect(range, condition.as_deref(), transform.as_deref()),
+            Code::Quantifier { quantifier, range, condition } => {
+                self.quantify(*quantifier, range, condition).map(Value::Bool)
+            }
+            Code::Collect { range, condition, transform } => {
+                self.collect(range, condition.as_deref(), transform.as_deref())
+            }
         }
     }
 
@@ -193,7 +204,7 @@ impl<'v, 'f, F: Facts<'v>> Evaluation<'v, 'f, F> {
             (Value::List(list), index) => {
                 let index = match index {
                     Value::Int(index) => index,
-                    other => return Err(Failure::WrongTypes("[]", super::types::Kind::List, other.kind())),
+                    other => return Err(Failure::WrongTypes("[]", Kind::List, other.kind())),
                 };
                 let item = usize::try_from(index).ok().and_then(|index| list.get(index));
                 item.ok_or(Failure::OutOfRange(index))?
@@ -256,7 +267,7 @@ impl<'v, 'f, F: Facts<'v>> Evaluation<'v, 'f, F> {
                 self.budget.spend(if let Map::Made(entries) = &map { entries.len() } else { 0 })?;
                 match map.get(wanted) {
                     None if is_strict && !matches!(wanted, Value::Text(_)) && matches!(map, Map::Json(_)) => {
-                        Err(Failure::WrongTypes("in", wanted.kind(), super::types::Kind::Map))
+                        Err(Failure::WrongTypes("in", wanted.kind(), Kind::Map))
                     }
                     found => Ok(found.is_some()),
                 }
@@ -283,9 +294,9 @@ impl<'v, 'f, F: Facts<'v>> Evaluation<'v, 'f, F> {
         }
     }
 
-    fn make_map(&mut self, entries: &'v [(Code<F::Variable>, Code<F::Variable>)]) -> Result<Value<'v>, Failure> {
+    fn make_map(&mut self, entries: &'v [[Code<F::Variable>; 2]]) -> Result<Value<'v>, Failure> {
         let mut made: Vec<(Value<'v>, Value<'v>)> = Vec::with_capacity(entries.len());
-        for (key, value) in entries {
+        for [key, value] in entries {
             let (key, value) = (self.value(key)?, self.value(value)?);
             if !matches!(key, Value::Bool(_) | Value::Int(_) | Value::Uint(_) | Value::Text(_)) {
                 return Err(Failure::WrongType("{}", key.kind()));

@@ -166,7 +166,9 @@ impl<V: Clone> Checker<'_, V> {
         let arguments: Vec<&Expression> = receiver.into_iter().chain(arguments).collect();
         let (first, second) = match (signature.second, arguments.as_slice()) {
             (Second::Nothing | Second::Zone, [first]) => (first, None),
-            (Second::Text | Second::Pattern | Second::Network | Second::Zone, [first, second]) => (first, Some(*second)),
+            (Second::Text | Second::Pattern | Second::Network | Second::Zone, [first, second]) => {
+                (first, Some(*second))
+            }
             _ => return self.refuse(at, format!("`{name}` is called with the wrong number of arguments")),
         };
         let operand = self.check(first)?;
@@ -193,13 +195,16 @@ impl<V: Clone> Checker<'_, V> {
             return Some(Code::CallText(function, Box::new([operand.code, second])));
         }
         let Syntax::Literal(Literal::Text(text)) = &second.kind else {
-            return self.refuse(second.at, format!("`{name}` wants a string in quotes here, which is read with the bundle"));
+            return self
+                .refuse(second.at, format!("`{name}` wants a string in quotes here, which is read with the bundle"));
         };
         let operand_code = Box::new(operand.code);
         match signature.second {
             Second::Pattern => match RegexBuilder::new(text).size_limit(MAX_REGEX_BYTES).build() {
                 Ok(regex) => Some(Code::Matches(regex, operand_code)),
-                Err(error) => self.refuse(second.at, format!("`{text}` is not a regular expression that can be used: {error}")),
+                Err(error) => {
+                    self.refuse(second.at, format!("`{text}` is not a regular expression that can be used: {error}"))
+                }
             },
             Second::Network => match Network::parse(text) {
                 Some(network) => Some(Code::InNetwork(network, operand_code)),
@@ -233,6 +238,23 @@ impl<V: Clone> Checker<'_, V> {
                 None => self.refuse(at, format!("`{text}` is not a duration; write for example `90s` or `1h30m`")),
             },
             (function, operand) => Some(Code::Call(function, Box::new(operand))),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    use super::*;
+
+    #[test]
+    fn every_function_is_documented() {
+        let page = include_str!("../../../docs/expressions.md");
+        let macros = macros::names().map(|name| format!(".{name}("));
+        for call in FUNCTIONS.iter().map(|signature| format!("{}(", signature.name)).chain(macros) {
+            assert!(page.contains(&call), "{call} is not documented");
         }
     }
 }

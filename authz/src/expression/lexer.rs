@@ -24,8 +24,8 @@ pub(super) enum TokenKind {
 
 /// Longer ones first, where one begins like another.
 const SYMBOLS: [&str; 24] = [
-    "&&", "||", "==", "!=", "<=", ">=", "<", ">", "+", "-", "*", "/", "%", "!", "?", ":", ".", ",", "(", ")", "[", "]", "{",
-    "}",
+    "&&", "||", "==", "!=", "<=", ">=", "<", ">", "+", "-", "*", "/", "%", "!", "?", ":", ".", ",", "(", ")", "[", "]",
+    "{", "}",
 ];
 
 /// Takes a text apart; the last token is the end.
@@ -96,7 +96,9 @@ impl<'t> Lexer<'t> {
 
     fn number(&mut self, at: usize) -> Result<TokenKind, Mistake> {
         let too_large = |text: &str| Mistake::new(at, format!("`{text}` is too large for a number of 64 bits"));
-        if let Some(rest) = self.rest.strip_prefix("0x").filter(|rest| rest.starts_with(|c: char| c.is_ascii_hexdigit())) {
+        if let Some(rest) =
+            self.rest.strip_prefix("0x").filter(|rest| rest.starts_with(|c: char| c.is_ascii_hexdigit()))
+        {
             self.rest = rest;
             let digits = self.take_while(|character| character.is_ascii_hexdigit());
             let number = u64::from_str_radix(digits, 16).map_err(|_| too_large(digits))?;

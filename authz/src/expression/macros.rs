@@ -20,7 +20,10 @@ impl<V: Clone> Checker<'_, V> {
     /// `has(a.b)`: whether it is there.
     pub(super) fn has(&mut self, at: usize, arguments: &[Expression]) -> Option<Checked<V>> {
         let [Expression { kind: Kind::Select { operand, field }, .. }] = arguments else {
-            return self.refuse(at, "`has` is about one field: `has(claims.risk)`; for a key in quotes write `'risk' in claims`");
+            return self.refuse(
+                at,
+                "`has` is about one field: `has(claims.risk)`; for a key in quotes write `'risk' in claims`",
+            );
         };
         if let Some(path) = self.path(operand) {
             if let Some((Shape::Value(_), variable)) = self.environment.find(&format!("{path}.{field}")) {
@@ -35,13 +38,21 @@ impl<V: Clone> Checker<'_, V> {
         let whole = arguments.first()?;
         let Checked { code, of: _ } = self.check(whole)?;
         match code {
-            Code::Select { operand, field, .. } => Some(Checked { code: Code::HasField { operand, field }, of: Type::Bool }),
+            Code::Select { operand, field, .. } => {
+                Some(Checked { code: Code::HasField { operand, field }, of: Type::Bool })
+            }
             _ => self.refuse(at, "`has` is about a field that may be missing"),
         }
     }
 
     /// `list.all(x, ..)` and the like; none if it is none of them.
-    pub(super) fn walk(&mut self, at: usize, range: &Expression, name: &str, arguments: &[Expression]) -> Option<Checked<V>> {
+    pub(super) fn walk(
+        &mut self,
+        at: usize,
+        range: &Expression,
+        name: &str,
+        arguments: &[Expression],
+    ) -> Option<Checked<V>> {
         let range = self.check(range);
         let (variable, parts) = match arguments.split_first() {
             Some((Expression { kind: Kind::Name { name: variable, is_absolute: false }, .. }, parts))
@@ -49,7 +60,10 @@ impl<V: Clone> Checker<'_, V> {
             {
                 (variable, parts)
             }
-            _ => return self.refuse(at, format!("`{name}` wants a name and what is said of it: `roles.{name}(role, ..)`")),
+            _ => {
+                return self
+                    .refuse(at, format!("`{name}` wants a name and what is said of it: `roles.{name}(role, ..)`"));
+            }
         };
         if self.locals.len() >= MAX_EXPRESSION_LOOPS {
             return self.refuse(at, format!("more than {MAX_EXPRESSION_LOOPS} macros are within each other"));
@@ -60,7 +74,9 @@ impl<V: Clone> Checker<'_, V> {
             Type::Map(keys, _) => Type::clone(keys),
             Type::Claim => Type::Claim,
             Type::Dyn => Type::Dyn,
-            other => return self.refuse(at, format!("`{name}` is for lists and maps, not for a value of type {other}")),
+            other => {
+                return self.refuse(at, format!("`{name}` is for lists and maps, not for a value of type {other}"));
+            }
         };
         self.locals.push((variable.clone(), item.clone()));
         let checked = match parts {
@@ -82,7 +98,10 @@ impl<V: Clone> Checker<'_, V> {
             _ => {
                 let of = Type::list(transform.as_ref().map_or(item, |transform| transform.of.clone()));
                 let transform = transform.map(|transform| Box::new(transform.code));
-                return Some(Checked { code: Code::Collect { range, condition: condition.map(Box::new), transform }, of });
+                return Some(Checked {
+                    code: Code::Collect { range, condition: condition.map(Box::new), transform },
+                    of,
+                });
             }
         };
         let condition = Box::new(condition?);

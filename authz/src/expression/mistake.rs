@@ -22,7 +22,11 @@ impl Mistake {
         let start = before.rsplit('\n').next().unwrap_or(before);
         let column = start.chars().count().saturating_add(1);
         let message = &self.message;
-        if line == 1 { format!("column {column}: {message}") } else { format!("line {line}, column {column}: {message}") }
+        if line == 1 {
+            format!("column {column}: {message}")
+        } else {
+            format!("line {line}, column {column}: {message}")
+        }
     }
 }
 

@@ -90,9 +90,10 @@ impl Duration {
         let mut total: i128 = 0;
         while !rest.is_empty() {
             let (number, after) = rest.split_at_checked(rest.find(|c: char| !c.is_ascii_digit() && c != '.')?)?;
-            let (unit, after) = [("ns", 1), ("us", 1000), ("ms", 1_000_000), ("h", 3600 * SECOND), ("m", 60 * SECOND), ("s", SECOND)]
-                .into_iter()
-                .find_map(|(name, unit)| Some((unit, after.strip_prefix(name)?)))?;
+            let (unit, after) =
+                [("ns", 1), ("us", 1000), ("ms", 1_000_000), ("h", 3600 * SECOND), ("m", 60 * SECOND), ("s", SECOND)]
+                    .into_iter()
+                    .find_map(|(name, unit)| Some((unit, after.strip_prefix(name)?)))?;
             total = total.checked_add(scaled(number, unit)?)?;
             rest = after;
         }

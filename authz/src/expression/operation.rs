@@ -27,8 +27,10 @@ impl Operator {
             return self.of(left, right);
         }
         // Of what is not known any type may do.
-        let possible = |known: Option<Kind>| Kind::ALL.into_iter().filter(move |kind| known.is_none_or(|known| known == *kind));
-        let mut results = possible(left.kind()).flat_map(|left| possible(right.kind()).filter_map(move |right| self.of(left, right)));
+        let possible =
+            |known: Option<Kind>| Kind::ALL.into_iter().filter(move |kind| known.is_none_or(|known| known == *kind));
+        let mut results =
+            possible(left.kind()).flat_map(|left| possible(right.kind()).filter_map(move |right| self.of(left, right)));
         let first = results.next()?;
         if results.all(|other| other == first) {
             return Some(first);

@@ -7,8 +7,24 @@ use crate::limits::{MAX_EXPRESSION_BYTES, MAX_EXPRESSION_DEPTH, MAX_EXPRESSION_N
 
 /// Words that cannot be names (CEL, "Syntax"): some mean something, the others are kept for the languages around CEL.
 const RESERVED: [&str; 18] = [
-    "in", "as", "break", "const", "continue", "else", "for", "function", "if", "import", "let", "loop", "package",
-    "namespace", "return", "var", "void", "while",
+    "in",
+    "as",
+    "break",
+    "const",
+    "continue",
+    "else",
+    "for",
+    "function",
+    "if",
+    "import",
+    "let",
+    "loop",
+    "package",
+    "namespace",
+    "return",
+    "var",
+    "void",
+    "while",
 ];
 
 pub(super) fn parse(text: &str) -> Result<Expression, Mistake> {
@@ -22,7 +38,10 @@ pub(super) fn parse(text: &str) -> Result<Expression, Mistake> {
     let expression = parser.expression()?;
     match parser.peek() {
         TokenKind::End => Ok(expression),
-        found => Err(Mistake::new(parser.at(), format!("the expression ends before {}; an operator is missing", name(found)))),
+        found => Err(Mistake::new(
+            parser.at(),
+            format!("the expression ends before {}; an operator is missing", name(found)),
+        )),
     }
 }
 
@@ -262,7 +281,9 @@ impl Parser {
             return Err(too_deep(at));
         }
         if self.nodes > MAX_EXPRESSION_NODES {
-            let message = format!("has more than {MAX_EXPRESSION_NODES} parts; divide it into several conditions under `all` or `any`");
+            let message = format!(
+                "has more than {MAX_EXPRESSION_NODES} parts; divide it into several conditions under `all` or `any`"
+            );
             return Err(Mistake::new(at, message));
         }
         Ok(expression)

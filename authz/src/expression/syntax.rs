@@ -15,10 +15,23 @@ pub(super) struct Expression {
 pub(super) enum Kind {
     Literal(Literal),
     /// `a`, or `.a` which is never a variable of a macro.
-    Name { name: String, is_absolute: bool },
-    Select { operand: Box<Expression>, field: String },
-    Index { operand: Box<Expression>, index: Box<Expression> },
-    Call { receiver: Option<Box<Expression>>, name: String, arguments: Vec<Expression> },
+    Name {
+        name: String,
+        is_absolute: bool,
+    },
+    Select {
+        operand: Box<Expression>,
+        field: String,
+    },
+    Index {
+        operand: Box<Expression>,
+        index: Box<Expression>,
+    },
+    Call {
+        receiver: Option<Box<Expression>>,
+        name: String,
+        arguments: Vec<Expression>,
+    },
     Not(Box<Expression>),
     Negate(Box<Expression>),
     Binary(Operator, Box<[Expression; 2]>),

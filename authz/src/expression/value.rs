@@ -68,6 +68,11 @@ impl<'v> Value<'v> {
         Self::Map(Map::Json(claims))
     }
 
+    /// A number as a double, where that is exact.
+    pub(crate) fn double(json: &Json) -> Option<Self> {
+        json.as_f64().filter(|number| number.abs() < EXACT).map(Self::Double)
+    }
+
     fn from_number(number: &Number) -> Result<Self, Failure> {
         if let Some(number) = number.as_i64() {
             return Ok(Self::Int(number));

@@ -58,6 +58,10 @@ impl Attributes {
         })
     }
 
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Rc<Declaration>> {
+        self.0.iter()
+    }
+
     fn hops(&self) -> impl Iterator<Item = &Hop> {
         self.0.iter().flat_map(|declaration| match &declaration.origin {
             Origin::Claim { .. } => &[],

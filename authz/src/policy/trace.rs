@@ -87,6 +87,16 @@ mod tests {
         let source = json!({ "source": { "networks": ["10.0.0.0/8"] } });
         let undecided = "client address in 10.0.0.0/8: cannot be decided".to_owned();
         assert_eq!(told("deny", source.clone()), (true, none.clone(), undecided.clone()));
+        let expression = |text: &str| json!({ "expression": text });
+        let text = "request.headers['x-tier'] == 'gold'";
+        assert_eq!(told("deny", expression(text)), (true, format!("expression `{text}`"), none.clone()));
+        let text = "request.headers['x-tier'] == 'lead'";
+        assert_eq!(told("deny", expression(text)), (false, none.clone(), format!("expression `{text}`: not so")));
+        let text = "int(request.headers['x-tier']) > 1 || request.query.a == 'b'";
+        let why = format!("expression `{text}`: cannot be decided: a value cannot be converted to int");
+        assert_eq!(told("deny", expression(text)), (true, none.clone(), why));
+        let why = "its credential was not presented".to_owned();
+        assert_eq!(told("deny", expression("claims.risk > 50")), (false, none.clone(), why));
         let missed = format!("its credential was not presented; {undecided}");
         assert_eq!(told("permit", source), (false, none, missed));
     }

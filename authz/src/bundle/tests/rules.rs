@@ -148,6 +148,22 @@ fn what_is_wrong_with_a_rule_is_named() {
             json!({ "attributes": [{ "name": "risk", "at_most": 5 }] }),
             "rules[0].condition.attributes[0].name: `risk` is not an attribute of this bundle; declare it in `attributes` or correct the name",
         ),
+        (
+            "/rules/0/condition",
+            json!({ "expression": "claim.a == captures.name &&\n  1" }),
+            "rules[0].condition.expression: column 1: `claim` is not known; did you mean `claims`?; known are `claims`, `principal`, `request`, `source`, `captures`\nrules[0].condition.expression: column 20: `captures` has no `name`; it has `id`\nrules[0].condition.expression: line 2, column 3: must be true or false, and is of type int",
+        ),
+        (
+            "/rules/1/condition",
+            json!({ "expression": "captures.id == 'a'" }),
+            "rules[1].condition.expression: column 1: `captures` is not known; known are `claims`, `principal`, `request`, `source`",
+        ),
+        ("/rules/0/condition", json!({ "expression": "" }), "rules[0].condition.expression: must not be empty"),
+        (
+            "/rules/0/condition",
+            json!({ "expression": true }),
+            "rules[0].condition.expression: expected a string, found a boolean",
+        ),
     ] {
         assert_eq!(errors(&changed(pointer, value)), expected);
     }
@@ -181,5 +197,22 @@ fn what_is_wrong_with_an_attribute_is_named() {
         let mut bundle: serde_json::Value = serde_json::from_str(&changed("/rules/0/condition", condition)).unwrap();
         bundle["attributes"] = json!([declaration]);
         assert_eq!(errors(&bundle.to_string()), expected);
+    }
+}
+
+#[test]
+fn an_expression_of_a_public_rule_is_about_the_request() {
+    let public = |expression: &str| {
+        let mut bundle = super::good();
+        bundle["rules"][0]["public"] = json!(true);
+        bundle["rules"][0]["condition"] = json!({ "expression": expression });
+        errors(&bundle.to_string())
+    };
+    assert_eq!(public("request.method == 'GET' && captures.id != '1'"), "");
+    for expression in ["claims.a == 1", "has(principal.subject)", "request.method == 'GET' || 'a' in claims"] {
+        assert_eq!(
+            public(expression),
+            "rules[0].condition: a public rule is for everybody, so its condition can only be about the request, not about credentials"
+        );
     }
 }

@@ -76,10 +76,13 @@ fn passes(case: &Case) -> Result<(), String> {
 /// Equal, and of the same types all through; "not a number" is one value here.
 fn same(one: &Value<'_>, other: &Value<'_>) -> bool {
     match (one, other) {
-        (Value::Double(one), Value::Double(other)) => one.to_bits() == other.to_bits() || (one.is_nan() && other.is_nan()),
+        (Value::Double(one), Value::Double(other)) => {
+            one.to_bits() == other.to_bits() || (one.is_nan() && other.is_nan())
+        }
         (Value::List(one), Value::List(other)) => {
             one.len() == other.len()
-                && (0..one.len()).all(|index| same(&one.get(index).unwrap().unwrap(), &other.get(index).unwrap().unwrap()))
+                && (0..one.len())
+                    .all(|index| same(&one.get(index).unwrap().unwrap(), &other.get(index).unwrap().unwrap()))
         }
         (Value::Map(one), Value::Map(other)) => {
             let keys = one.keys();
@@ -89,7 +92,8 @@ fn same(one: &Value<'_>, other: &Value<'_>) -> bool {
                 })
         }
         (one, other) => {
-            one.kind() == other.kind() && one.equals(other, false, &mut super::super::evaluator::Budget::full()) == Ok(true)
+            one.kind() == other.kind()
+                && one.equals(other, false, &mut super::super::evaluator::Budget::full()) == Ok(true)
         }
     }
 }

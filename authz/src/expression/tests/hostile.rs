@@ -20,8 +20,46 @@ const SEEDS: [&str; 8] = [
 ];
 
 const PIECES: [&str; 40] = [
-    "(", ")", "[", "]", "{", "}", ".", ",", "?", ":", "!", "-", "+", "*", "/", "%", "==", "<", "&&", "||", "in", "has(", "claims", ".l",
-    ".map(x,", "'", "\"", "\\", "r'", "0", "9223372036854775808", "1e999", "\u{e9}", "\u{0}", "size(", "null", "true", "//", "\n", "\u{1F600}",
+    "(",
+    ")",
+    "[",
+    "]",
+    "{",
+    "}",
+    ".",
+    ",",
+    "?",
+    ":",
+    "!",
+    "-",
+    "+",
+    "*",
+    "/",
+    "%",
+    "==",
+    "<",
+    "&&",
+    "||",
+    "in",
+    "has(",
+    "claims",
+    ".l",
+    ".map(x,",
+    "'",
+    "\"",
+    "\\",
+    "r'",
+    "0",
+    "9223372036854775808",
+    "1e999",
+    "\u{e9}",
+    "\u{0}",
+    "size(",
+    "null",
+    "true",
+    "//",
+    "\n",
+    "\u{1F600}",
 ];
 
 #[test]
@@ -42,8 +80,8 @@ fn spoilt_expressions_are_refused_or_evaluated() {
             match random.u32(..4) {
                 0 => text.replace_range(from..to, ""),
                 1 => text.insert_str(from, random.choice(PIECES).unwrap()),
-                2 => text.insert_str(from, &random.choice(SEEDS).unwrap()[..1]),
-                _ => text = text[from..to].repeat(random.usize(1..4)),
+                2 => text.insert_str(from, random.choice(SEEDS).unwrap().get(..1).unwrap()),
+                _ => text = text.get(from..to).unwrap().repeat(random.usize(1..4)),
             }
         }
         if let Ok(program) = Program::compile(&text, &environment) {
@@ -61,7 +99,9 @@ fn random_characters_are_refused() {
     for _ in 0..20_000 {
         let length = random.usize(0..200);
         let text: String = (0..length)
-            .map(|_| if random.bool() { random.choice(PIECES).unwrap().to_owned() } else { random.char(..).to_string() })
+            .map(
+                |_| if random.bool() { random.choice(PIECES).unwrap().to_owned() } else { random.char(..).to_string() },
+            )
             .collect();
         let _ = Program::compile(&text, &environment).map_err(|mistakes| {
             assert!(!mistakes.is_empty());

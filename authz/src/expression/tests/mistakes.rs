@@ -68,7 +68,10 @@ fn what_is_wrong_is_named() {
             "claim.a == 1",
             "column 1: `claim` is not known; did you mean `claims`?; known are `claims`, `principal`, `request`, `source`",
         ),
-        ("principal.role == []", "column 11: `principal` has no `role`; did you mean `roles`?; it has `subject`, `roles`"),
+        (
+            "principal.role == []",
+            "column 11: `principal` has no `role`; did you mean `roles`?; it has `subject`, `roles`",
+        ),
         ("principal == 1", "column 1: `principal` is no value; it has the fields `subject`, `roles`"),
         (
             "size(request.headers) == 1",
@@ -82,10 +85,7 @@ fn what_is_wrong_is_named() {
         ("1 in principal.roles", "column 3: `in` has no meaning for values of types int and list(string)"),
         ("claims.a - 'x' == 1", "column 10: `-` has no meaning for values of types dyn and string"),
         ("principal.subject.a == 1", "column 19: a value of type string has no field `a`"),
-        (
-            "principal.subject[0] == 'a'",
-            "column 19: a value of type string has no items under a key of type int",
-        ),
+        ("principal.subject[0] == 'a'", "column 19: a value of type string has no items under a key of type int"),
         ("-principal.subject == 'a'", "column 1: `-` has no meaning for a value of type string"),
         ("true ? 1 : 'a'", "column 6: both sides of `:` must be of one type, and are of types int and string"),
         ("{1.5: 2} == {}", "column 2: a key is a string, an int, a uint or a bool, and not of type double"),
@@ -126,10 +126,7 @@ fn what_is_wrong_is_named() {
         ("claims.a.all(1, true)", "column 10: `all` wants a name and what is said of it: `roles.all(role, ..)`"),
         ("principal.subject.all(x, true)", "column 19: `all` is for lists and maps, not for a value of type string"),
         ("principal.roles.all(x, x)", "column 24: must be true or false, and is of type string"),
-        (
-            "claims.a.all(a, a.all(b, b.all(c, c.all(d, d))))",
-            "column 37: more than 3 macros are within each other",
-        ),
+        ("claims.a.all(a, a.all(b, b.all(c, c.all(d, d))))", "column 37: more than 3 macros are within each other"),
         // Everything at once, by line.
         (
             "claim.a == 1 &&\n  principal.rolls == []",
@@ -143,7 +140,9 @@ fn what_is_wrong_is_named() {
 #[test]
 fn what_is_too_large_is_refused() {
     let nested = |open: &str, close: &str| format!("{}true{}", open.repeat(100), close.repeat(100));
-    for text in [nested("(", ")"), nested("[", "]"), nested("{1:", "}"), nested("true?true:", ""), nested("size([", "])")] {
+    for text in
+        [nested("(", ")"), nested("[", "]"), nested("{1:", "}"), nested("true?true:", ""), nested("size([", "])")]
+    {
         assert!(mistakes(&text).ends_with("is nested deeper than 64 levels"), "{text}: {}", mistakes(&text));
     }
     let sum = format!("{}1 == 1", "1+".repeat(100));

@@ -4,11 +4,14 @@ use std::borrow::Cow;
 use std::fmt;
 use std::rc::Rc;
 
+use serde_json::Value as Json;
+
 use super::outcome::{Lack, Outcome};
 use super::{Reader, Situation};
 use crate::document::Node;
 use crate::expression::{Environment, Facts, Failure, List, Program, Shape, Text, Timestamp, Type, Value};
 use crate::http::{parse_source, query};
+use crate::policy::attribute::{AttributeType, Attributes, Declaration};
 use crate::principal::{Attribute, Identity};
 
 /// An expression, about one credential and the request.
@@ -21,7 +24,7 @@ pub(in crate::policy) struct ExpressionCondition {
 }
 
 /// What a name stands for.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 enum Variable {
     Claims,
     Principal(Field),
@@ -33,6 +36,7 @@ enum Variable {
     Query,
     Address,
     Capture(String),
+    Attribute(Rc<Declaration>),
 }
 
 /// What a credential says.
@@ -52,7 +56,7 @@ enum Field {
 }
 
 /// The names, their types and what they stand for: `docs/expressions.md` has the same table.
-fn environment(captures: &[String]) -> Environment<Variable> {
+fn environment(reader: Reader<'_>) -> Environment<Variable> {
     use Field::{Acr, Amr, Audiences, AuthTime, Client, Groups, Issuer, Roles, Scopes, Subject, Tenant};
     let texts = || Type::list(Type::Text);
     let mut environment = Environment::new();
@@ -80,8 +84,21 @@ fn environment(captures: &[String]) -> Environment<Variable> {
     }
     environment.declare("request.headers", Shape::Texts, Variable::Headers);
     environment.declare("request.query", Shape::Texts, Variable::Query);
-    for capture in captures {
-        environment.declare(format!("captures.{capture}"), Shape::Value(Type::Text), Variable::Capture(capture.clone()));
+    for capture in reader.captures {
+        environment.declare(
+            format!("captures.{capture}"),
+            Shape::Value(Type::Text),
+            Variable::Capture(capture.clone()),
+        );
+    }
+    for declaration in reader.attributes.into_iter().flat_map(Attributes::iter) {
+        let of = match declaration.kind {
+            AttributeType::Boolean => Type::Bool,
+            AttributeType::Number => Type::Double,
+            AttributeType::String => Type::Text,
+        };
+        let name = format!("attributes.{}", declaration.name);
+        environment.declare(name, Shape::Value(of), Variable::Attribute(Rc::clone(declaration)));
     }
     environment
 }
@@ -89,7 +106,11 @@ fn environment(captures: &[String]) -> Environment<Variable> {
 impl ExpressionCondition {
     pub(super) fn read(node: &Node<'_>, reader: Reader<'_>) -> Option<Self> {
         let text = node.text()?;
-        match Program::compile(text, &environment(reader.captures)) {
+        if reader.attributes.is_none() && text.contains("attributes") {
+            // Their declarations have an error of their own.
+            return None;
+        }
+        match Program::compile(text, &environment(reader)) {
             Ok(program) => Some(Self { text: text.to_owned(), program, credential: reader.credential }),
             Err(mistakes) => {
                 for mistake in mistakes {
@@ -100,13 +121,22 @@ impl ExpressionCondition {
         }
     }
 
-    /// Whether it is about a credential.
+    /// The credentials that it is about.
+    fn credentials(&self) -> impl Iterator<Item = usize> {
+        self.program.variables().iter().filter_map(|variable| match variable {
+            Variable::Claims | Variable::Principal(_) => Some(self.credential),
+            Variable::Attribute(declaration) => declaration.credential(),
+            _ => None,
+        })
+    }
+
+    /// Whether it is about a credential, without which it does not hold.
     pub(super) fn is_about_somebody(&self) -> bool {
-        self.program.variables().iter().any(|variable| matches!(variable, Variable::Claims | Variable::Principal(_)))
+        self.credentials().next().is_some()
     }
 
     pub(super) fn needs_source(&self) -> bool {
-        self.program.variables().contains(&Variable::Address)
+        self.program.variables().iter().any(|variable| matches!(variable, Variable::Address))
     }
 
     pub(super) fn evaluate(&self, situation: &Situation<'_>) -> Outcome {
@@ -118,10 +148,10 @@ impl ExpressionCondition {
 
     /// Whether it holds, or why that cannot be decided.
     fn judge(&self, situation: &Situation<'_>) -> Result<Outcome, Failure> {
-        let identity = situation.principal.identity(self.credential);
-        if identity.is_none() && self.is_about_somebody() {
+        if self.credentials().any(|credential| situation.principal.identity(credential).is_none()) {
             return Ok(Outcome::Lacks(Lack::Credential));
         }
+        let identity = situation.principal.identity(self.credential);
         self.program.evaluate(&FactsOfRequest { situation, identity }).map(Outcome::holds_if)
     }
 
@@ -164,14 +194,13 @@ impl<'v> Facts<'v> for FactsOfRequest<'v, '_> {
             Variable::Path => self.path()?,
             Variable::Time => Timestamp::from_unix(*now).map(Value::Timestamp),
             Variable::Address => match head.source {
-                Some(source) => {
-                    Some(Value::Address(parse_source(source).ok_or_else(|| malformed("source.address"))?))
-                }
+                Some(source) => Some(Value::Address(parse_source(source).ok_or_else(|| malformed("source.address"))?)),
                 None => None,
             },
             Variable::Capture(name) => {
                 facts.captures.iter().find(|(capture, _)| capture == name).map(|(_, value)| text(value))
             }
+            Variable::Attribute(declaration) => self.attribute(declaration)?,
             // They are never asked for as a whole.
             Variable::Headers | Variable::Query => None,
         })
@@ -179,7 +208,8 @@ impl<'v> Facts<'v> for FactsOfRequest<'v, '_> {
 
     /// Every copy must say the same: nobody knows which one the upstream takes (CVE-2020-25017).
     fn text(&self, variable: &Variable, name: &str) -> Result<Option<Text<'v>>, Failure> {
-        let (values, place) = self.values(variable, name)?;
+        let values = self.values(variable, name)?;
+        let place = if matches!(variable, Variable::Headers) { "request.headers" } else { "request.query" };
         let malformed = || malformed(&format!("{place}['{name}']"));
         let Some((first, rest)) = values.split_first() else { return Ok(None) };
         if rest.iter().any(|other| other != first) {
@@ -194,24 +224,32 @@ impl<'v> Facts<'v> for FactsOfRequest<'v, '_> {
     }
 
     fn has_text(&self, variable: &Variable, name: &str) -> Result<bool, Failure> {
-        self.values(variable, name).map(|(values, _)| !values.is_empty())
+        self.values(variable, name).map(|values| !values.is_empty())
     }
 }
 
 impl<'v> FactsOfRequest<'v, '_> {
-    /// All values under a name, and what the whole is called.
-    fn values(&self, variable: &Variable, name: &str) -> Result<(Vec<Cow<'v, [u8]>>, &'static str), Failure> {
+    /// All values under a name.
+    fn values(&self, variable: &Variable, name: &str) -> Result<Vec<Cow<'v, [u8]>>, Failure> {
         let head = self.situation.head;
         match variable {
             Variable::Headers => {
                 let named = head.headers.iter().filter(|(key, _)| key.eq_ignore_ascii_case(name.as_bytes()));
-                Ok((named.map(|(_, value)| Cow::Borrowed(*value)).collect(), "request.headers"))
+                Ok(named.map(|(_, value)| Cow::Borrowed(*value)).collect())
             }
             // One that cannot be decoded may be this one.
-            _ => match query::values(head, name) {
-                Ok(values) => Ok((values, "request.query")),
-                Err(_) => Err(malformed("request.query")),
-            },
+            _ => query::values(head, name).map_err(|_| malformed("request.query")),
+        }
+    }
+
+    fn attribute(&self, declaration: &Declaration) -> Result<Option<Value<'v>>, Failure> {
+        let malformed = || malformed(&format!("attributes.{}", declaration.name));
+        match declaration.value(self.situation.principal, self.situation.head) {
+            Attribute::Absent => Ok(None),
+            Attribute::Malformed => Err(malformed()),
+            Attribute::Present(Json::Bool(value)) => Ok(Some(Value::Bool(value))),
+            Attribute::Present(Json::String(text)) => Ok(Some(Value::Text(Text::Made(Rc::from(text))))),
+            Attribute::Present(number) => Value::double(&number).map(Some).ok_or_else(malformed),
         }
     }
 
@@ -287,4 +325,27 @@ impl Field {
 
 fn malformed(name: &str) -> Failure {
     Failure::Malformed(Rc::from(name))
+}
+
+#[cfg(test)]
+mod tests {
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    use super::*;
+    use crate::policy::Names;
+
+    #[test]
+    fn every_name_is_documented_with_its_type() {
+        let page = include_str!("../../../../docs/expressions.md");
+        let captures = ["NAME".to_owned()];
+        let reader = Reader { names: &Names::default(), attributes: None, captures: &captures, credential: 0 };
+        for (name, shape) in environment(reader).iter() {
+            let of = match shape {
+                Shape::Value(of) => of.to_string(),
+                Shape::Texts => "map(string, string)".to_owned(),
+            };
+            assert!(page.contains(&format!("| `{name}` | {of} |")), "no row for {name}: {of}");
+        }
+    }
 }

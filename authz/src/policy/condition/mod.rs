@@ -123,9 +123,8 @@ impl Condition {
         let time = fields.optional("time").map_or(Some(None), |node| TimeWindows::read(&node).map(Some));
         let (headers, query) =
             (TextCondition::read_headers(&fields, reader), TextCondition::read_query(&fields, reader));
-        let expression = fields
-            .optional("expression")
-            .map_or(Some(None), |node| ExpressionCondition::read(&node, reader).map(Some));
+        let expression =
+            fields.optional("expression").map_or(Some(None), |node| ExpressionCondition::read(&node, reader).map(Some));
         let (all, any) = (Self::read_list(&fields, "all", reader), Self::read_list(&fields, "any", reader));
         let not = fields.optional("not").map_or(Some(None), |node| Self::read_object(&node, reader).map(Some));
         let mut parts: Vec<Self> = identity?.map(|identity| Self::Identity(Box::new(identity))).into_iter().collect();
@@ -254,7 +253,12 @@ impl Condition {
             Self::All(parts) => parts.iter().flat_map(Self::scopes).collect(),
             Self::Any(parts) => parts.iter().map(Self::scopes).find(|scopes| !scopes.is_empty()).unwrap_or_default(),
             Self::Identity(identity) => identity.scopes().collect(),
-            Self::Not(_) | Self::Attribute(_) | Self::Source(_) | Self::Text(_) | Self::Time(_) | Self::Expression(_) => Vec::new(),
+            Self::Not(_)
+            | Self::Attribute(_)
+            | Self::Source(_)
+            | Self::Text(_)
+            | Self::Time(_)
+            | Self::Expression(_) => Vec::new(),
         }
     }
 
@@ -263,7 +267,12 @@ impl Condition {
         match self {
             Self::All(parts) | Self::Any(parts) => parts.iter().find_map(Self::authentication),
             Self::Identity(identity) => identity.authentication(),
-            Self::Not(_) | Self::Attribute(_) | Self::Source(_) | Self::Text(_) | Self::Time(_) | Self::Expression(_) => None,
+            Self::Not(_)
+            | Self::Attribute(_)
+            | Self::Source(_)
+            | Self::Text(_)
+            | Self::Time(_)
+            | Self::Expression(_) => None,
         }
     }
 }
