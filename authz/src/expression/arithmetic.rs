@@ -95,7 +95,6 @@ pub(super) fn negate(value: &Value<'_>) -> Result<Value<'static>, Failure> {
     match value {
         Value::Int(number) => number.checked_neg().map(Value::Int),
         Value::Double(number) => Some(Value::Double(-number)),
-        Value::Duration(span) => span.negated().map(Value::Duration),
         other => return Err(Failure::WrongType("-", other.kind())),
     }
     .ok_or(Failure::Overflow("-"))

@@ -61,7 +61,7 @@ impl<'e, V: Clone> Checker<'e, V> {
             Kind::Negate(operand) => {
                 let Checked { code, of } = self.check(operand)?;
                 match of {
-                    Type::Int | Type::Double | Type::Duration | Type::Dyn | Type::Claim => {
+                    Type::Int | Type::Double | Type::Dyn | Type::Claim => {
                         Some(Checked { code: Code::Negate(Box::new(code)), of })
                     }
                     other => self.refuse(at, format!("`-` has no meaning for a value of type {other}")),
@@ -165,10 +165,9 @@ impl<'e, V: Clone> Checker<'e, V> {
         if let Some((index, (_, of))) = local.and_then(|index| Some((index, self.locals.get(index)?))) {
             return Some(Checked { code: Code::Local(index), of: of.clone() });
         }
+        let known = self.environment.roots();
         let locals = self.locals.iter().map(|(local, _)| local.as_str());
-        let similar = suggestion(name, self.environment.roots().chain(locals));
-        let mut known: Vec<&str> = self.environment.roots().collect();
-        known.dedup();
+        let similar = suggestion(name, known.iter().copied().chain(locals));
         let why = format!("`{name}` is not known{similar}; known are `{}`", known.join("`, `"));
         self.refuse(at, why)
     }

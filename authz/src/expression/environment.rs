@@ -42,8 +42,15 @@ impl<V> Environment<V> {
         names.filter_map(|name| name.get(name.len().saturating_sub(field(name)?)..)).collect()
     }
 
-    /// What a name without dots can be.
-    pub(super) fn roots(&self) -> impl Iterator<Item = &str> {
-        self.names.iter().map(|(name, ..)| name.split('.').next().unwrap_or(name))
+    /// What a name without dots can be, each once.
+    pub(super) fn roots(&self) -> Vec<&str> {
+        let mut roots = Vec::new();
+        for (name, ..) in &self.names {
+            let root = name.split('.').next().unwrap_or(name);
+            if !roots.contains(&root) {
+                roots.push(root);
+            }
+        }
+        roots
     }
 }

@@ -116,10 +116,6 @@ impl Duration {
     pub(super) fn minus(self, other: Self) -> Option<Self> {
         self.0.checked_sub(other.0).map(Self)
     }
-
-    pub(super) fn negated(self) -> Option<Self> {
-        self.0.checked_neg().map(Self)
-    }
 }
 
 /// Digits after a point, in nanoseconds.

@@ -151,7 +151,7 @@ fn what_is_wrong_with_a_rule_is_named() {
         (
             "/rules/0/condition",
             json!({ "expression": "claim.a == captures.name &&\n  1" }),
-            "rules[0].condition.expression: column 1: `claim` is not known; did you mean `claims`?; known are `claims`, `principal`, `request`, `source`, `captures`\nrules[0].condition.expression: column 20: `captures` has no `name`; it has `id`\nrules[0].condition.expression: line 2, column 3: must be true or false, and is of type int",
+            "rules[0].condition.expression: column 1: `claim` is not known; did you mean `claims`?; known are `claims`, `principal`, `request`, `source`, `captures`\nrules[0].condition.expression: column 21: `captures` has no `name`; it has `id`\nrules[0].condition.expression: line 2, column 3: must be true or false, and is of type int",
         ),
         (
             "/rules/1/condition",

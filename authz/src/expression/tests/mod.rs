@@ -1,6 +1,8 @@
 //! Expressions by themselves; in rules they are tested with everything else.
 
 mod conformance;
+#[cfg(not(target_arch = "wasm32"))]
+mod differential;
 mod hostile;
 mod mistakes;
 mod values;
