@@ -5,6 +5,7 @@ mod authentication;
 mod context;
 mod demand;
 mod identity;
+mod leaf;
 mod outcome;
 
 use crate::calendar::TimeWindows;
@@ -17,6 +18,7 @@ use attribute::AttributeCondition;
 use authentication::Authentication;
 use context::{SourceCondition, TextCondition};
 use identity::{IDENTITY_FIELDS, IdentityCondition};
+pub(super) use leaf::Leaf;
 pub(super) use outcome::{Lack, Outcome};
 
 use super::attribute::Attributes;
