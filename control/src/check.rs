@@ -84,12 +84,15 @@ fn print(output: Output, good: &[Good], findings: &[Finding]) -> std::io::Result
 
 /// The report, version 1 (`control/schema/check-report.schema.json`).
 fn json(good: &[Good], findings: &[Finding]) -> Value {
-    let policy = |Good { policy, revision, issuers, rules }: &Good| json!({ "policy": policy, "revision": revision, "issuers": issuers, "rules": rules });
-    json!({
-        "version": 1,
-        "good": good.iter().map(policy).collect::<Vec<_>>(),
-        "findings": findings.iter().map(Finding::to_json).collect::<Vec<_>>(),
-    })
+    let good: Vec<Value> = good.iter().map(Good::to_json).collect();
+    let findings: Vec<Value> = findings.iter().map(Finding::to_json).collect();
+    json!({ "version": 1, "good": good, "findings": findings })
+}
+
+impl Good {
+    fn to_json(&self) -> Value {
+        json!({ "policy": self.policy, "revision": self.revision, "issuers": self.issuers, "rules": self.rules })
+    }
 }
 
 /// Says what is wrong with a source; the exit code for it.

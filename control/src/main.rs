@@ -84,8 +84,8 @@ enum Command {
     /// Format policies and tests: indentation, spaces, quotes, lines of at most 120 characters.
     ///
     /// Comments and order stay, and so does what is said: what was formatted is read again, and if it were another document nothing
-    /// would be written. JSON stays as it is. The files that change are named; if one cannot be read, none changes. The exit code is 0
-    /// if all is well, 1 if `--check` found a file that is not formatted, 2 if one cannot be read or written.
+    /// would be written. JSON stays as it is. The files that change are named; if one cannot be read or formatted, none changes. The exit
+    /// code is 0 if all is well, 1 if `--check` found a file that is not formatted, 2 if one cannot be read, formatted or written.
     #[command(
         after_help = "Examples:\n  portcullis fmt policy\n  portcullis fmt --check policy\n  portcullis fmt - < policy.yaml | less"
     )]

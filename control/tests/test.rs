@@ -106,3 +106,33 @@ fn every_preset_makes_good_tokens() {
     let (code, output, errors) = run(folder.path(), &["test"]);
     assert_eq!(code, 0, "{output}{errors}");
 }
+
+#[test]
+fn what_is_on_record_besides_the_decision() {
+    let cases = "
+  - { name: marks, request: GET /orders, who: {}, expect: { decision: permit, audit: true, rate_limit: orders, shadow: deny } }
+  - name: what a rule in shadow would do, and why
+    request: GET /orders
+    who: {}
+    expect: { decision: permit, shadow: { decision: deny, reason: denied_by_rule, rule: watched } }
+  - { name: from elsewhere, request: { path: /orders, source: 192.0.2.2 }, who: {}, expect: { decision: permit, shadow: permit } }
+  - { name: no marks and no shadow, request: GET /session, who: { credential: session }, expect: { decision: permit, audit: false, rate_limit: null, shadow: null } }
+";
+    let (code, output, errors) = test(&format!("version: 1\nsource: 192.0.2.1\ncases:\n{cases}"), &[]);
+    assert_eq!(code, 0, "{output}{errors}");
+
+    let wrong = "
+  - { name: a, request: GET /session, who: { credential: session }, expect: { decision: permit, audit: true, rate_limit: x, shadow: deny } }
+  - { name: b, request: GET /orders, who: {}, expect: { decision: permit, shadow: null } }
+";
+    let (code, output, _) = test(&format!("version: 1\nsource: 192.0.2.1\ncases:\n{wrong}"), &[]);
+    assert_eq!(code, 1);
+    for expected in [
+        "audit            expected true, was false\n",
+        "rate_limit       expected x, was none\n",
+        "shadow decision  expected deny, was none\n",
+        "shadow  expected none, was deny\n",
+    ] {
+        assert!(output.contains(expected), "{output}");
+    }
+}

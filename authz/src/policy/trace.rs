@@ -119,4 +119,28 @@ mod tests {
         let missed = format!("its credential was not presented; {undecided}");
         assert_eq!(told("permit", source), (false, none, missed));
     }
+    #[test]
+    fn each_part_is_judged_by_itself_whatever_the_whole_comes_to() {
+        let tier = |value: &str| json!({ "headers": [{ "name": "x-tier", "equals": value }] });
+        let condition = json!({
+            "any": [tier("lead"), { "not": tier("gold") }],
+            "source": { "networks": ["10.0.0.0/8"] },
+            "scopes": { "any": ["a"] },
+        });
+        // No scope is asked for of a credential that is not there, and nobody knows the address.
+        assert_eq!(trace("permit", &condition).parts, [None, None, Some(false), Some(true)]);
+        // That it is not there is seen where nothing else is demanded of it.
+        assert_eq!(trace("permit", &tier("gold")).parts, [Some(false), Some(true)]);
+        assert_eq!(trace("deny", &tier("gold")).parts, [Some(true)]);
+    }
+
+    #[test]
+    fn an_outline_names_the_parts_in_the_order_of_the_trace() {
+        let condition = json!({ "source": { "networks": ["10.0.0.0/8"] }, "scopes": { "any": ["a"] } });
+        let rule = json!({ "id": "a", "effect": "permit", "mode": "shadow", "target": {}, "condition": condition });
+        let bundle = json!({ "version": 1, "revision": 1, "issuers": [], "rules": [rule] });
+        let outline = Bundle::parse(bundle.to_string().as_bytes()).unwrap().rules().next().unwrap();
+        assert_eq!((outline.id.as_str(), outline.is_shadow), ("a", true));
+        assert_eq!(outline.parts, ["scope one of a", "client address in 10.0.0.0/8"]);
+    }
 }

@@ -41,7 +41,7 @@ impl Layout {
         match formatted.ok().filter(is_same) {
             Some(should_be) => Ok(Self { name, is, should_be }),
             None => Err(SourceError::Unreadable(format!(
-                "{name}: cannot be formatted without changing what it says, and stays as it is; this is a fault of ours, please report it"
+                "{name}: cannot be formatted without changing what it says, such as the empty lines that a text of several lines keeps (`|+`, `>+`)"
             ))),
         }
     }
