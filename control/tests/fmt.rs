@@ -33,10 +33,7 @@ rules:
 
     # Not finished.
     obligations: {
-      headers: [
-        { name: x-one, value: a-long-value-that-fills-the-line },
-        { name: x-two, value: another-long-value },
-      ],
+      headers: [{ name: x-one, value: a-long-value-that-fills-the-line }, { name: x-two, value: another-long-value }],
     }
 ";
 
@@ -85,7 +82,7 @@ fn what_is_said_stays() {
         ("a: &x {b: 1}\nc: *x\n", "a: &x { b: 1 }\nc: *x\n"),
         ("a: |\n   one  \n     two\n\n# last\n", "a: |\n  one  \n    two\n\n# last\n"),
         ("a: >-\n     one\n     two\n", "a: >-\n  one\n  two\n"),
-        ("a: 'it''s'\n", "a: \"it's\"\n"),
+        ("a: 'it''s'\n", "a: 'it''s'\n"),
         ("a: 'a \"word\"'\n", "a: 'a \"word\"'\n"),
         ("a: '\\d'\n", "a: '\\d'\n"),
         ("a: 'no'\nb: \"01\"\n", "a: \"no\"\nb: \"01\"\n"),
