@@ -211,11 +211,15 @@ impl Authorizer {
     /// Explains what [`Self::authorize`] decides about the same request: each rule whose target matches, and what did not
     /// hold in it. For people; requests do not need it.
     pub fn explain(&self, head: &RequestHead<'_>, now: UnixTime) -> Explanation {
-        let rules = self.bundle.as_ref().and_then(|bundle| {
+        let step = self.authorize(head, now);
+        // What is refused, or answered, before anybody is identified asks no rule, whatever the rules would have said.
+        let is_before = matches!(&step, Step::Decided(authorization)
+            if matches!(authorization.decision.reason(), Reason::HeaderNominated | Reason::MetadataServed));
+        let rules = self.bundle.as_ref().filter(|_| !is_before).and_then(|bundle| {
             let identified = Self::identify(bundle, head, now).ok()?;
             Some(bundle.policy.trace(&identified.question(head, now)))
         });
-        Explanation { step: self.authorize(head, now), rules: rules.unwrap_or_default() }
+        Explanation { step, rules: rules.unwrap_or_default() }
     }
 
     /// Reads the request and verifies its credentials, asks the policy and draws the conclusion.

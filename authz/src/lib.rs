@@ -47,7 +47,7 @@ pub use effect::{Action, HeaderEdits, Reply};
 pub use http::{AccessRequest, Host, Path, PeerCertificate, RequestHead};
 pub use jose::Algorithm;
 pub use jwt::{Introspection, IntrospectionResponse};
-pub use policy::RuleTrace;
+pub use policy::{RuleOutline, RuleTrace};
 pub use reason::Reason;
 pub use time::UnixTime;
 pub use use_once::UseOnce;

@@ -15,7 +15,7 @@ use crate::document::{self, BundleErrors, Node};
 use crate::effect::{IdentityHeaders, ResourceMetadata};
 use crate::http::PlainCharacters;
 use crate::jwt::TrustedIssuers;
-use crate::policy::{Attributes, Names, Policy};
+use crate::policy::{Attributes, Names, Policy, RuleOutline};
 use crate::revocation::Revocations;
 
 /// The one version of the bundle format that this code reads.
@@ -80,9 +80,9 @@ impl Bundle {
         self.issuers.iter()
     }
 
-    /// The ids of the rules, in the order of the bundle.
-    pub fn rules(&self) -> impl Iterator<Item = &str> {
-        self.policy.rule_ids()
+    /// The rules, in the order of the bundle.
+    pub fn rules(&self) -> impl Iterator<Item = RuleOutline> {
+        self.policy.outlines()
     }
 
     /// Whether decisions need the certificate of the peer.

@@ -65,11 +65,6 @@ impl Policy {
         Some(Self { rules, index, needs_source, needs_peer })
     }
 
-    /// The ids of all rules.
-    pub(crate) fn rule_ids(&self) -> impl Iterator<Item = &str> {
-        self.rules.iter().map(|rule| &*rule.id)
-    }
-
     /// The names of the headers that rules set.
     pub(crate) fn headers(&self) -> impl Iterator<Item = &str> {
         self.rules.iter().flat_map(|rule| rule.obligations.header_names())
@@ -164,7 +159,7 @@ impl Rule {
         self.condition().map(grounds).unwrap_or_default()
     }
 
-    fn in_situation<T>(&self, question: &Question<'_>, judge: impl FnOnce(&Situation<'_>) -> T) -> T {
+    pub(super) fn in_situation<T>(&self, question: &Question<'_>, judge: impl FnOnce(&Situation<'_>) -> T) -> T {
         let captures = self.target.captures(question.request, self.effect());
         let facts = Facts { request: Some(question.request), captures: &captures, now: Some(question.now) };
         judge(&Situation { principal: question.principal, head: question.head, facts, now: question.now })

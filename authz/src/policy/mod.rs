@@ -14,4 +14,4 @@ pub(crate) use attribute::Attributes;
 pub(crate) use evaluation::{Challenge, Policy, Question, Verdict};
 pub(crate) use names::{IssuerSet, Names};
 pub(crate) use obligation::Obligations;
-pub use trace::RuleTrace;
+pub use trace::{RuleOutline, RuleTrace};

@@ -6,6 +6,7 @@ mod context;
 mod demand;
 mod expression;
 mod identity;
+mod leaf;
 mod outcome;
 
 use crate::calendar::TimeWindows;
@@ -19,6 +20,7 @@ use authentication::Authentication;
 use context::{SourceCondition, TextCondition};
 use expression::ExpressionCondition;
 use identity::{IDENTITY_FIELDS, IdentityCondition};
+pub(super) use leaf::Leaf;
 pub(super) use outcome::{Lack, Outcome};
 
 use super::attribute::Attributes;
