@@ -124,8 +124,8 @@ mod tests {
         let text = "int(request.headers['x-tier']) > 1 || request.query.a == 'b'";
         let why = format!("expression `{text}`: cannot be decided: a value cannot be converted to int");
         assert_eq!(told("deny", expression(text)), (true, none.clone(), why));
-        let why = "its credential was not presented".to_owned();
-        assert_eq!(told("deny", expression("claims.risk > 50")), (false, none.clone(), why));
+        let why = "expression `claims.risk > 50`: cannot be decided: `claims.risk` is not there".to_owned();
+        assert_eq!(told("deny", expression("claims.risk > 50")), (true, none.clone(), why));
         let missed = format!("its credential was not presented; {undecided}");
         assert_eq!(told("permit", source), (false, none, missed));
     }

@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use serde_json::Value as Json;
 
-use super::outcome::{Lack, Outcome};
+use super::outcome::Outcome;
 use super::{Reader, Situation};
 use crate::document::Node;
 use crate::expression::{Environment, Facts, Failure, List, Program, Shape, Text, Timestamp, Type, Value};
@@ -121,18 +121,13 @@ impl ExpressionCondition {
         }
     }
 
-    /// The credentials that it is about.
-    fn credentials(&self) -> impl Iterator<Item = usize> {
-        self.program.variables().iter().filter_map(|variable| match variable {
-            Variable::Claims | Variable::Principal(_) => Some(self.credential),
-            Variable::Attribute(declaration) => declaration.credential(),
-            _ => None,
-        })
-    }
-
-    /// Whether it is about a credential, without which it does not hold.
+    /// Whether it is about a credential.
     pub(super) fn is_about_somebody(&self) -> bool {
-        self.credentials().next().is_some()
+        self.program.variables().iter().any(|variable| match variable {
+            Variable::Claims | Variable::Principal(_) => true,
+            Variable::Attribute(declaration) => declaration.credential().is_some(),
+            _ => false,
+        })
     }
 
     pub(super) fn needs_source(&self) -> bool {
@@ -140,26 +135,21 @@ impl ExpressionCondition {
     }
 
     pub(super) fn evaluate(&self, situation: &Situation<'_>) -> Outcome {
-        match self.judge(situation) {
-            Ok(outcome) => outcome,
-            Err(_) => Outcome::Undecidable,
-        }
+        self.judge(situation).map_or(Outcome::Undecidable, Outcome::holds_if)
     }
 
-    /// Whether it holds, or why that cannot be decided.
-    fn judge(&self, situation: &Situation<'_>) -> Result<Outcome, Failure> {
-        if self.credentials().any(|credential| situation.principal.identity(credential).is_none()) {
-            return Ok(Outcome::Lacks(Lack::Credential));
-        }
-        let identity = situation.principal.identity(self.credential);
-        self.program.evaluate(&FactsOfRequest { situation, identity }).map(Outcome::holds_if)
+    /// Whether it holds, or why that cannot be decided. A credential that was not presented says nothing, so that a deny rule for
+    /// all who are not staff denies anonymous clients too.
+    fn judge(&self, situation: &Situation<'_>) -> Result<bool, Failure> {
+        let nobody = Identity::default();
+        let identity = situation.principal.identity(self.credential).unwrap_or(&nobody);
+        self.program.evaluate(&FactsOfRequest { situation, identity })
     }
 
     /// That it does not hold, in words.
     pub(super) fn miss(&self, situation: &Situation<'_>) -> String {
         match self.judge(situation) {
-            Ok(Outcome::Lacks(_)) => "its credential was not presented".to_owned(),
-            Ok(outcome) => outcome.miss(self),
+            Ok(holds) => Outcome::holds_if(holds).miss(self),
             Err(failure) => format!("{self}: cannot be decided: {failure}"),
         }
     }
@@ -174,7 +164,7 @@ impl fmt::Display for ExpressionCondition {
 /// What the names stand for in one request.
 struct FactsOfRequest<'v, 's> {
     situation: &'v Situation<'s>,
-    identity: Option<&'v Identity>,
+    identity: &'v Identity,
 }
 
 impl<'v> Facts<'v> for FactsOfRequest<'v, '_> {
@@ -184,11 +174,8 @@ impl<'v> Facts<'v> for FactsOfRequest<'v, '_> {
         let Situation { facts, head, now, .. } = self.situation;
         let text = |text: &'v str| Value::Text(Text::Borrowed(text));
         Ok(match variable {
-            Variable::Claims => self.identity.map(|identity| Value::from_claims(&identity.claims)),
-            Variable::Principal(field) => match self.identity {
-                Some(identity) => field.of(identity)?,
-                None => None,
-            },
+            Variable::Claims => Some(Value::from_claims(&self.identity.claims)),
+            Variable::Principal(field) => field.of(self.identity)?,
             Variable::Method => facts.request.map(|request| text(request.method)),
             Variable::Host => facts.request.map(|request| text(request.host.as_str())),
             Variable::Path => self.path()?,

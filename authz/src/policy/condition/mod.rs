@@ -165,8 +165,8 @@ impl Condition {
             Self::Any(parts) => parts.iter().all(Self::demands_somebody),
             Self::Identity(_) => true,
             Self::Attribute(attribute) => attribute.credential().is_some(),
-            Self::Expression(expression) => expression.is_about_somebody(),
-            Self::Not(_) | Self::Source(_) | Self::Text(_) | Self::Time(_) => false,
+            // An expression can say that something is not there.
+            Self::Not(_) | Self::Source(_) | Self::Text(_) | Self::Time(_) | Self::Expression(_) => false,
         }
     }
 
