@@ -73,7 +73,9 @@ fn pointers(expression: &str) -> BTreeSet<String> {
     let mut pointers = BTreeSet::new();
     for path in expression.split("claims.").skip(1) {
         let mut pointer = String::new();
-        for name in path.split(|character| !is_name(character) && character != '.').next().unwrap_or_default().split('.') {
+        for name in
+            path.split(|character| !is_name(character) && character != '.').next().unwrap_or_default().split('.')
+        {
             pointer.push('/');
             pointer.push_str(name);
             pointers.insert(pointer.clone());
