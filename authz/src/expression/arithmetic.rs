@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use super::evaluator::Budget;
+use super::budget::Budget;
 use super::failure::Failure;
 use super::syntax::Operator;
 use super::value::{List, Text, Value};

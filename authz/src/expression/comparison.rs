@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use super::evaluator::Budget;
+use super::budget::Budget;
 use super::failure::Failure;
 use super::value::{List, Map, Value};
 

@@ -3,13 +3,13 @@
 use std::rc::Rc;
 
 use super::arithmetic::{combine, negate};
-use super::code::{Code, Quantifier};
+use super::budget::Budget;
+use super::code::Code;
 use super::failure::Failure;
 use super::function::Function;
 use super::syntax::Operator;
 use super::types::Kind;
 use super::value::{List, Map, Text, Value};
-use crate::limits::{MAX_EXPRESSION_STEPS, MAX_EXPRESSION_TEXT_BYTES};
 
 /// What the variables are for one request. What is not there is none; what is malformed is an error.
 pub(crate) trait Facts<'v> {
@@ -35,44 +35,11 @@ pub(crate) trait Facts<'v> {
     fn has_text(&self, variable: &Self::Variable, name: &str) -> Result<bool, Failure>;
 }
 
-/// The steps that are left. Once they are used up, everything fails.
-#[derive(Debug)]
-pub(super) struct Budget(usize);
-
-impl Budget {
-    pub(super) const fn full() -> Self {
-        Self(MAX_EXPRESSION_STEPS)
-    }
-
-    pub(super) fn spend(&mut self, steps: usize) -> Result<(), Failure> {
-        match self.0.checked_sub(steps) {
-            Some(left) => {
-                self.0 = left;
-                Ok(())
-            }
-            None => {
-                self.0 = 0;
-                Err(Failure::TooManySteps)
-            }
-        }
-    }
-
-    /// A step for every 32 bytes that are looked at.
-    pub(super) fn spend_on_text(&mut self, bytes: usize) -> Result<(), Failure> {
-        self.spend(bytes / 32)
-    }
-
-    /// Before a text of so many bytes is made.
-    pub(super) fn make_text(&mut self, bytes: usize) -> Result<(), Failure> {
-        if bytes > MAX_EXPRESSION_TEXT_BYTES { Err(Failure::TooLong) } else { self.spend_on_text(bytes) }
-    }
-}
-
 pub(super) struct Evaluation<'v, 'f, F: Facts<'v>> {
     facts: &'f F,
     /// The variables of the macros around.
-    locals: Vec<Value<'v>>,
-    budget: Budget,
+    pub(super) locals: Vec<Value<'v>>,
+    pub(super) budget: Budget,
 }
 
 impl<'v, 'f, F: Facts<'v>> Evaluation<'v, 'f, F> {
@@ -308,87 +275,5 @@ impl<'v, 'f, F: Facts<'v>> Evaluation<'v, 'f, F> {
             made.push((key, value));
         }
         Ok(Value::Map(Map::Made(Rc::from(made))))
-    }
-
-    /// The items of a list or the keys of a map.
-    fn range(&mut self, code: &'v Code<F::Variable>, operation: &'static str) -> Result<List<'v>, Failure> {
-        match self.value(code)? {
-            Value::List(list) => Ok(list),
-            Value::Map(map) => {
-                self.budget.spend(map.len())?;
-                Ok(map.keys())
-            }
-            other => Err(Failure::WrongType(operation, other.kind())),
-        }
-    }
-
-    /// A part in which the variable of a macro stands for an item.
-    fn with<T>(
-        &mut self,
-        item: Result<Value<'v>, Failure>,
-        judge: impl FnOnce(&mut Self) -> Result<T, Failure>,
-    ) -> Result<T, Failure> {
-        self.locals.push(item?);
-        let outcome = judge(self);
-        self.locals.pop();
-        outcome
-    }
-
-    fn quantify(
-        &mut self,
-        quantifier: Quantifier,
-        range: &'v Code<F::Variable>,
-        condition: &'v Code<F::Variable>,
-    ) -> Result<bool, Failure> {
-        let list = self.range(range, quantifier.name())?;
-        let settles = quantifier == Quantifier::Any;
-        let mut outcome = Ok(!settles);
-        let mut count: usize = 0;
-        for index in 0..list.len() {
-            let Some(item) = list.get(index) else { break };
-            match (quantifier, self.with(item, |this| this.boolean(condition))) {
-                (Quantifier::One, holds) => count = count.saturating_add(usize::from(holds?)),
-                (_, Ok(holds)) if holds == settles => return Ok(settles),
-                (_, Ok(_)) => {}
-                // Without steps nothing is decided any more.
-                (_, Err(Failure::TooManySteps)) => return Err(Failure::TooManySteps),
-                (_, Err(failure)) => outcome = outcome.and(Err(failure)),
-            }
-        }
-        if quantifier == Quantifier::One { Ok(count == 1) } else { outcome }
-    }
-
-    fn collect(
-        &mut self,
-        range: &'v Code<F::Variable>,
-        condition: Option<&'v Code<F::Variable>>,
-        transform: Option<&'v Code<F::Variable>>,
-    ) -> Result<Value<'v>, Failure> {
-        let list = self.range(range, if transform.is_some() { "map" } else { "filter" })?;
-        let mut made = Vec::new();
-        for index in 0..list.len() {
-            let Some(item) = list.get(index) else { break };
-            let item = item?;
-            let kept = self.with(Ok(item.clone()), |this| {
-                if let Some(condition) = condition
-                    && !this.boolean(condition)?
-                {
-                    return Ok(None);
-                }
-                transform.map_or(Ok(Some(item)), |transform| this.value(transform).map(Some))
-            })?;
-            made.extend(kept);
-        }
-        Ok(Value::List(List::Made(Rc::from(made))))
-    }
-}
-
-impl Quantifier {
-    const fn name(self) -> &'static str {
-        match self {
-            Self::All => "all",
-            Self::Any => "exists",
-            Self::One => "exists_one",
-        }
     }
 }

@@ -1,5 +1,7 @@
 //! Text → tokens.
 
+use std::fmt;
+
 use super::literal;
 use super::mistake::Mistake;
 
@@ -20,6 +22,21 @@ pub(super) enum TokenKind {
     Text(String),
     Symbol(&'static str),
     End,
+}
+
+impl fmt::Display for TokenKind {
+    /// As the author knows it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Name(name) => write!(f, "`{name}`"),
+            Self::Int(number) => write!(f, "`{number}`"),
+            Self::Uint(number) => write!(f, "`{number}u`"),
+            Self::Double(number) => write!(f, "`{number}`"),
+            Self::Text(_) => f.write_str("a string"),
+            Self::Symbol(symbol) => write!(f, "`{symbol}`"),
+            Self::End => f.write_str("the end"),
+        }
+    }
 }
 
 /// Longer ones first, where one begins like another.

@@ -8,6 +8,7 @@
 //! has the language, and where it differs from the specification of CEL.
 
 mod arithmetic;
+mod budget;
 mod checker;
 mod code;
 mod comparison;
@@ -16,6 +17,7 @@ mod environment;
 mod evaluator;
 mod failure;
 mod function;
+mod infix;
 mod lexer;
 mod literal;
 mod macros;
@@ -26,6 +28,7 @@ mod parser;
 mod syntax;
 mod types;
 mod value;
+mod walk;
 
 #[cfg(test)]
 mod tests;

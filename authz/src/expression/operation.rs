@@ -32,10 +32,13 @@ impl Operator {
         let mut results =
             possible(left.kind()).flat_map(|left| possible(right.kind()).filter_map(move |right| self.of(left, right)));
         let first = results.next()?;
-        if results.all(|other| other == first) {
-            return Some(first);
+        // What is made of claims is as little known as they are.
+        let unknown = if left.has_claims() || right.has_claims() { Type::Claim } else { Type::Dyn };
+        match (results.all(|other| other == first), first) {
+            (true, Type::List(_)) => Some(Type::list(unknown)),
+            (true, first) => Some(first),
+            (false, _) => Some(unknown),
         }
-        Some(if left.has_claims() || right.has_claims() { Type::Claim } else { Type::Dyn })
     }
 
     fn of(self, left: Kind, right: Kind) -> Option<Type> {

@@ -1,8 +1,9 @@
 //! Tokens → tree, by precedence (Pratt). Nesting, size and height are bounded, so that whatever walks the tree is.
 
+use super::infix::Infix;
 use super::lexer::{Token, TokenKind, tokens};
 use super::mistake::Mistake;
-use super::syntax::{Expression, Kind, Literal, Operator};
+use super::syntax::{Expression, Kind, Literal};
 use crate::limits::{MAX_EXPRESSION_BYTES, MAX_EXPRESSION_DEPTH, MAX_EXPRESSION_NODES};
 
 /// Words that cannot be names (CEL, "Syntax"): some mean something, the others are kept for the languages around CEL.
@@ -38,10 +39,9 @@ pub(super) fn parse(text: &str) -> Result<Expression, Mistake> {
     let expression = parser.expression()?;
     match parser.peek() {
         TokenKind::End => Ok(expression),
-        found => Err(Mistake::new(
-            parser.at(),
-            format!("the expression ends before {}; an operator is missing", name(found)),
-        )),
+        found => {
+            Err(Mistake::new(parser.at(), format!("the expression ends before {}; an operator is missing", found)))
+        }
     }
 }
 
@@ -74,7 +74,7 @@ impl Parser {
     /// Operators of at least this precedence; all are left-associative.
     fn binary(&mut self, least: u8) -> Result<Expression, Mistake> {
         let mut left = self.unary()?;
-        while let Some((precedence, operator)) = infix(self.peek()).filter(|(precedence, _)| *precedence >= least) {
+        while let Some((precedence, operator)) = Infix::of(self.peek()).filter(|(precedence, _)| *precedence >= least) {
             let at = self.at();
             self.next();
             let right = self.binary(precedence.saturating_add(1))?;
@@ -318,51 +318,7 @@ impl Parser {
     }
 
     fn unexpected(&self, wanted: &str) -> Mistake {
-        Mistake::new(self.at(), format!("expected {wanted}, found {}", name(self.peek())))
-    }
-}
-
-enum Infix {
-    And,
-    Or,
-    Binary(Operator),
-}
-
-fn infix(token: &TokenKind) -> Option<(u8, Infix)> {
-    let symbol = match token {
-        TokenKind::Symbol(symbol) => symbol,
-        TokenKind::Name(name) if name == "in" => "in",
-        _ => return None,
-    };
-    Some(match symbol {
-        "||" => (1, Infix::Or),
-        "&&" => (2, Infix::And),
-        "==" => (3, Infix::Binary(Operator::Equal)),
-        "!=" => (3, Infix::Binary(Operator::NotEqual)),
-        "<" => (3, Infix::Binary(Operator::Less)),
-        "<=" => (3, Infix::Binary(Operator::AtMost)),
-        ">" => (3, Infix::Binary(Operator::Greater)),
-        ">=" => (3, Infix::Binary(Operator::AtLeast)),
-        "in" => (3, Infix::Binary(Operator::In)),
-        "+" => (4, Infix::Binary(Operator::Add)),
-        "-" => (4, Infix::Binary(Operator::Subtract)),
-        "*" => (5, Infix::Binary(Operator::Multiply)),
-        "/" => (5, Infix::Binary(Operator::Divide)),
-        "%" => (5, Infix::Binary(Operator::Remainder)),
-        _ => return None,
-    })
-}
-
-/// A token as the author knows it.
-fn name(token: &TokenKind) -> String {
-    match token {
-        TokenKind::Name(name) => format!("`{name}`"),
-        TokenKind::Int(number) => format!("`{number}`"),
-        TokenKind::Uint(number) => format!("`{number}u`"),
-        TokenKind::Double(number) => format!("`{number}`"),
-        TokenKind::Text(_) => "a string".to_owned(),
-        TokenKind::Symbol(symbol) => format!("`{symbol}`"),
-        TokenKind::End => "the end".to_owned(),
+        Mistake::new(self.at(), format!("expected {wanted}, found {}", self.peek()))
     }
 }
 

@@ -93,7 +93,7 @@ fn same(one: &Value<'_>, other: &Value<'_>) -> bool {
         }
         (one, other) => {
             one.kind() == other.kind()
-                && one.equals(other, false, &mut super::super::evaluator::Budget::full()) == Ok(true)
+                && one.equals(other, false, &mut super::super::budget::Budget::full()) == Ok(true)
         }
     }
 }

@@ -5,6 +5,8 @@
 //! "Date/Time Functions"), where the other implementation shows the time with the offset. Nor is a large int made a double: the other
 //! implementation rounds the int that it is compared with. Nor is there anything that is no number, which the other implementation does not compare.
 
+#![expect(clippy::arithmetic_side_effects, reason = "a test fails by panicking")]
+
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;

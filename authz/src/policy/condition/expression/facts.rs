@@ -1,170 +1,21 @@
-//! What must hold, as an expression: what its names stand for.
+//! What the names of an expression stand for in one request.
 
 use std::borrow::Cow;
-use std::fmt;
 use std::rc::Rc;
 
 use serde_json::Value as Json;
 
-use super::outcome::Outcome;
-use super::{Reader, Situation};
-use crate::document::Node;
-use crate::expression::{Environment, Facts, Failure, List, Program, Shape, Text, Timestamp, Type, Value};
+use super::variable::{Field, Variable};
+use crate::expression::{Facts, Failure, List, Text, Timestamp, Value};
 use crate::http::{parse_source, query};
-use crate::policy::attribute::{AttributeType, Attributes, Declaration};
+use crate::policy::attribute::Declaration;
+use crate::policy::condition::Situation;
 use crate::principal::{Attribute, Identity};
 
-/// An expression, about one credential and the request.
-#[derive(Debug)]
-pub(in crate::policy) struct ExpressionCondition {
-    text: String,
-    program: Program<Variable>,
-    /// The index of the credential.
-    credential: usize,
-}
-
-/// What a name stands for.
-#[derive(Clone, Debug)]
-enum Variable {
-    Claims,
-    Principal(Field),
-    Method,
-    Host,
-    Path,
-    Time,
-    Headers,
-    Query,
-    Address,
-    Capture(String),
-    Attribute(Rc<Declaration>),
-}
-
-/// What a credential says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Field {
-    Subject,
-    Issuer,
-    Client,
-    Tenant,
-    Scopes,
-    Roles,
-    Groups,
-    Audiences,
-    Acr,
-    Amr,
-    AuthTime,
-}
-
-/// The names, their types and what they stand for: `docs/expressions.md` has the same table.
-fn environment(reader: Reader<'_>) -> Environment<Variable> {
-    use Field::{Acr, Amr, Audiences, AuthTime, Client, Groups, Issuer, Roles, Scopes, Subject, Tenant};
-    let texts = || Type::list(Type::Text);
-    let mut environment = Environment::new();
-    let values = [
-        ("claims", Type::map(Type::Text, Type::Claim), Variable::Claims),
-        ("principal.subject", Type::Text, Variable::Principal(Subject)),
-        ("principal.issuer", Type::Text, Variable::Principal(Issuer)),
-        ("principal.client", Type::Text, Variable::Principal(Client)),
-        ("principal.tenant", Type::Text, Variable::Principal(Tenant)),
-        ("principal.scopes", texts(), Variable::Principal(Scopes)),
-        ("principal.roles", texts(), Variable::Principal(Roles)),
-        ("principal.groups", texts(), Variable::Principal(Groups)),
-        ("principal.audiences", texts(), Variable::Principal(Audiences)),
-        ("principal.acr", Type::Text, Variable::Principal(Acr)),
-        ("principal.amr", texts(), Variable::Principal(Amr)),
-        ("principal.auth_time", Type::Timestamp, Variable::Principal(AuthTime)),
-        ("request.method", Type::Text, Variable::Method),
-        ("request.host", Type::Text, Variable::Host),
-        ("request.path", Type::Text, Variable::Path),
-        ("request.time", Type::Timestamp, Variable::Time),
-        ("source.address", Type::Address, Variable::Address),
-    ];
-    for (name, of, variable) in values {
-        environment.declare(name, Shape::Value(of), variable);
-    }
-    environment.declare("request.headers", Shape::Texts, Variable::Headers);
-    environment.declare("request.query", Shape::Texts, Variable::Query);
-    for capture in reader.captures {
-        environment.declare(
-            format!("captures.{capture}"),
-            Shape::Value(Type::Text),
-            Variable::Capture(capture.clone()),
-        );
-    }
-    for declaration in reader.attributes.into_iter().flat_map(Attributes::iter) {
-        let of = match declaration.kind {
-            AttributeType::Boolean => Type::Bool,
-            AttributeType::Number => Type::Double,
-            AttributeType::String => Type::Text,
-        };
-        let name = format!("attributes.{}", declaration.name);
-        environment.declare(name, Shape::Value(of), Variable::Attribute(Rc::clone(declaration)));
-    }
-    environment
-}
-
-impl ExpressionCondition {
-    pub(super) fn read(node: &Node<'_>, reader: Reader<'_>) -> Option<Self> {
-        let text = node.text()?;
-        if reader.attributes.is_none() && text.contains("attributes") {
-            // Their declarations have an error of their own.
-            return None;
-        }
-        match Program::compile(text, &environment(reader)) {
-            Ok(program) => Some(Self { text: text.to_owned(), program, credential: reader.credential }),
-            Err(mistakes) => {
-                for mistake in mistakes {
-                    let _: Option<()> = node.refuse(mistake.describe(text).to_string());
-                }
-                None
-            }
-        }
-    }
-
-    /// Whether it is about a credential.
-    pub(super) fn is_about_somebody(&self) -> bool {
-        self.program.variables().iter().any(|variable| match variable {
-            Variable::Claims | Variable::Principal(_) => true,
-            Variable::Attribute(declaration) => declaration.credential().is_some(),
-            _ => false,
-        })
-    }
-
-    pub(super) fn needs_source(&self) -> bool {
-        self.program.variables().iter().any(|variable| matches!(variable, Variable::Address))
-    }
-
-    pub(super) fn evaluate(&self, situation: &Situation<'_>) -> Outcome {
-        self.judge(situation).map_or(Outcome::Undecidable, Outcome::holds_if)
-    }
-
-    /// Whether it holds, or why that cannot be decided. A credential that was not presented says nothing, so that a deny rule for
-    /// all who are not staff denies anonymous clients too.
-    fn judge(&self, situation: &Situation<'_>) -> Result<bool, Failure> {
-        let nobody = Identity::default();
-        let identity = situation.principal.identity(self.credential).unwrap_or(&nobody);
-        self.program.evaluate(&FactsOfRequest { situation, identity })
-    }
-
-    /// That it does not hold, in words.
-    pub(super) fn miss(&self, situation: &Situation<'_>) -> String {
-        match self.judge(situation) {
-            Ok(holds) => Outcome::holds_if(holds).miss(self),
-            Err(failure) => format!("{self}: cannot be decided: {failure}"),
-        }
-    }
-}
-
-impl fmt::Display for ExpressionCondition {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "expression `{}`", self.text.split_whitespace().collect::<Vec<_>>().join(" "))
-    }
-}
-
 /// What the names stand for in one request.
-struct FactsOfRequest<'v, 's> {
-    situation: &'v Situation<'s>,
-    identity: &'v Identity,
+pub(super) struct FactsOfRequest<'v, 's> {
+    pub(super) situation: &'v Situation<'s>,
+    pub(super) identity: &'v Identity,
 }
 
 impl<'v> Facts<'v> for FactsOfRequest<'v, '_> {
@@ -312,27 +163,4 @@ impl Field {
 
 fn malformed(name: &str) -> Failure {
     Failure::Malformed(Rc::from(name))
-}
-
-#[cfg(test)]
-mod tests {
-    #[cfg(target_arch = "wasm32")]
-    use wasm_bindgen_test::wasm_bindgen_test as test;
-
-    use super::*;
-    use crate::policy::Names;
-
-    #[test]
-    fn every_name_is_documented_with_its_type() {
-        let page = include_str!("../../../../docs/expressions.md");
-        let captures = ["NAME".to_owned()];
-        let reader = Reader { names: &Names::default(), attributes: None, captures: &captures, credential: 0 };
-        for (name, shape) in environment(reader).iter() {
-            let of = match shape {
-                Shape::Value(of) => of.to_string(),
-                Shape::Texts => "map(string, string)".to_owned(),
-            };
-            assert!(page.contains(&format!("| `{name}` | {of} |")), "no row for {name}: {of}");
-        }
-    }
 }
