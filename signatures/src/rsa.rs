@@ -1,0 +1,76 @@
+//! RSA signatures with the exponent 65537, PKCS #1 version 1.5 and PSS (RFC 8017 sections 8.1.2 and 8.2.2).
+
+use crate::hash::Hash;
+use crate::montgomery::Modulus;
+
+/// A key of 2048 to 4096 bits.
+#[derive(Debug)]
+pub(crate) struct RsaKey(Modulus);
+
+/// The bytes of a modulus.
+const MODULUS_BYTES: std::ops::RangeInclusive<usize> = 256..=512;
+
+/// The public exponent, 65537: sixteen squarings and a multiplication.
+const EXPONENT: [u8; 3] = [1, 0, 1];
+const SQUARINGS: usize = 16;
+
+impl RsaKey {
+    /// A key from the bytes of its numbers, without zero bytes before them.
+    pub(crate) fn new(modulus: &[u8], exponent: &[u8]) -> Option<Self> {
+        (MODULUS_BYTES.contains(&modulus.len()) && exponent == EXPONENT).then(|| Modulus::new(modulus)).flatten().map(Self)
+    }
+
+    /// How much memory the key takes.
+    pub(crate) fn bytes(&self) -> usize {
+        self.0.memory_bytes()
+    }
+
+    /// RSASSA-PKCS1-v1_5. The expected encoding is made and compared in full: nothing in the one of the signature is parsed
+    /// (Bleichenbacher's forgery of 2006).
+    pub(crate) fn verify_pkcs1(&self, hash: Hash, message: &[u8], signature: &[u8]) -> bool {
+        let suffix = [&[0], &hash.digest_info()[..], &hash.of(&[message])].concat();
+        let padding_bytes = self.0.bytes().saturating_sub(suffix.len() + 2);
+        let expected = [&[0, 1], &*vec![0xff; padding_bytes], &suffix].concat();
+        self.encoded(signature).is_some_and(|encoded| encoded == expected)
+    }
+
+    /// RSASSA-PSS with MGF1 of the same hash and a salt as long as its value (RFC 7518 section 3.5).
+    pub(crate) fn verify_pss(&self, hash: Hash, message: &[u8], signature: &[u8]) -> bool {
+        self.encoded(signature).and_then(|encoded| self.check_pss(hash, message, &encoded)).is_some()
+    }
+
+    /// EMSA-PSS-VERIFY (RFC 8017 section 9.1.2); the numbers are those of its steps.
+    fn check_pss(&self, hash: Hash, message: &[u8], encoded: &[u8]) -> Option<()> {
+        let require = |holds: bool| holds.then_some(());
+        let unused_bits = self.0.bytes() * 8 - (self.0.bits() - 1);
+        // A modulus of 8 k + 1 bits has an encoding that is one byte shorter than itself.
+        let (zeros, encoded) = encoded.split_at_checked(unused_bits / 8)?;
+        require(zeros.iter().all(|byte| *byte == 0))?;
+        // 4: the end.
+        let (masked, end) = encoded.split_at_checked(encoded.len().checked_sub(hash.bytes() + 1)?)?;
+        let (value, trailer) = end.split_at_checked(hash.bytes())?;
+        require(trailer == [0xbc])?;
+        // 6: no bit above those of the encoding.
+        let top_mask = 0xff >> (unused_bits % 8);
+        require(masked.first()? & !top_mask == 0)?;
+        // 7 to 9: MGF1 (appendix B.2.1).
+        let mask = (0_u32..).flat_map(|counter| hash.of(&[value, &counter.to_be_bytes()]));
+        let mut block: Vec<u8> = masked.iter().zip(mask).map(|(masked, mask)| masked ^ mask).collect();
+        *block.first_mut()? &= top_mask;
+        // 10: zeros, a one, and the salt.
+        let (padding, salt) = block.split_at_checked(block.len().checked_sub(hash.bytes())?)?;
+        let (one, zeros) = padding.split_last()?;
+        require(*one == 1 && zeros.iter().all(|byte| *byte == 0))?;
+        // 12 to 14.
+        require(hash.of(&[&[0; 8], &hash.of(&[message]), salt]) == value)
+    }
+
+    /// The encoding that a signature holds, RSAVP1 (RFC 8017 section 5.2.2); none if it is not as long as the modulus and below.
+    fn encoded(&self, signature: &[u8]) -> Option<Vec<u8>> {
+        let modulus = &self.0;
+        let signature = modulus.number(signature)?;
+        let power = modulus.square_repeatedly(&modulus.to_montgomery(&signature), SQUARINGS);
+        // A product with one factor in Montgomery's form has left it.
+        Some(modulus.to_bytes(&modulus.multiply(&power, &signature)))
+    }
+}
