@@ -1,4 +1,5 @@
 //! Ed25519 (RFC 8032 section 5.1.7), strict: every number in its one form, and no point of small order.
+#![expect(clippy::arithmetic_side_effects, reason = "points and scalars are modular: nothing overflows")]
 
 use curve25519_dalek::constants::ED25519_BASEPOINT_TABLE;
 use curve25519_dalek::edwards::{CompressedEdwardsY, EdwardsBasepointTable};

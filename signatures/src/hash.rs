@@ -1,6 +1,6 @@
 //! The hashes of JOSE's signatures (FIPS 180-4).
 
-use sha2::{Digest as _, Sha256, Sha384, Sha512};
+use sha2::{Sha256, Sha384, Sha512};
 
 /// A hash function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -80,12 +80,24 @@ impl VerificationKey {
     pub fn new(algorithm: Algorithm, key: PublicKey<'_>) -> Result<Self, KeyError> {
         let rsa = |modulus, exponent| RsaKey::new(modulus, exponent);
         let material = match (algorithm, key) {
-            (Algorithm::Rs256, PublicKey::Rsa { modulus, exponent }) => rsa(modulus, exponent).map(|key| Material::Pkcs1(Hash::Sha256, key)),
-            (Algorithm::Rs384, PublicKey::Rsa { modulus, exponent }) => rsa(modulus, exponent).map(|key| Material::Pkcs1(Hash::Sha384, key)),
-            (Algorithm::Rs512, PublicKey::Rsa { modulus, exponent }) => rsa(modulus, exponent).map(|key| Material::Pkcs1(Hash::Sha512, key)),
-            (Algorithm::Ps256, PublicKey::Rsa { modulus, exponent }) => rsa(modulus, exponent).map(|key| Material::Pss(Hash::Sha256, key)),
-            (Algorithm::Ps384, PublicKey::Rsa { modulus, exponent }) => rsa(modulus, exponent).map(|key| Material::Pss(Hash::Sha384, key)),
-            (Algorithm::Ps512, PublicKey::Rsa { modulus, exponent }) => rsa(modulus, exponent).map(|key| Material::Pss(Hash::Sha512, key)),
+            (Algorithm::Rs256, PublicKey::Rsa { modulus, exponent }) => {
+                rsa(modulus, exponent).map(|key| Material::Pkcs1(Hash::Sha256, key))
+            }
+            (Algorithm::Rs384, PublicKey::Rsa { modulus, exponent }) => {
+                rsa(modulus, exponent).map(|key| Material::Pkcs1(Hash::Sha384, key))
+            }
+            (Algorithm::Rs512, PublicKey::Rsa { modulus, exponent }) => {
+                rsa(modulus, exponent).map(|key| Material::Pkcs1(Hash::Sha512, key))
+            }
+            (Algorithm::Ps256, PublicKey::Rsa { modulus, exponent }) => {
+                rsa(modulus, exponent).map(|key| Material::Pss(Hash::Sha256, key))
+            }
+            (Algorithm::Ps384, PublicKey::Rsa { modulus, exponent }) => {
+                rsa(modulus, exponent).map(|key| Material::Pss(Hash::Sha384, key))
+            }
+            (Algorithm::Ps512, PublicKey::Rsa { modulus, exponent }) => {
+                rsa(modulus, exponent).map(|key| Material::Pss(Hash::Sha512, key))
+            }
             (Algorithm::Es256, PublicKey::Point(point)) => EcdsaKey::p256(point).map(Material::P256),
             (Algorithm::Es384, PublicKey::Point(point)) => EcdsaKey::p384(point).map(Material::P384),
             (Algorithm::EdDsa, PublicKey::Ed25519(key)) => Ed25519Key::new(key).map(Material::Ed25519),

@@ -52,7 +52,7 @@ impl KnownAnswer {
             bytes
         };
         let last = self.signature.len().saturating_sub(1);
-        let places = [0, last / 2, last / 2 + 1, last];
+        let places = [0, last / 2, last];
         key.verify(Self::MESSAGE, self.signature)
             && !places.iter().any(|place| key.verify(Self::MESSAGE, &altered(self.signature, *place)))
             && !key.verify(&altered(Self::MESSAGE, 0), self.signature)

@@ -1,13 +1,11 @@
 //! Signatures.
 #![forbid(unsafe_code)]
+mod arithmetic;
 mod ecdsa;
-mod inverse;
-mod limbs;
-mod montgomery;
-mod rsa;
-mod hash;
 mod eddsa;
+mod hash;
 mod key;
 mod known_answer;
-pub use known_answer::{KnownAnswer, gives_known_answers};
+mod rsa;
 pub use key::{Algorithm, KeyError, PublicKey, VerificationKey};
+pub use known_answer::{KnownAnswer, gives_known_answers};

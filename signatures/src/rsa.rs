@@ -1,7 +1,7 @@
 //! RSA signatures with the exponent 65537, PKCS #1 version 1.5 and PSS (RFC 8017 sections 8.1.2 and 8.2.2).
 
+use crate::arithmetic::montgomery::Modulus;
 use crate::hash::Hash;
-use crate::montgomery::Modulus;
 
 /// A key of 2048 to 4096 bits.
 #[derive(Debug)]
@@ -17,7 +17,10 @@ const SQUARINGS: usize = 16;
 impl RsaKey {
     /// A key from the bytes of its numbers, without zero bytes before them.
     pub(crate) fn new(modulus: &[u8], exponent: &[u8]) -> Option<Self> {
-        (MODULUS_BYTES.contains(&modulus.len()) && exponent == EXPONENT).then(|| Modulus::new(modulus)).flatten().map(Self)
+        (MODULUS_BYTES.contains(&modulus.len()) && exponent == EXPONENT)
+            .then(|| Modulus::new(modulus))
+            .flatten()
+            .map(Self)
     }
 
     /// How much memory the key takes.
@@ -29,7 +32,7 @@ impl RsaKey {
     /// (Bleichenbacher's forgery of 2006).
     pub(crate) fn verify_pkcs1(&self, hash: Hash, message: &[u8], signature: &[u8]) -> bool {
         let suffix = [&[0], &hash.digest_info()[..], &hash.of(&[message])].concat();
-        let padding_bytes = self.0.bytes().saturating_sub(suffix.len() + 2);
+        let padding_bytes = self.0.bytes().saturating_sub(suffix.len().saturating_add(2));
         let expected = [&[0, 1], &*vec![0xff; padding_bytes], &suffix].concat();
         self.encoded(signature).is_some_and(|encoded| encoded == expected)
     }
@@ -42,14 +45,14 @@ impl RsaKey {
     /// EMSA-PSS-VERIFY (RFC 8017 section 9.1.2); the numbers are those of its steps.
     fn check_pss(&self, hash: Hash, message: &[u8], encoded: &[u8]) -> Option<()> {
         let require = |holds: bool| holds.then_some(());
-        let unused_bits = self.0.bytes() * 8 - (self.0.bits() - 1);
-        // A modulus of 8 k + 1 bits has an encoding that is one byte shorter than itself.
+        // The encoding is one bit shorter than the modulus: a modulus of 8 k + 1 bits has one of a byte less.
+        let unused_bits = self.0.leading_zeros().saturating_add(1);
         let (zeros, encoded) = encoded.split_at_checked(unused_bits / 8)?;
         require(zeros.iter().all(|byte| *byte == 0))?;
         // 4: the end.
-        let (masked, end) = encoded.split_at_checked(encoded.len().checked_sub(hash.bytes() + 1)?)?;
-        let (value, trailer) = end.split_at_checked(hash.bytes())?;
-        require(trailer == [0xbc])?;
+        let (trailer, encoded) = encoded.split_last()?;
+        require(*trailer == 0xbc)?;
+        let (masked, value) = encoded.split_at_checked(encoded.len().checked_sub(hash.bytes())?)?;
         // 6: no bit above those of the encoding.
         let top_mask = 0xff >> (unused_bits % 8);
         require(masked.first()? & !top_mask == 0)?;

@@ -4,12 +4,18 @@
 //! A multiplier k is written as the sum of ±2^i over all places i, the sign at i being bit i of k' = (k + 2^places - 1) / 2.
 //! The places are cut into teeth, these into blocks, and those into columns: place = (tooth · blocks + block) · columns +
 //! column. For each block there is a table of what its teeth can add in column 0, up to the sign.
+#![expect(
+    clippy::arithmetic_side_effects,
+    clippy::as_conversions,
+    clippy::indexing_slicing,
+    reason = "places and tables are counted by a constant shape; no index depends on more than bits of a signature"
+)]
 
 use super::curve::Curve;
-use super::field::{Element, Prime};
 use super::point::{Affine, Jacobian};
-use crate::limbs;
-use crate::montgomery::Modulus;
+use crate::arithmetic::field::{Element, Prime};
+use crate::arithmetic::limbs;
+use crate::arithmetic::montgomery::Modulus;
 
 /// How a comb is cut. Teeth and blocks double the table with each step; columns are doublings.
 #[derive(Clone, Copy, Debug)]
@@ -61,7 +67,8 @@ where
         for block in 0..shape.blocks {
             let base = |tooth: usize| &bases[2 * (tooth * shape.blocks + block)..][..2];
             let top = base(shape.teeth - 1)[0].to_jacobian(&curve.one);
-            let all_negative = (0..shape.teeth - 1).fold(top, |sum, tooth| sum.plus(&base(tooth)[0].negated(), &curve.one));
+            let all_negative =
+                (0..shape.teeth - 1).fold(top, |sum, tooth| sum.plus(&base(tooth)[0].negated(), &curve.one));
             let start = tables.len();
             tables.push(all_negative);
             for tooth in 0..shape.teeth - 1 {

@@ -3,10 +3,10 @@
 use std::sync::OnceLock;
 
 use super::comb::{Comb, Shape};
-use super::field::{Element, Prime};
 use super::point::{Affine, Jacobian};
-use crate::inverse::Inverter;
-use crate::montgomery::Modulus;
+use crate::arithmetic::field::{Element, Prime};
+use crate::arithmetic::inverse::Inverter;
+use crate::arithmetic::montgomery::Modulus;
 
 /// A curve as its standard gives it, the numbers hexadecimal.
 struct Parameters {
@@ -27,7 +27,7 @@ const P256: Parameters = Parameters {
     y: "4fe342e2fe1a7f9b8ee7eb4a7c0f9e162bce33576b315ececbb6406837bf51f5",
     n: "ffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551",
     base_shape: Shape { teeth: 8, blocks: 2, columns: 16 },
-    key_shape: Shape { teeth: 8, blocks: 2, columns: 16 },
+    key_shape: Shape { teeth: 7, blocks: 2, columns: 19 },
 };
 
 const P384: Parameters = Parameters {
@@ -37,7 +37,7 @@ const P384: Parameters = Parameters {
     y: "3617de4a96262c6f5d9e98bf9292dc29f8f41dbd289a147ce9da3113b5f0b8c00a60b1ce1d7e819d7a431d7c90ea0e5f",
     n: "ffffffffffffffffffffffffffffffffffffffffffffffffc7634d81f4372ddf581a0db248b0a77aecec196accc52973",
     base_shape: Shape { teeth: 8, blocks: 2, columns: 24 },
-    key_shape: Shape { teeth: 8, blocks: 2, columns: 24 },
+    key_shape: Shape { teeth: 7, blocks: 2, columns: 28 },
 };
 
 /// The group of a curve, without its base point.

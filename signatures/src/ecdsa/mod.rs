@@ -2,14 +2,13 @@
 
 mod comb;
 mod curve;
-mod field;
 mod point;
 
 use comb::Comb;
 use curve::Group;
-use field::{Element, Prime};
 
-use crate::{limbs, montgomery};
+use crate::arithmetic::field::{Element, Prime};
+use crate::arithmetic::{limbs, montgomery};
 
 /// A key of one curve, by its comb.
 #[derive(Debug)]

@@ -1,6 +1,6 @@
 //! Points of a curve y² = x³ - 3x + b, in formulas that treat every case: signatures are chosen by strangers.
 
-use super::field::{Element, Prime};
+use crate::arithmetic::field::{Element, Prime};
 
 /// A point that is not at infinity.
 #[derive(Clone, Copy, Debug)]

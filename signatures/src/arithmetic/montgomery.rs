@@ -1,10 +1,10 @@
-//! Arithmetic modulo an odd number in Montgomery's form (P. L. Montgomery, "Modular multiplication without trial
+//! Arithmetic modulo an odd number in Montgomery's form ("Modular multiplication without trial
 //! division", 1985), for the moduli of RSA and the orders of curves.
 //!
 //! WebAssembly multiplies 64 bits by 64 and keeps the low 64 of the product, so limbs have 28 bits: a column of 147
 //! products, those of 4096 bits, still fits into 64 bits.
 
-use crate::limbs::{self, is_less, low_bits, subtract};
+use super::limbs::{self, is_less, low_bits, subtract};
 
 /// Bits of a limb.
 pub(crate) const BITS: u32 = 28;
@@ -21,6 +21,7 @@ pub(crate) struct Modulus {
     /// R² modulo the modulus: multiplying by it brings a number into Montgomery's form.
     r_squared: Vec<u32>,
     bytes: usize,
+    leading_zeros: usize,
 }
 
 impl Modulus {
@@ -34,9 +35,17 @@ impl Modulus {
         let reversed = limbs.iter().rev().copied().collect();
         let low = *limbs.first()?;
         // Newton's iteration: each step doubles the bits that are right, from three.
-        let inverse = (0..4).fold(low, |inverse, _| inverse.wrapping_mul(2_u32.wrapping_sub(low.wrapping_mul(inverse))));
+        let inverse =
+            (0..4).fold(low, |inverse, _| inverse.wrapping_mul(2_u32.wrapping_sub(low.wrapping_mul(inverse))));
         let negated_inverse = low_bits(u64::from(inverse.wrapping_neg()), BITS);
-        let mut modulus = Self { limbs, reversed, negated_inverse, r_squared: Vec::new(), bytes: bytes.len() };
+        let mut modulus = Self {
+            limbs,
+            reversed,
+            negated_inverse,
+            r_squared: Vec::new(),
+            bytes: bytes.len(),
+            leading_zeros: bytes.first()?.leading_zeros() as usize,
+        };
         modulus.r_squared = modulus.r_squared();
         Some(modulus)
     }
@@ -46,11 +55,9 @@ impl Modulus {
         self.bytes
     }
 
-    /// How many bits it has.
-    pub(crate) fn bits(&self) -> usize {
-        let top = self.limbs.iter().rposition(|limb| *limb != 0).unwrap_or_default();
-        let top_bits = self.limbs.get(top).map_or(0, |limb| 32 - limb.leading_zeros());
-        top * BITS as usize + top_bits as usize
+    /// How many zero bits its bytes begin with, at most seven.
+    pub(crate) const fn leading_zeros(&self) -> usize {
+        self.leading_zeros
     }
 
     /// How much memory it takes.
@@ -129,7 +136,8 @@ impl Modulus {
     /// 1 / 2 modulo the modulus, which is odd.
     pub(crate) fn half(&self) -> Vec<u32> {
         let next = self.limbs.iter().skip(1).chain([&0]);
-        let floor: Vec<_> = self.limbs.iter().zip(next).map(|(limb, next)| limb >> 1 | (next & 1) << (BITS - 1)).collect();
+        let floor: Vec<_> =
+            self.limbs.iter().zip(next).map(|(limb, next)| limb >> 1 | (next & 1) << (BITS - 1)).collect();
         let mut one = vec![0; floor.len()];
         one[0] = 1;
         self.sum(&floor, &one)
@@ -209,7 +217,7 @@ fn dot(a: &[u32], b: &[u32]) -> u64 {
     let (b_chunks, b_rest) = b.as_chunks::<4>();
     let product = |a: u32, b: u32| u64::from(a) * u64::from(b);
     let chunks = a_chunks.iter().zip(b_chunks).fold(0, |sum, (a, b)| {
-        sum + product(a[0], b[0]) + product(a[1], b[1]) + product(a[2], b[2]) + product(a[3], b[3])
+        sum + ((product(a[0], b[0]) + product(a[1], b[1])) + (product(a[2], b[2]) + product(a[3], b[3])))
     });
     a_rest.iter().zip(b_rest).fold(chunks, |sum, (a, b)| sum + product(*a, *b))
 }

@@ -6,20 +6,20 @@
 //! - *tight*: limbs of at most 2^(bits - 1) in size, value of at most 0.8 p in size. There is one such form of zero.
 //! - factors of a product may be sums of two tight elements, or one of them a sum of three.
 
-use crate::limbs;
+use super::limbs;
 
 /// The largest number of limbs of an element.
 const MOST_LIMBS: usize = 14;
 
 /// An element of the field of P-256 (9 limbs of 29 bits) or P-384 (14 limbs of 28 bits).
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Element<const L: usize>([i32; L]);
+pub(crate) struct Element<const L: usize>([i32; L]);
 
 /// A power of two: its sign, its limb, and its place in it.
 type Power = (i64, usize, u32);
 
 /// The form of a prime.
-pub(super) trait Prime {
+pub(crate) trait Prime {
     /// Bits of a limb.
     const BITS: u32;
     /// The sum of these is the prime plus one. The last is the largest, and is in the last limb.
@@ -42,28 +42,28 @@ impl<const L: usize> Element<L>
 where
     Self: Prime,
 {
-    pub(super) const ZERO: Self = Self([0; L]);
+    pub(crate) const ZERO: Self = Self([0; L]);
 
     /// The number 1, which in Montgomery's form stands for 1 / R.
-    pub(super) const UNIT: Self = {
+    pub(crate) const UNIT: Self = {
         let mut limbs = [0; L];
         limbs[0] = 1;
         Self(limbs)
     };
 
     /// R², by which plain numbers are multiplied to bring them into Montgomery's form.
-    pub(super) fn r_squared() -> Self {
+    pub(crate) fn r_squared() -> Self {
         (0..2 * Self::BITS as usize * L).fold(Self::UNIT, |power, _| Self::sum([(2, &power)]))
     }
 
     /// An element from the bytes of a number below p.
-    pub(super) fn from_bytes(bytes: &[u8], r_squared: &Self) -> Self {
+    pub(crate) fn from_bytes(bytes: &[u8], r_squared: &Self) -> Self {
         let limbs = limbs::from_bytes::<L>(bytes, Self::BITS).map(u32::cast_signed);
         Self::sum([(1, &Self(limbs))]).times(r_squared)
     }
 
     /// The bytes of the number below p that a tight element stands for.
-    pub(super) fn write_bytes(&self, bytes: &mut [u8]) {
+    pub(crate) fn write_bytes(&self, bytes: &mut [u8]) {
         let number = self.times(&Self::UNIT);
         let is_negative = number.0.iter().rev().find(|limb| **limb != 0).is_some_and(|limb| *limb < 0);
         let mut wide = number.0.map(i64::from);
@@ -80,30 +80,30 @@ where
     }
 
     /// Whether a tight element is zero.
-    pub(super) fn is_zero(&self) -> bool {
+    pub(crate) fn is_zero(&self) -> bool {
         self.0.iter().all(|limb| *limb == 0)
     }
 
     /// A factor for one product.
     #[inline(always)]
-    pub(super) fn plus(&self, other: &Self) -> Self {
+    pub(crate) fn plus(&self, other: &Self) -> Self {
         Self(std::array::from_fn(|i| self.0[i] + other.0[i]))
     }
 
     /// A factor for one product.
     #[inline(always)]
-    pub(super) fn minus(&self, other: &Self) -> Self {
+    pub(crate) fn minus(&self, other: &Self) -> Self {
         Self(std::array::from_fn(|i| self.0[i] - other.0[i]))
     }
 
     #[inline(always)]
-    pub(super) fn negated(&self) -> Self {
+    pub(crate) fn negated(&self) -> Self {
         Self(self.0.map(|limb| -limb))
     }
 
     /// A sum of small multiples of tight elements, tight.
     #[inline(always)]
-    pub(super) fn sum<const N: usize>(terms: [(i64, &Self); N]) -> Self {
+    pub(crate) fn sum<const N: usize>(terms: [(i64, &Self); N]) -> Self {
         let mut wide = [0; L];
         for (factor, element) in terms {
             for i in 0..L {
@@ -118,16 +118,16 @@ where
     }
 
     /// The product, tight.
-    #[inline(always)]
-    pub(super) fn times(&self, other: &Self) -> Self {
+    #[inline(never)]
+    pub(crate) fn times(&self, other: &Self) -> Self {
         let mut columns = [0; 2 * MOST_LIMBS];
         self.add_product(other, &mut columns);
         Self::reduce(columns)
     }
 
     /// The square, tight.
-    #[inline(always)]
-    pub(super) fn squared(&self) -> Self {
+    #[inline(never)]
+    pub(crate) fn squared(&self) -> Self {
         let mut columns = [0; 2 * MOST_LIMBS];
         for i in 0..L {
             let limb = i64::from(self.0[i]);
@@ -140,8 +140,8 @@ where
     }
 
     /// `self` · `a` - `b` · `c`, tight, with one reduction.
-    #[inline(always)]
-    pub(super) fn times_minus(&self, a: &Self, b: &Self, c: &Self) -> Self {
+    #[inline(never)]
+    pub(crate) fn times_minus(&self, a: &Self, b: &Self, c: &Self) -> Self {
         let mut columns = [0; 2 * MOST_LIMBS];
         self.add_product(a, &mut columns);
         b.negated().add_product(c, &mut columns);

@@ -1,7 +1,7 @@
 //! Inverses modulo an odd number by division steps (Bernstein and Yang, "Fast constant-time gcd computation and modular
 //! inversion", 2019), here in variable time: 30 steps at once, as a matrix that the lowest bits determine.
 
-use crate::limbs;
+use super::limbs;
 
 /// Bits of a limb, and division steps of a matrix.
 const BITS: u32 = 30;
@@ -114,7 +114,7 @@ impl Matrix {
             }
             // Both odd: the multiple of f that cancels the lowest bits of g, as many as steps without a swap will follow.
             let bits = (*eta + 1).min(i64::from(left)).min(6);
-            let multiple = ((f * ((f * f - 2) & 63) & 63) * (g & 63)) & ((1 << bits) - 1);
+            let multiple = (((f * ((f * f - 2) & 63)) & 63) * (g & 63)) & ((1 << bits) - 1);
             g += f * multiple;
             second = (second.0 + first.0 * multiple, second.1 + first.1 * multiple);
         }
