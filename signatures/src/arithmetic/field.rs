@@ -13,7 +13,7 @@ const MOST_LIMBS: usize = 14;
 
 /// An element of the field of P-256 (9 limbs of 29 bits) or P-384 (14 limbs of 28 bits).
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Element<const L: usize>([i32; L]);
+pub(crate) struct Element<const L: usize>(pub(super) [i32; L]);
 
 /// A power of two: its sign, its limb, and its place in it.
 type Power = (i64, usize, u32);

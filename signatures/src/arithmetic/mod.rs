@@ -12,3 +12,6 @@ pub(crate) mod field;
 pub(crate) mod inverse;
 pub(crate) mod limbs;
 pub(crate) mod montgomery;
+
+#[cfg(all(test, not(target_arch = "wasm32")))]
+mod tests;

@@ -9,18 +9,18 @@ use crate::arithmetic::inverse::Inverter;
 use crate::arithmetic::montgomery::Modulus;
 
 /// A curve as its standard gives it, the numbers hexadecimal.
-struct Parameters {
-    p: &'static str,
-    b: &'static str,
-    x: &'static str,
-    y: &'static str,
-    n: &'static str,
+pub(super) struct Parameters {
+    pub(super) p: &'static str,
+    pub(super) b: &'static str,
+    pub(super) x: &'static str,
+    pub(super) y: &'static str,
+    pub(super) n: &'static str,
     /// How the comb of the base point is cut, and those of keys: see the crate's documentation for the measurements.
     base_shape: Shape,
     key_shape: Shape,
 }
 
-const P256: Parameters = Parameters {
+pub(super) const P256: Parameters = Parameters {
     p: "ffffffff00000001000000000000000000000000ffffffffffffffffffffffff",
     b: "5ac635d8aa3a93e7b3ebbd55769886bc651d06b0cc53b0f63bce3c3e27d2604b",
     x: "6b17d1f2e12c4247f8bce6e563a440f277037d812deb33a0f4a13945d898c296",
@@ -30,7 +30,7 @@ const P256: Parameters = Parameters {
     key_shape: Shape { teeth: 7, blocks: 2, columns: 19 },
 };
 
-const P384: Parameters = Parameters {
+pub(super) const P384: Parameters = Parameters {
     p: "fffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffeffffffff0000000000000000ffffffff",
     b: "b3312fa7e23ee7e4988e056be3f82d19181d9c6efe8141120314088f5013875ac656398d8a2ed19d2a85c8edd3ec2aef",
     x: "aa87ca22be8b05378eb1c71ef320ad746e1d3b628ba79b9859f741e082542a385502f25dbf55296c3a545e3872760ab7",

@@ -88,3 +88,6 @@ where
         is_one.then_some(inverse)
     }
 }
+
+#[cfg(all(test, not(target_arch = "wasm32")))]
+mod tests;
