@@ -1,7 +1,6 @@
 //! What is timed inside WebAssembly: this crate beside the keys of `jwt-simple`, on the known answers. `cargo xtask
 //! bench-signatures` builds it as a module, and runs it in Wasmtime and in V8.
 #![expect(unsafe_code, reason = "a host finds exported functions by their names")]
-#![expect(missing_docs, reason = "an example has no public interface")]
 
 use std::cell::RefCell;
 

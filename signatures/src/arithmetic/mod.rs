@@ -13,5 +13,5 @@ pub(crate) mod inverse;
 pub(crate) mod limbs;
 pub(crate) mod montgomery;
 
-#[cfg(all(test, not(target_arch = "wasm32")))]
+#[cfg(test)]
 mod tests;

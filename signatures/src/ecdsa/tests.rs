@@ -1,4 +1,5 @@
 //! Sums of multiples and signatures with chosen multipliers, against school arithmetic in affine coordinates.
+#![expect(clippy::arithmetic_side_effects, reason = "a panic is how a test fails")]
 
 use num_bigint::BigUint;
 

@@ -116,9 +116,8 @@ fn is_small_order(bytes: &[u8]) -> bool {
 #[test]
 fn ed25519() {
     let mut random = Rng::with_seed(0);
-    let keys: Vec<_> = (0..24)
-        .map(|index| Key::new(scalar(&mut random), EIGHT_TORSION[if index < 16 { 0 } else { index - 16 }]))
-        .collect();
+    let keys: Vec<_> =
+        (0..24).map(|index| Key::new(scalar(&mut random), EIGHT_TORSION[usize::saturating_sub(index, 16)])).collect();
     compare(
         "ed25519",
         &keys,

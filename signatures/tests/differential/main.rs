@@ -6,6 +6,12 @@
 //! SIGNATURES_COUNT=1000000 SIGNATURES_SEED=7 cargo test --release --package signatures --test differential -- --nocapture
 //! ```
 #![cfg(not(target_arch = "wasm32"))]
+#![expect(
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "a panic is how a test fails"
+)]
 
 mod ecdsa;
 mod ed25519;
@@ -25,15 +31,13 @@ struct Case {
     signature: Vec<u8>,
 }
 
+/// Whether a signature is good by one library; none if it is not asked about this one.
+type Judge<'j, K> = (&'j str, &'j dyn Fn(&K, &Case) -> Option<bool>);
+
 /// Compares answers for one case after another, and says how many of each kind were good.
 ///
 /// A case is made by `case` and judged by `judges`, of which the first is this crate; all have to agree.
-fn compare<K>(
-    name: &str,
-    keys: &[K],
-    case: impl Fn(&K, &mut Rng) -> Case,
-    judges: &[(&str, &dyn Fn(&K, &Case) -> Option<bool>)],
-) {
+fn compare<K>(name: &str, keys: &[K], case: impl Fn(&K, &mut Rng) -> Case, judges: &[Judge<'_, K>]) {
     let setting = |name: &str, default| env::var(name).map_or(default, |value| value.parse().unwrap());
     let (count, seed) = (setting("SIGNATURES_COUNT", 400), setting("SIGNATURES_SEED", 1));
     let mut random = Rng::with_seed(seed);

@@ -186,7 +186,7 @@ impl Scheme {
         let mut encoded: Vec<u8> = block.iter().zip(mask).map(|(byte, mask)| byte ^ mask).collect();
         encoded[0] &= 0xff >> (length * 8 - bits);
         match random.u8(..20) {
-            0 if bits % 8 != 0 => {
+            0 if !bits.is_multiple_of(8) => {
                 kind = "a bit above the encoding";
                 encoded[0] |= 1 << (bits % 8);
             }
