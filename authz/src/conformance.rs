@@ -6,7 +6,7 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 use serde_json::{Value, json};
 
 use crate::document::Node;
-use crate::jose::{KeySet, UnverifiedJws};
+use crate::jose::{KeySet, PreparedKeys, UnverifiedJws};
 use crate::principal::Attribute;
 use crate::{Authorizer, Bundle, RequestHead, Step, UnixTime};
 
@@ -53,7 +53,7 @@ impl Case {
         let keys = errors.into_result(keys).map_err(|errors| errors.to_string())?;
         let unverified = UnverifiedJws::parse(self.token.as_bytes()).map_err(|reason| reason.code().to_owned())?;
         let key = keys.select(unverified.header()).map_err(|reason| reason.code().to_owned())?;
-        unverified.verify(key).map(drop).map_err(|reason| reason.code().to_owned())
+        unverified.verify(key, &PreparedKeys::default()).map(drop).map_err(|reason| reason.code().to_owned())
     }
 }
 

@@ -6,7 +6,7 @@ use crate::hash::Hash;
 use crate::rsa::RsaKey;
 
 /// The signature algorithms (RFC 7518 section 3.1, RFC 8037 section 3.1).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[expect(missing_docs, reason = "the names are those of the IANA registry")]
 pub enum Algorithm {
     Rs256,

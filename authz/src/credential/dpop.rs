@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use super::nonce::Nonces;
 use crate::document::Node;
 use crate::http::{AccessRequest, Path, RequestHead};
-use crate::jose::{UnverifiedJws, base64url, proof_key};
+use crate::jose::{PreparedKeys, UnverifiedJws, base64url, proof_key};
 use crate::limits::{MAX_LEEWAY_SECONDS, MAX_PROOF_ID_BYTES};
 use crate::reason::Reason;
 use crate::time::UnixTime;
@@ -27,6 +27,8 @@ pub(crate) struct DpopSettings {
     origin: Option<String>,
     /// The nonces that proofs must have, if they must have one.
     nonces: Option<Nonces>,
+    /// The keys of clients. Apart from those of issuers, which no client must be able to drive out.
+    prepared: PreparedKeys,
 }
 
 impl DpopSettings {
@@ -41,7 +43,12 @@ impl DpopSettings {
             None => Some(None),
         };
         let nonces = fields.optional("nonce").map_or(Some(None), |node| Nonces::read(&node).map(Some));
-        Some(Self { max_age_seconds: max_age_seconds?, origin: origin?, nonces: nonces? })
+        Some(Self {
+            max_age_seconds: max_age_seconds?,
+            origin: origin?,
+            nonces: nonces?,
+            prepared: PreparedKeys::default(),
+        })
     }
 
     /// The nonce that proofs must have at this time, if they must have one.
@@ -82,7 +89,7 @@ impl DpopSettings {
         let unverified = UnverifiedJws::parse(proof).ok()?;
         let claims = unverified.read_claims().ok()?;
         let (key, thumbprint) = proof_key(unverified.header())?;
-        let verified = unverified.verify(&key).ok()?;
+        let verified = unverified.verify(&key, &self.prepared).ok()?;
         let text = |name| claims.get(name).and_then(Value::as_str);
         let id = text("jti").filter(|id| !id.is_empty() && id.len() <= MAX_PROOF_ID_BYTES)?;
         let until = self.good_until(&claims, now)?;
@@ -165,7 +172,8 @@ mod tests {
                 ..RequestHead::default()
             };
             let request = AccessRequest::parse(&head).unwrap();
-            let settings = DpopSettings { max_age_seconds: 60, origin: None, nonces: None };
+            let settings =
+                DpopSettings { max_age_seconds: 60, origin: None, nonces: None, prepared: PreparedKeys::default() };
             settings.verify(&head, &request, token, jkt, UnixTime::from_seconds(now)).map(drop)
         };
         let (path, iat) = ("/protectedresource", 1_562_262_618);

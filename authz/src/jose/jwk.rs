@@ -8,7 +8,7 @@ use super::algorithm::KeyType;
 use super::base64url;
 use super::key_set::VerificationKey;
 use super::roca;
-use super::signature::{Material, RawKey};
+use super::signature::RawKey;
 use crate::document::{Fields, Node, Unique};
 use crate::limits::MAX_KEY_ID_BYTES;
 
@@ -130,14 +130,14 @@ fn bind(
     };
     let mut keys = Vec::new();
     for &algorithm in algorithms {
-        let Some(material) = Material::new(algorithm, key) else {
+        let Some(key) = VerificationKey::new(key_id, algorithm, key) else {
             return node
                 .refuse("is not a sound public key: the point is not on its curve, or the numbers are out of range");
         };
         // Two keys for one (kid, alg) leave nothing to choose by.
         let name = key_id.map_or_else(|| "without `kid`".to_owned(), |key_id| format!("`{key_id}`"));
         unique.claim_named(&format!("key {name} for {}", algorithm.name()), node)?;
-        keys.push(VerificationKey::new(key_id.map(str::to_owned), algorithm, key.signature_bytes(algorithm), material));
+        keys.push(key);
     }
     Some(keys)
 }

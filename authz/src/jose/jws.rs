@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 use super::Algorithm;
 use super::base64url;
 use super::key_set::VerificationKey;
+use super::prepared_keys::PreparedKeys;
 use super::signature;
 use crate::json;
 use crate::limits::{MAX_KEY_ID_BYTES, MAX_TOKEN_BYTES};
@@ -94,12 +95,12 @@ impl<'t> UnverifiedJws<'t> {
         }
     }
 
-    /// Checks the signature with `key`, whose own algorithm decides how.
-    pub(crate) fn verify(self, key: &VerificationKey) -> Result<VerifiedJws, Reason> {
+    /// Checks the signature with `key`, whose own algorithm decides how; `prepared` is where such keys are kept.
+    pub(crate) fn verify(self, key: &VerificationKey, prepared: &PreparedKeys) -> Result<VerifiedJws, Reason> {
         if self.header.algorithm != key.algorithm() {
             return Err(Reason::AlgorithmRefused);
         }
-        signature::verify(key, self.signing_input, &self.signature)?;
+        signature::verify(key, self.signing_input, &self.signature, prepared)?;
         let key_id = key.key_id().or(self.header.key_id.as_ref()).cloned();
         Ok(VerifiedJws { header: self.header, key_id })
     }

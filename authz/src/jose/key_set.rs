@@ -2,7 +2,8 @@
 
 use super::algorithm::KeyType;
 use super::jws::Header;
-use super::signature::Material;
+use super::prepared_keys::Source;
+use super::signature::{Material, RawKey};
 use super::{Algorithm, jwk};
 use crate::document::{Fields, Unique};
 use crate::reason::Reason;
@@ -14,16 +15,20 @@ pub(crate) struct VerificationKey {
     algorithm: Algorithm,
     signature_bytes: usize,
     material: Material,
+    /// What it is prepared from, if it is a public key.
+    source: Option<Source>,
 }
 
 impl VerificationKey {
-    pub(super) const fn new(
-        key_id: Option<String>,
-        algorithm: Algorithm,
-        signature_bytes: usize,
-        material: Material,
-    ) -> Self {
-        Self { key_id, algorithm, signature_bytes, material }
+    /// Binds a key to an algorithm; none if it is not a sound one for it.
+    pub(super) fn new(key_id: Option<&str>, algorithm: Algorithm, key: &RawKey<'_>) -> Option<Self> {
+        Some(Self {
+            key_id: key_id.map(str::to_owned),
+            algorithm,
+            signature_bytes: key.signature_bytes(algorithm),
+            material: Material::new(algorithm, key)?,
+            source: Source::new(algorithm, key),
+        })
     }
 
     pub(super) const fn key_id(&self) -> Option<&String> {
@@ -41,6 +46,15 @@ impl VerificationKey {
 
     pub(super) const fn material(&self) -> &Material {
         &self.material
+    }
+
+    /// The same key, never to be prepared.
+    pub(super) fn unprepared(self) -> Self {
+        Self { source: None, ..self }
+    }
+
+    pub(super) const fn source(&self) -> Option<&Source> {
+        self.source.as_ref()
     }
 }
 
@@ -86,6 +100,11 @@ impl KeySet {
             }
             _ => Some(Self { algorithms, keys }),
         }
+    }
+
+    /// The algorithms of its keys.
+    pub(crate) fn algorithms(&self) -> impl Iterator<Item = Algorithm> {
+        self.keys.iter().map(VerificationKey::algorithm)
     }
 
     /// Selects the one key for a token's `kid` and `alg`.

@@ -13,7 +13,7 @@ use super::issuer::TrustedIssuer;
 use super::refused_tokens::RefusedTokens;
 use super::token_cache::TokenCache;
 use crate::document::{Node, Unique};
-use crate::jose::{UnverifiedJws, base64url};
+use crate::jose::{PreparedKeys, UnverifiedJws, base64url};
 use crate::limits::MAX_TOKEN_BYTES;
 use crate::policy::IssuerSet;
 use crate::principal::Identity;
@@ -29,6 +29,7 @@ pub(crate) struct TrustedIssuers {
     /// Remembers what was verified; it changes how long an answer takes and never what it is.
     verified: RefCell<TokenCache>,
     refused: RefCell<RefusedTokens>,
+    prepared: PreparedKeys,
 }
 
 /// How long a server that did not answer is not asked again about the same token, in seconds.
@@ -76,7 +77,7 @@ impl TrustedIssuers {
             return Err(self.introspect(issuer, token, now));
         };
         let key = keys.select(unverified.header())?;
-        let verified = unverified.verify(key)?;
+        let verified = unverified.verify(key, &self.prepared)?;
         let validated = issuer.validate(&verified, claims, now)?;
         let identity = Rc::clone(&validated.identity);
         if let Ok(mut verified) = self.verified.try_borrow_mut() {
@@ -148,7 +149,9 @@ impl TrustedIssuers {
         let issuers: BTreeMap<_, _> =
             issuers.into_iter().flatten().map(|issuer| (Rc::clone(issuer.name()), issuer)).collect();
         let accept_padding = issuers.values().any(|issuer| issuer.padded);
-        Some(Self { issuers, accept_padding, verified: RefCell::default(), refused: RefCell::default() })
+        let algorithms = issuers.values().filter_map(|issuer| issuer.keys.as_ref()).flat_map(|keys| keys.algorithms());
+        let prepared = PreparedKeys::for_algorithms(algorithms);
+        Some(Self { issuers, accept_padding, verified: RefCell::default(), refused: RefCell::default(), prepared })
     }
 
     /// Their names.
