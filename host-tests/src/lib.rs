@@ -9,6 +9,7 @@ pub mod http_server;
 pub mod keys;
 pub mod outcome;
 pub mod provider;
+pub mod signature_speed;
 pub mod strict_host;
 pub mod tls;
 pub mod token;

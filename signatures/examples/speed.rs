@@ -1,5 +1,5 @@
 //! What is timed inside WebAssembly: this crate beside the keys of `jwt-simple`, on the known answers. `cargo xtask
-//! bench-signatures` builds it as a module, and runs it in Wasmtime and in V8.
+//! bench-signatures` builds it as a module, and times it in Wasmtime and in V8.
 #![expect(unsafe_code, reason = "a host finds exported functions by their names")]
 
 use std::cell::RefCell;
@@ -13,15 +13,19 @@ use signatures::{Algorithm, KnownAnswer, PublicKey, VerificationKey};
 use superboring::pkey::PKey;
 use superboring::sign::Verifier;
 
-/// The algorithms that are timed, by the numbers that the host uses.
+/// The algorithms that are timed, in the order that `speed.mjs` and `host-tests` know.
 const ALGORITHMS: [Algorithm; 5] =
     [Algorithm::Rs256, Algorithm::Ps256, Algorithm::Es256, Algorithm::Es384, Algorithm::EdDsa];
 
 /// A key that was prepared: whether a signature over the known message is good.
 type Verify = Box<dyn Fn(&[u8]) -> bool>;
 
+/// A key that was prepared, and its signature.
+type Slot = RefCell<Option<(Verify, &'static [u8])>>;
+
 thread_local! {
-    static VERIFY: RefCell<Option<(Verify, &'static [u8])>> = const { RefCell::new(None) };
+    static OURS: Slot = const { RefCell::new(None) };
+    static THEIRS: Slot = const { RefCell::new(None) };
 }
 
 /// Prepares the key of this crate; says how much memory it takes, in bytes; 0 if there is none.
@@ -31,7 +35,7 @@ pub extern "C" fn prepare_ours(algorithm: usize) -> usize {
     let answer = KnownAnswer::of(*algorithm);
     let Ok(key) = VerificationKey::new(*algorithm, answer.key) else { return 0 };
     let bytes = key.memory_bytes();
-    keep(Box::new(move |signature| key.verify(KnownAnswer::MESSAGE, signature)), answer);
+    OURS.set(Some((Box::new(move |signature| key.verify(KnownAnswer::MESSAGE, signature)), answer.signature)));
     bytes
 }
 
@@ -41,21 +45,25 @@ pub extern "C" fn prepare_theirs(algorithm: usize) -> usize {
     let Some(algorithm) = ALGORITHMS.get(algorithm) else { return 0 };
     let answer = KnownAnswer::of(*algorithm);
     let Some(verify) = theirs(*algorithm, answer.key) else { return 0 };
-    keep(verify, answer);
+    THEIRS.set(Some((verify, answer.signature)));
     1
 }
 
 /// Verifies so many times with the key that was prepared last, and says how often the signature was good.
 #[unsafe(no_mangle)]
-pub extern "C" fn verify(times: usize) -> usize {
-    VERIFY.with_borrow(|prepared| match prepared {
-        Some((verify, signature)) => (0..times).filter(|_| verify(std::hint::black_box(signature))).count(),
-        None => 0,
-    })
+pub extern "C" fn verify_ours(times: usize) -> usize {
+    OURS.with_borrow(|slot| verify(slot, times))
 }
 
-fn keep(verify: Verify, answer: KnownAnswer) {
-    VERIFY.set(Some((verify, answer.signature)));
+/// The same with the key of `jwt-simple`.
+#[unsafe(no_mangle)]
+pub extern "C" fn verify_theirs(times: usize) -> usize {
+    THEIRS.with_borrow(|slot| verify(slot, times))
+}
+
+fn verify(slot: &Option<(Verify, &'static [u8])>, times: usize) -> usize {
+    slot.as_ref()
+        .map_or(0, |(verify, signature)| (0..times).filter(|_| verify(std::hint::black_box(signature))).count())
 }
 
 /// As `authz` verifies with it.

@@ -6,6 +6,8 @@ mod node;
 mod time_zones;
 mod tools;
 
+use std::ffi::OsString;
+use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Result;
@@ -37,6 +39,9 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         options: Vec<String>,
     },
+    /// Measure what verifying a signature costs in WebAssembly, beside jwt-simple: in Wasmtime and in Node's V8. The summary is
+    /// target/bench/signatures.json.
+    BenchSignatures,
     /// Check formatting, lints, documentation and dependencies.
     Lint,
     /// Check the dependencies against the RustSec advisory database (needs access to it).
@@ -64,6 +69,7 @@ fn run(command: Command) -> Result<()> {
         Command::Build => module::build(&sh).map(|path| println!("{}", path.display())),
         Command::Demo { keep } => demo(&sh, keep),
         Command::Bench { options } => bench(&sh, &options),
+        Command::BenchSignatures => bench_signatures(&sh),
         Command::Lint => lint(&sh),
         Command::Audit => audit(&sh),
         Command::Test => test(&sh),
@@ -92,13 +98,22 @@ fn bench(sh: &Shell, options: &[String]) -> Result<()> {
     Ok(cmd!(sh, "cargo run --quiet --release --package host-tests --bin bench -- {options...}").quiet().run()?)
 }
 
+fn bench_signatures(sh: &Shell) -> Result<()> {
+    let module = module::build_signature_speed(sh)?;
+    let _path = sh.push_env("PATH", path_with(sh, &node::node(sh)?)?);
+    Ok(cmd!(sh, "cargo run --quiet --package host-tests --bin signature_speed -- {module}").quiet().run()?)
+}
+
+/// The path of programs with a folder before it.
+fn path_with(sh: &Shell, folder: &Path) -> Result<OsString> {
+    let path = sh.var_os("PATH").unwrap_or_default();
+    Ok(std::env::join_paths(std::iter::once(folder.to_owned()).chain(std::env::split_paths(&path)))?)
+}
+
 fn test(sh: &Shell) -> Result<()> {
     module::build(sh)?;
     let runner = tools::wasm_bindgen_test_runner(sh)?;
-    let path = std::env::join_paths(
-        std::iter::once(node::node(sh)?).chain(std::env::split_paths(&sh.var_os("PATH").unwrap_or_default())),
-    )?;
-    let _path = sh.push_env("PATH", path);
+    let _path = sh.push_env("PATH", path_with(sh, &node::node(sh)?)?);
     {
         // The core's own tests, compiled to WebAssembly, in Node.
         let _runner = sh.push_env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER", runner);

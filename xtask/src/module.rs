@@ -46,6 +46,16 @@ pub(crate) fn build(sh: &Shell) -> Result<PathBuf> {
     Ok(path)
 }
 
+/// Builds the module in which signatures are timed, compiled as the one above.
+pub(crate) fn build_signature_speed(sh: &Shell) -> Result<PathBuf> {
+    tools::wasm_targets(sh)?;
+    eprintln!("Building the module ...");
+    cmd!(sh, "cargo build --quiet --package signatures --example speed --profile module --target wasm32-wasip1")
+        .quiet()
+        .run()?;
+    Ok(sh.current_dir().join("target/wasm32-wasip1/module/examples/speed.wasm"))
+}
+
 /// Removes the exports that are not in [`EXPORTS`] and everything that only they used.
 fn trim(linked: &[u8]) -> Result<Vec<u8>> {
     let mut module = walrus::Module::from_buffer(linked).context("the linked module cannot be read")?;
