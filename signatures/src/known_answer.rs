@@ -67,3 +67,53 @@ pub fn gives_known_answers(algorithm: Algorithm) -> bool {
     let cell = index.and_then(|index| HOLDS.get(index));
     cell.is_some_and(|cell| *cell.get_or_init(|| KnownAnswer::of(algorithm).holds(algorithm)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_algorithm_gives_its_known_answers() {
+        for algorithm in Algorithm::ALL {
+            assert!(gives_known_answers(*algorithm), "{algorithm:?}");
+        }
+    }
+
+    #[test]
+    fn wrong_answers_are_noticed() {
+        for algorithm in Algorithm::ALL {
+            let answer = KnownAnswer::of(*algorithm);
+            let zeros = vec![0; answer.signature.len()].leak();
+            assert!(!KnownAnswer { signature: zeros, ..answer }.holds(*algorithm), "{algorithm:?} takes zeros");
+            let others = Algorithm::ALL.iter().filter(|other| *other != algorithm);
+            for other in others {
+                let signature = KnownAnswer::of(*other).signature;
+                assert!(!KnownAnswer { signature, ..answer }.holds(*algorithm), "{algorithm:?} takes {other:?}");
+            }
+        }
+    }
+
+    /// A key is no key of another type, and a point no point of the other curve.
+    #[test]
+    fn keys_belong_to_their_algorithms() {
+        for algorithm in Algorithm::ALL {
+            for other in Algorithm::ALL {
+                let fits = VerificationKey::new(*algorithm, KnownAnswer::of(*other).key).is_ok();
+                let is_rsa = |algorithm| matches!(KnownAnswer::of(algorithm).key, PublicKey::Rsa { .. });
+                assert_eq!(fits, algorithm == other || is_rsa(*algorithm) && is_rsa(*other), "{algorithm:?} {other:?}");
+            }
+        }
+    }
+
+    /// What the documentation says of the memory that keys take.
+    #[test]
+    fn keys_take_the_memory_that_is_documented() {
+        for (algorithm, bytes) in
+            [(Algorithm::Rs256, 888), (Algorithm::Es256, 9216), (Algorithm::Es384, 14336), (Algorithm::EdDsa, 30720)]
+        {
+            // Where registers have 64 bits, `curve25519-dalek`'s tables have as many bytes: five limbs of eight, ten of four.
+            let key = VerificationKey::new(algorithm, KnownAnswer::of(algorithm).key).unwrap();
+            assert_eq!(key.memory_bytes(), bytes, "{algorithm:?}");
+        }
+    }
+}
