@@ -1,7 +1,9 @@
 //! Ed25519 (RFC 8032 section 5.1.7), strict: every number in its one form, and no point of small order.
 #![expect(clippy::arithmetic_side_effects, reason = "points and scalars are modular: nothing overflows")]
 
-use curve25519_dalek::constants::ED25519_BASEPOINT_TABLE;
+use std::sync::OnceLock;
+
+use curve25519_dalek::constants::ED25519_BASEPOINT_POINT;
 use curve25519_dalek::edwards::{CompressedEdwardsY, EdwardsBasepointTable};
 use curve25519_dalek::scalar::Scalar;
 use curve25519_dalek::traits::BasepointTable as _;
@@ -39,8 +41,14 @@ impl Ed25519Key {
         let s = Option::from(Scalar::from_canonical_bytes(s.try_into().ok()?))?;
         let hash = Hash::Sha512.of(&[r, &self.compressed, message]).try_into().ok()?;
         let k = Scalar::from_bytes_mod_order_wide(&hash);
-        let point = ED25519_BASEPOINT_TABLE.mul_base(&s) + self.negated.mul_base(&k);
+        let point = base().mul_base(&s) + self.negated.mul_base(&k);
         // Compared as bytes, so that another form of the same point is refused.
         Some(point.compress().0 == *r && !point.is_small_order())
     }
+}
+
+/// The table of the base point. That of the library would be 30 KB of the module, needed or not.
+fn base() -> &'static EdwardsBasepointTable {
+    static TABLE: OnceLock<Box<EdwardsBasepointTable>> = OnceLock::new();
+    TABLE.get_or_init(|| Box::new(EdwardsBasepointTable::create(&ED25519_BASEPOINT_POINT)))
 }

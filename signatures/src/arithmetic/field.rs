@@ -102,7 +102,7 @@ where
     }
 
     /// A sum of small multiples of tight elements, tight.
-    #[inline(always)]
+    #[inline(never)]
     pub(crate) fn sum<const N: usize>(terms: [(i64, &Self); N]) -> Self {
         let mut wide = [0; L];
         for (factor, element) in terms {
@@ -117,7 +117,8 @@ where
         Self::carry(wide)
     }
 
-    /// The product, tight.
+    /// The product, tight. Products are functions of their own: inlined into formulas, they are more than the compilers of hosts
+    /// find registers for, and Wasmtime takes two to three times as long.
     #[inline(never)]
     pub(crate) fn times(&self, other: &Self) -> Self {
         let mut columns = [0; 2 * MOST_LIMBS];
