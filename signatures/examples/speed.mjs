@@ -9,7 +9,6 @@ for (const { module: from, name } of WebAssembly.Module.imports(module)) {
   (imports[from] ??= {})[name] = () => { throw new Error(`${name} was called`); };
 }
 const { exports } = new WebAssembly.Instance(module, imports);
-exports._initialize?.();
 
 function microseconds(work) {
   const start = process.hrtime.bigint();
