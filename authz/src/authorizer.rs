@@ -7,6 +7,7 @@ use crate::credential::{Credentials, Place, Presented, Scene, Scheme};
 use crate::decision::{Decision, Effect};
 use crate::effect::{self, Action, Refusal, Reply, ResourceMetadata};
 use crate::http::{AccessRequest, RequestHead};
+use crate::jose::NativeVerifier;
 use crate::jwt::{Interruption, Introspection, IntrospectionResponse};
 use crate::policy::{Question, RuleTrace, Verdict};
 use crate::principal::Principal;
@@ -140,6 +141,16 @@ impl Authorizer {
     /// The same, and says of each request what `candidate` would have decided: nothing else of it counts.
     pub fn beside(self, candidate: Self) -> Self {
         Self { candidate: Some(Box::new(candidate)), ..self }
+    }
+
+    /// The same, with a proxy's own function that verifies signatures, where it can: faster, and the same answers.
+    #[must_use]
+    pub fn with_native(mut self, native: &NativeVerifier) -> Self {
+        if let Some(bundle) = &mut self.bundle {
+            bundle.issuers.use_native(native.clone());
+        }
+        let candidate = self.candidate.map(|candidate| Box::new(candidate.with_native(native)));
+        Self { candidate, ..self }
     }
 
     /// Refuses every request, by the same path as any other decision: nothing has been configured yet.

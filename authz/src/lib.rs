@@ -45,7 +45,7 @@ pub use decision::{Decision, Effect, Revision};
 pub use document::{BundleError, BundleErrors, Problem};
 pub use effect::{Action, HeaderEdits, Reply};
 pub use http::{AccessRequest, Host, Path, PeerCertificate, RequestHead};
-pub use jose::Algorithm;
+pub use jose::{Algorithm, NativeCheck, NativeVerifier};
 pub use jwt::{Introspection, IntrospectionResponse};
 pub use policy::{RuleOutline, RuleTrace};
 pub use reason::Reason;

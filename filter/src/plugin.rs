@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use authz::{Authorizer, PluginConfiguration};
+use authz::{Authorizer, NativeVerifier, PluginConfiguration};
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
 use proxy_wasm::types::ContextType;
 
@@ -47,6 +47,11 @@ impl RootContext for Plugin {
             );
             return false;
         }
+        let authorizer = if host::is_envoy() {
+            authorizer.with_native(&NativeVerifier::prove(host::verify_signature))
+        } else {
+            authorizer
+        };
         self.authorizer = Rc::new(authorizer);
         true
     }

@@ -8,6 +8,7 @@ use std::rc::Rc;
 use signatures::PublicKey;
 
 use super::Algorithm;
+use super::native::{NativeVerifier, subject_public_key_info};
 use super::signature::RawKey;
 use crate::limits::MAX_PREPARED_BYTES;
 
@@ -25,8 +26,12 @@ impl Source {
         Some(Self { algorithm: public_algorithm(algorithm)?, bytes: bytes.into() })
     }
 
-    fn prepare(&self) -> Option<signatures::VerificationKey> {
+    fn prepare(&self) -> Option<PreparedKey> {
         use signatures::Algorithm::{EdDsa, Es256, Es384, Ps256, Ps384, Ps512, Rs256, Rs384, Rs512};
+        let public_key_info = match self.algorithm {
+            Rs256 | Rs384 | Rs512 => subject_public_key_info(&self.bytes),
+            Ps256 | Ps384 | Ps512 | Es256 | Es384 | EdDsa => Vec::new(),
+        };
         let key = match self.algorithm {
             // No other exponent is accepted in a bundle.
             Rs256 | Rs384 | Rs512 | Ps256 | Ps384 | Ps512 => {
@@ -35,17 +40,34 @@ impl Source {
             Es256 | Es384 => PublicKey::Point(&self.bytes),
             EdDsa => PublicKey::Ed25519(&self.bytes),
         };
-        signatures::VerificationKey::new(self.algorithm, key).ok()
+        let key = signatures::VerificationKey::new(self.algorithm, key).ok()?;
+        Some(PreparedKey { key, public_key_info })
+    }
+}
+
+/// A key as it is verified with here, and as a proxy wants it; empty where a proxy is never asked.
+#[derive(Debug)]
+struct PreparedKey {
+    key: signatures::VerificationKey,
+    public_key_info: Vec<u8>,
+}
+
+impl PreparedKey {
+    fn bytes(&self) -> usize {
+        self.key.memory_bytes().saturating_add(self.public_key_info.len())
     }
 }
 
 /// The keys that were used lately, within [`MAX_PREPARED_BYTES`], in two generations as remembered tokens are.
 #[derive(Debug, Default)]
-pub(crate) struct PreparedKeys(RefCell<[Generation; 2]>);
+pub(crate) struct PreparedKeys {
+    generations: RefCell<[Generation; 2]>,
+    native: Option<NativeVerifier>,
+}
 
 #[derive(Debug, Default)]
 struct Generation {
-    keys: HashMap<Source, Rc<signatures::VerificationKey>>,
+    keys: HashMap<Source, Rc<PreparedKey>>,
     bytes: usize,
 }
 
@@ -58,12 +80,25 @@ impl PreparedKeys {
         Self::default()
     }
 
-    /// The prepared key; none if the key has to be verified with otherwise.
-    pub(super) fn get(&self, source: &Source) -> Option<Rc<signatures::VerificationKey>> {
+    /// From now on a proxy's own function is asked first.
+    pub(crate) fn use_native(&mut self, native: NativeVerifier) {
+        self.native = Some(native);
+    }
+
+    /// Whether a signature is that of a key over a message; none if the key has to be verified with otherwise.
+    pub(super) fn verify(&self, source: &Source, message: &[u8], signature: &[u8]) -> Option<bool> {
+        let prepared = self.get(source)?;
+        let native = self.native.as_ref();
+        native
+            .and_then(|native| native.verify(source.algorithm, &prepared.public_key_info, message, signature))
+            .or_else(|| Some(prepared.key.verify(message, signature)))
+    }
+
+    fn get(&self, source: &Source) -> Option<Rc<PreparedKey>> {
         if !signatures::gives_known_answers(source.algorithm) {
             return None;
         }
-        let mut generations = self.0.try_borrow_mut().ok()?;
+        let mut generations = self.generations.try_borrow_mut().ok()?;
         let [young, old] = &mut *generations;
         if let Some(key) = young.keys.get(source) {
             return Some(Rc::clone(key));
@@ -72,11 +107,11 @@ impl PreparedKeys {
             Some(key) => key,
             None => Rc::new(source.prepare()?),
         };
-        let bytes = young.bytes.saturating_add(key.memory_bytes());
+        let bytes = young.bytes.saturating_add(key.bytes());
         if bytes > MAX_PREPARED_BYTES / 2 {
             *old = std::mem::take(young);
         }
-        young.bytes = young.bytes.saturating_add(key.memory_bytes());
+        young.bytes = young.bytes.saturating_add(key.bytes());
         young.keys.insert(source.clone(), Rc::clone(&key));
         Some(key)
     }
@@ -123,17 +158,19 @@ mod tests {
         for algorithm in Algorithm::ALL {
             let Some(public) = public_algorithm(*algorithm) else { continue };
             algorithms += 1;
-            let key = Source::new(*algorithm, &raw(public)).and_then(|source| prepared.get(&source)).unwrap();
+            let source = Source::new(*algorithm, &raw(public)).unwrap();
             let material = Material::new(*algorithm, &raw(public)).unwrap();
             let good = KnownAnswer::of(public).signature.to_vec();
             for place in 0..good.len() {
                 let mut altered = good.clone();
                 altered[place] ^= 1;
-                assert!(!key.verify(KnownAnswer::MESSAGE, &altered), "{algorithm:?} {place}");
+                let answer = prepared.verify(&source, KnownAnswer::MESSAGE, &altered);
+                assert_eq!(answer, Some(false), "{algorithm:?} {place}");
                 // The reference takes a while.
                 assert!(place % 16 > 0 || !material.verify(KnownAnswer::MESSAGE, &altered), "{algorithm:?} {place}");
             }
-            assert!(key.verify(KnownAnswer::MESSAGE, &good) && material.verify(KnownAnswer::MESSAGE, &good));
+            assert_eq!(prepared.verify(&source, KnownAnswer::MESSAGE, &good), Some(true));
+            assert!(material.verify(KnownAnswer::MESSAGE, &good));
         }
         assert_eq!(algorithms, signatures::Algorithm::ALL.len());
     }
@@ -141,7 +178,7 @@ mod tests {
     #[test]
     fn memory_is_bounded_and_what_is_used_stays() {
         let prepared = PreparedKeys::default();
-        let bytes = || prepared.0.borrow().iter().map(|generation| generation.bytes).sum::<usize>();
+        let bytes = || prepared.generations.borrow().iter().map(|generation| generation.bytes).sum::<usize>();
         let used = Source::new(Algorithm::Es256, &raw(signatures::Algorithm::Es256)).unwrap();
         let first = prepared.get(&used).unwrap();
         let RawKey::Rsa { modulus, exponent } = raw(signatures::Algorithm::Rs256) else { panic!("an RSA key") };
@@ -164,8 +201,8 @@ mod tests {
         let [rs256, ps256] =
             [Algorithm::Rs256, Algorithm::Ps256].map(|algorithm| Source::new(algorithm, &key).unwrap());
         let signature = KnownAnswer::of(signatures::Algorithm::Rs256).signature;
-        assert!(prepared.get(&rs256).unwrap().verify(KnownAnswer::MESSAGE, signature));
-        assert!(!prepared.get(&ps256).unwrap().verify(KnownAnswer::MESSAGE, signature));
+        assert_eq!(prepared.verify(&rs256, KnownAnswer::MESSAGE, signature), Some(true));
+        assert_eq!(prepared.verify(&ps256, KnownAnswer::MESSAGE, signature), Some(false));
         assert_eq!(Source::new(Algorithm::Hs256, &RawKey::Bytes(&[1; 32])), None);
     }
 }

@@ -13,7 +13,7 @@ use super::issuer::TrustedIssuer;
 use super::refused_tokens::RefusedTokens;
 use super::token_cache::TokenCache;
 use crate::document::{Node, Unique};
-use crate::jose::{PreparedKeys, UnverifiedJws, base64url};
+use crate::jose::{NativeVerifier, PreparedKeys, UnverifiedJws, base64url};
 use crate::limits::MAX_TOKEN_BYTES;
 use crate::policy::IssuerSet;
 use crate::principal::Identity;
@@ -136,6 +136,11 @@ impl TrustedIssuers {
                 }
             }
         }
+    }
+
+    /// From now on a proxy's own function verifies signatures, where it can.
+    pub(crate) fn use_native(&mut self, native: NativeVerifier) {
+        self.prepared.use_native(native);
     }
 
     /// Whether there are tokens whose authorization server has to be asked.

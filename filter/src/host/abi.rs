@@ -40,6 +40,14 @@ unsafe extern "C" {
         data: *mut *mut u8,
         size: *mut usize,
     ) -> u32;
+    fn proxy_call_foreign_function(
+        name: *const u8,
+        name_size: usize,
+        arguments: *const u8,
+        arguments_size: usize,
+        data: *mut *mut u8,
+        size: *mut usize,
+    ) -> u32;
     fn proxy_set_tick_period_milliseconds(period: u32) -> u32;
     fn proxy_set_effective_context(context_id: u32) -> u32;
     fn proxy_continue_stream(stream: StreamType) -> u32;
@@ -151,6 +159,21 @@ pub(super) fn set_shared_data(name: &[u8], value: &[u8], version: Option<NonZero
 pub(super) fn get_buffer_bytes(buffer: BufferType, max_size: usize, bytes: &mut HostBytes) -> Result<(), HostError> {
     // SAFETY: the host writes one pointer and one size to the two fields, which outlive the call.
     ok(unsafe { proxy_get_buffer_bytes(buffer, 0, max_size, &raw mut bytes.data, &raw mut bytes.size) })
+}
+
+/// Calls a function that only this kind of host has. To be called in Envoy only: others trap on a name that they do not know.
+pub(super) fn call_foreign_function(name: &str, arguments: &[u8], bytes: &mut HostBytes) -> Result<(), HostError> {
+    // SAFETY: the host reads live slices, and writes one pointer and one size to the two fields, which outlive the call.
+    ok(unsafe {
+        proxy_call_foreign_function(
+            name.as_ptr(),
+            name.len(),
+            arguments.as_ptr(),
+            arguments.len(),
+            &raw mut bytes.data,
+            &raw mut bytes.size,
+        )
+    })
 }
 
 pub(super) fn set_tick_period_milliseconds(period: u32) -> Result<(), HostError> {

@@ -4,13 +4,14 @@ use crate::outcome::Outcome;
 use anyhow::Result;
 use wasmtime::{Caller, Extern, Linker, Memory, Module};
 
+use super::native_crypto;
 use super::{Call, Fault, ROOT_CONTEXT, State, Stream, UNUSED_IMPORTS};
 
 const OK: i32 = 0;
 const NOT_FOUND: i32 = 1;
 const BAD_ARGUMENT: i32 = 2;
 const CAS_MISMATCH: i32 = 8;
-const INTERNAL_FAILURE: i32 = 10;
+pub(super) const INTERNAL_FAILURE: i32 = 10;
 const REQUEST_HEADERS: i32 = 0;
 const REQUEST_TRAILERS: i32 = 1;
 const CALL_RESPONSE_HEADERS: i32 = 6;
@@ -121,6 +122,7 @@ pub fn define_imports(linker: &mut Linker<State>) -> Result<()> {
     define_shared_data(linker)?;
     define_callouts(linker)?;
     define_local_response(linker)?;
+    native_crypto::define(linker)?;
     define_wasi(linker)
 }
 
@@ -314,7 +316,7 @@ fn map_of(state: &mut State, map: i32) -> wasmtime::Result<&mut Vec<(Vec<u8>, Ve
 }
 
 /// Copies bytes into memory that the module allocates for them, as the ABI wants it.
-fn hand_over(caller: &mut Caller<'_, State>, bytes: &[u8], data: i32, size: i32) -> wasmtime::Result<i32> {
+pub(super) fn hand_over(caller: &mut Caller<'_, State>, bytes: &[u8], data: i32, size: i32) -> wasmtime::Result<i32> {
     let length = i32::try_from(bytes.len())?;
     let allocate = caller.get_export("proxy_on_memory_allocate").and_then(Extern::into_func);
     let allocate =
@@ -331,7 +333,7 @@ fn memory(caller: &mut Caller<'_, State>) -> wasmtime::Result<Memory> {
     memory.ok_or_else(|| wasmtime::format_err!("the module exports no memory"))
 }
 
-fn read(caller: &mut Caller<'_, State>, address: i32, size: i32) -> wasmtime::Result<Vec<u8>> {
+pub(super) fn read(caller: &mut Caller<'_, State>, address: i32, size: i32) -> wasmtime::Result<Vec<u8>> {
     let mut bytes = vec![0; usize::try_from(size)?];
     memory(caller)?.read(&*caller, usize::try_from(address)?, &mut bytes)?;
     Ok(bytes)

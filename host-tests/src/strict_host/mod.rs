@@ -4,6 +4,7 @@
 //! the clock is ours, and every way in which a host may fail can be switched on.
 
 mod imports;
+mod native_crypto;
 
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
@@ -25,7 +26,8 @@ const MEMORY_BYTES: usize = 16 * 1024 * 1024;
 
 /// What the module may import, and no more: a host refuses to load a module with an import that it does not know.
 /// The filter itself uses the first group; the second comes with the SDK's default callbacks and is never called.
-pub const USED_IMPORTS: [&str; 19] = [
+pub const USED_IMPORTS: [&str; 20] = [
+    "env.proxy_call_foreign_function",
     "env.proxy_continue_stream",
     "env.proxy_get_buffer_bytes",
     "env.proxy_get_current_time_nanoseconds",
@@ -48,9 +50,8 @@ pub const USED_IMPORTS: [&str; 19] = [
 ];
 
 /// See [`USED_IMPORTS`]. Kong's host does not load a module that imports `proxy_get_log_level`: it must not appear here.
-pub const UNUSED_IMPORTS: [&str; 18] = [
+pub const UNUSED_IMPORTS: [&str; 17] = [
     "env.proxy_add_header_map_value",
-    "env.proxy_call_foreign_function",
     "env.proxy_close_stream",
     "env.proxy_dequeue_shared_queue",
     "env.proxy_done",
@@ -92,6 +93,8 @@ pub enum Fault {
     SharedDataUnavailable,
     /// Another worker is always faster at writing shared data.
     SharedDataContended,
+    /// The host's own crypto has no answer.
+    NativeCryptoFails,
 }
 
 struct State {
@@ -113,6 +116,8 @@ struct State {
     /// What the host knows of the connection.
     attributes: BTreeMap<Vec<u8>, Vec<u8>>,
     log: String,
+    /// How often the host's own crypto was asked.
+    native_calls: usize,
 }
 
 /// One request.
@@ -198,6 +203,7 @@ impl StrictHost {
             shared_data: BTreeMap::new(),
             attributes: BTreeMap::new(),
             log: String::new(),
+            native_calls: 0,
         };
         let mut store = Store::new(module.engine(), state);
         store.limiter(|state| &mut state.limits);
@@ -363,6 +369,11 @@ impl StrictHost {
     /// What the last callback took, in instructions of Wasmtime.
     pub const fn fuel_used(&self) -> u64 {
         self.fuel_used
+    }
+
+    /// How often the host's own crypto was asked since the start.
+    pub fn native_calls(&self) -> usize {
+        self.store.data().native_calls
     }
 
     /// The linear memory that the module has, in bytes.

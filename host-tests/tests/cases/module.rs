@@ -19,10 +19,11 @@ const MAX_MODULE_BYTES: u64 = 1_500_000;
 type Test = (&'static str, fn(&Scene) -> Result<()>);
 
 pub fn trials(scene: &Arc<Scene>) -> Vec<Trial> {
-    let tests: [Test; 11] = [
+    let tests: [Test; 12] = [
         ("imports_and_exports_are_those_that_are_listed", imports_and_exports),
         ("is_small", is_small),
         ("a_failing_host_call_never_lets_a_request_through", failing_host_calls),
+        ("the_hosts_own_crypto_is_used_where_it_proved_itself_and_never_missed", native_crypto),
         ("trailers_cannot_carry_an_identity", trailers),
         ("remembered_tokens_stay_within_their_bound", remembered_tokens_are_bounded),
         ("memory_does_not_grow_with_requests", memory_is_flat),
@@ -108,6 +109,27 @@ fn failing_host_calls(scene: &Scene) -> Result<()> {
         ensure!((outcome.status, outcome.decided("reason")) == (503, Some("host_failure")), "{fault:?}: {outcome:?}");
         ensure!(host.handle(&request, NOW)?.status == 200, "after {fault:?}");
     }
+    Ok(())
+}
+
+/// RSA signatures are Envoy's to verify. Where it cannot, and on hosts that are not Envoy, the module does it, with the same answers.
+fn native_crypto(scene: &Scene) -> Result<()> {
+    let plugin = scene.plugin("orders")?;
+    let statuses = |host: &mut StrictHost, subject: &str, fault| -> Result<[u16; 2]> {
+        let status = |host: &mut StrictHost, forgery: &str| -> Result<u16> {
+            let token = json!({ "key": "rs256", "claims": { "sub": subject }, "forgery": forgery });
+            let token: TokenSpec = serde_json::from_value(token)?;
+            let bearer = format!("Bearer {}", token.mint(&scene.keys, NOW)?);
+            Ok(host.handle_with_fault(&Request::get("/orders").with("authorization", &bearer), NOW, fault)?.status)
+        };
+        Ok([status(host, "none")?, status(host, "flipped-signature")?])
+    };
+    let mut host = StrictHost::start(plugin.as_bytes())?;
+    let proofs = host.native_calls();
+    ensure!(proofs > 0 && statuses(&mut host, "a", None)? == [200, 401] && host.native_calls() == proofs + 2);
+    ensure!(statuses(&mut host, "b", Some(Fault::NativeCryptoFails))? == [200, 401]);
+    let mut elsewhere = StrictHost::start_elsewhere(plugin.as_bytes())?;
+    ensure!(statuses(&mut elsewhere, "a", None)? == [200, 401] && elsewhere.native_calls() == 0);
     Ok(())
 }
 

@@ -1,0 +1,72 @@
+//! Envoy's foreign function `verify_signature`, by other crypto than ours.
+
+use std::collections::BTreeMap;
+
+use aws_lc_rs::signature::{
+    RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_2048_8192_SHA384, RSA_PKCS1_2048_8192_SHA512, RsaParameters,
+    UnparsedPublicKey,
+};
+use wasmtime::{Caller, Linker};
+
+use super::imports::{INTERNAL_FAILURE, hand_over, read};
+use super::{Fault, State};
+use anyhow::Result;
+
+/// Where the key itself begins in the SubjectPublicKeyInfo of an RSA key of 2048 bits and more.
+const KEY_OFFSET: usize = 24;
+
+pub(super) fn define(linker: &mut Linker<State>) -> Result<()> {
+    linker.func_wrap(
+        "env",
+        "proxy_call_foreign_function",
+        |mut caller: Caller<'_, State>,
+         name: i32,
+         name_size: i32,
+         arguments: i32,
+         arguments_size: i32,
+         data: i32,
+         size: i32| {
+            // Kong's host traps on a name that it does not know.
+            wasmtime::ensure!(caller.data().is_envoy, "the filter calls a foreign function of Envoy elsewhere");
+            let name = read(&mut caller, name, name_size)?;
+            wasmtime::ensure!(name == b"verify_signature", "the filter calls another foreign function");
+            let arguments = read(&mut caller, arguments, arguments_size)?;
+            let is_good = verify(&arguments).ok_or_else(|| wasmtime::format_err!("the arguments are damaged"))?;
+            caller.data_mut().native_calls = caller.data().native_calls.saturating_add(1);
+            if caller.data().fault == Some(Fault::NativeCryptoFails) {
+                return Ok(INTERNAL_FAILURE);
+            }
+            // `VerifySignatureResult`: field 1, and an error in field 2.
+            let result: &[u8] = if is_good { &[0x08, 0x01] } else { b"\x12\x05wrong" };
+            hand_over(&mut caller, result, data, size)
+        },
+    )?;
+    Ok(())
+}
+
+/// `VerifySignatureArguments`: hash function, key, signature and text, in the fields 1 to 4. None if they are not well formed.
+fn verify(arguments: &[u8]) -> Option<bool> {
+    let mut fields = BTreeMap::new();
+    let mut rest = arguments;
+    while let Some((tag, after)) = rest.split_first() {
+        let (length, after) = varint(after)?;
+        let (value, after) = after.split_at_checked(length)?;
+        fields.insert(*tag, value);
+        rest = after;
+    }
+    let parameters: &RsaParameters = match *fields.get(&0x0a)? {
+        b"sha256" => &RSA_PKCS1_2048_8192_SHA256,
+        b"sha384" => &RSA_PKCS1_2048_8192_SHA384,
+        b"sha512" => &RSA_PKCS1_2048_8192_SHA512,
+        _ => return None,
+    };
+    let key = UnparsedPublicKey::new(parameters, fields.get(&0x12)?.get(KEY_OFFSET..)?);
+    Some(key.verify(fields.get(&0x22)?, fields.get(&0x1a)?).is_ok())
+}
+
+fn varint(bytes: &[u8]) -> Option<(usize, &[u8])> {
+    let end = bytes.iter().position(|byte| byte & 0x80 == 0)?;
+    let (groups, rest) = bytes.split_at_checked(end.checked_add(1)?)?;
+    let number = groups.iter().rev().fold(0_usize, |number, group| number << 7 | usize::from(group & 0x7f));
+    Some((number, rest))
+}
