@@ -111,6 +111,10 @@ enum Format {
     Bundle,
     /// What the proxy's configuration says to the filter.
     PluginConfiguration,
+    /// The signed list of the documents of a bundle.
+    Manifest,
+    /// Keys, revocations, credentials and tests of a bundle.
+    Documents,
     /// What was decided about one request.
     DecisionRecord,
     /// Tests of a policy.
@@ -128,6 +132,8 @@ impl Format {
         match self {
             Self::Bundle => include_str!("../../authz/schema/bundle.schema.json"),
             Self::PluginConfiguration => include_str!("../../authz/schema/plugin-configuration.schema.json"),
+            Self::Manifest => include_str!("../../authz/schema/manifest.schema.json"),
+            Self::Documents => include_str!("../../authz/schema/documents.schema.json"),
             Self::DecisionRecord => include_str!("../../authz/schema/decision-record.schema.json"),
             Self::Test => include_str!("../schema/test.schema.json"),
             Self::TestReport => include_str!("../schema/test-report.schema.json"),

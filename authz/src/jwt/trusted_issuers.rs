@@ -12,6 +12,7 @@ use super::introspection::{self, Interruption, Introspection, IntrospectionRespo
 use super::issuer::TrustedIssuer;
 use super::refused_tokens::RefusedTokens;
 use super::token_cache::TokenCache;
+use super::unknown_keys::{UnknownKey, UnknownKeys};
 use crate::document::{Node, Unique};
 use crate::jose::{UnverifiedJws, base64url};
 use crate::limits::MAX_TOKEN_BYTES;
@@ -29,6 +30,7 @@ pub(crate) struct TrustedIssuers {
     /// Remembers what was verified; it changes how long an answer takes and never what it is.
     verified: RefCell<TokenCache>,
     refused: RefCell<RefusedTokens>,
+    unknown_keys: RefCell<UnknownKeys>,
 }
 
 /// How long a server that did not answer is not asked again about the same token, in seconds.
@@ -75,7 +77,11 @@ impl TrustedIssuers {
         let Some(keys) = &issuer.keys else {
             return Err(self.introspect(issuer, token, now));
         };
-        let key = keys.select(unverified.header())?;
+        let key = keys.select(unverified.header()).inspect_err(|_| {
+            if let (Some(issuer), Ok(mut unknown)) = (&issuer.keys_from, self.unknown_keys.try_borrow_mut()) {
+                unknown.insert(issuer, unverified.header());
+            }
+        })?;
         let verified = unverified.verify(key)?;
         let validated = issuer.validate(&verified, claims, now)?;
         let identity = Rc::clone(&validated.identity);
@@ -137,6 +143,22 @@ impl TrustedIssuers {
         }
     }
 
+    /// Judges claims as if a token of this issuer with them had been verified.
+    pub(crate) fn identify(
+        &self,
+        issuer: &str,
+        claims: Map<String, Value>,
+        now: UnixTime,
+    ) -> Result<Rc<Identity>, Reason> {
+        let issuer = self.issuers.get(issuer).ok_or(Reason::IssuerUnknown)?;
+        issuer.validate_claims(claims, now).map(|validated| validated.identity)
+    }
+
+    /// The keys that tokens named and that are not there; each is told once.
+    pub(crate) fn take_unknown_keys(&self) -> Vec<UnknownKey> {
+        self.unknown_keys.try_borrow_mut().map(|mut unknown| unknown.take()).unwrap_or_default()
+    }
+
     /// Whether there are tokens whose authorization server has to be asked.
     pub(crate) fn need_introspection(&self) -> bool {
         self.issuers.values().any(|issuer| issuer.server.is_some())
@@ -148,7 +170,13 @@ impl TrustedIssuers {
         let issuers: BTreeMap<_, _> =
             issuers.into_iter().flatten().map(|issuer| (Rc::clone(issuer.name()), issuer)).collect();
         let accept_padding = issuers.values().any(|issuer| issuer.padded);
-        Some(Self { issuers, accept_padding, verified: RefCell::default(), refused: RefCell::default() })
+        Some(Self {
+            issuers,
+            accept_padding,
+            verified: RefCell::default(),
+            refused: RefCell::default(),
+            unknown_keys: RefCell::default(),
+        })
     }
 
     /// Their names.

@@ -100,7 +100,7 @@ fn items<'v>(bundle: &'v mut Value, name: &str) -> impl Iterator<Item = &'v mut 
 /// Gives an issuer that has keys one that is known here.
 fn replace_keys(issuer: &mut Value) -> TestIssuer {
     let settings = issuer.clone();
-    let has_keys = ["jwks", "secrets"].iter().any(|name| issuer.get(name).is_some());
+    let has_keys = ["jwks", "secrets", "keys_from"].iter().any(|name| issuer.get(name).is_some());
     let key = has_keys.then(KeyPair::generate);
     if let (Some(key), Some(issuer)) = (&key, issuer.as_object_mut()) {
         let x = URL_SAFE_NO_PAD.encode(key.pk.as_ref());
