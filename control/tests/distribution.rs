@@ -14,8 +14,9 @@ fn read(path: &str) -> Value {
 
 /// A part of a schema of `authz/schema`.
 fn part(schema: &str, definition: &str) -> Validator {
-    let schemas = [read("authz/schema/bundle.schema.json"), read(&format!("authz/schema/{schema}.schema.json"))];
-    let id = schemas[1]["$id"].as_str().unwrap().to_owned();
+    let schemas = ["bundle", "manifest", "documents", "plugin-configuration"]
+        .map(|name| read(&format!("authz/schema/{name}.schema.json")));
+    let id = format!("urn:portcullis:schema:{schema}:1");
     let mut registry = jsonschema::Registry::new();
     for schema in schemas {
         let id = schema["$id"].as_str().unwrap().to_owned();
@@ -45,6 +46,57 @@ fn manifests_and_payloads_are_judged_alike() {
         }
     }
     assert!(judged[0] >= 5 && judged[1] >= 20, "{judged:?}");
+}
+
+/// A configuration that uses every way in, changed in many ways, is judged alike.
+#[test]
+fn plugin_configurations_are_judged_alike() {
+    let schema = part("plugin-configuration", "");
+    let vectors = read("authz/distribution/vectors.json");
+    let case = &vectors["cases"][0];
+    let manifest: Value = serde_json::from_str(case["manifest"].as_str().unwrap()).unwrap();
+    let everything = json!({
+        "version": 1,
+        "trust": vectors["trust"],
+        "control": { "cluster": "control", "authority": "control.example.com", "token": "t", "proxy": "edge-1", "wait_seconds": 25 },
+        "signed_bundle": { "manifest": manifest, "documents": case["documents"] },
+        "management": { "path": "/portcullis" },
+        "shared_data": true,
+    });
+    let bundle = json!({ "version": 1, "revision": 1, "issuers": [], "rules": [] });
+    let mut judged = [0, 0];
+    let mut judge = |configuration: &Value| {
+        let parsed = authz::PluginConfiguration::parse(configuration.to_string().as_bytes());
+        assert_eq!(schema.is_valid(configuration), parsed.is_ok(), "{configuration}: {:?}", parsed.err());
+        judged[usize::from(parsed.is_ok())] += 1;
+    };
+    judge(&everything);
+    judge(&json!({ "version": 1, "bundle": bundle }));
+    judge(&json!({ "version": 1 }));
+    judge(&json!({ "version": 1, "trust": vectors["trust"] }));
+    judge(&json!({ "version": 1, "trust": vectors["trust"], "shared_data": true }));
+    judge(&json!({ "version": 1, "trust": vectors["trust"], "shared_data": false }));
+    for pointer in ["/trust", "/control", "/signed_bundle", "/management", ""] {
+        let object = everything.pointer(pointer).unwrap().as_object().unwrap();
+        for name in object.keys() {
+            let mut less = everything.clone();
+            less.pointer_mut(pointer).unwrap().as_object_mut().unwrap().remove(name);
+            judge(&less);
+            let mut odd = everything.clone();
+            odd.pointer_mut(pointer).unwrap()[name] = json!([]);
+            // An empty list of documents is one; they may be there already.
+            if name != "documents" {
+                judge(&odd);
+            }
+        }
+        let mut more = everything.clone();
+        more.pointer_mut(pointer).unwrap()["no_such_field"] = json!(1);
+        judge(&more);
+    }
+    let mut both = everything.clone();
+    both["bundle"] = bundle;
+    judge(&both);
+    assert!(judged[0] >= 20 && judged[1] >= 8, "{judged:?}");
 }
 
 #[test]

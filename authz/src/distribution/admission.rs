@@ -33,17 +33,25 @@ impl Manifest {
         Adopted { epoch: self.payload.epoch, payload: self.digest }
     }
 
-    /// Admits a manifest that has just come, if it is fresh and newer than what was adopted.
+    /// Admits a manifest that has just come, if it is fresh and newer than what was `adopted` here. It may be the `floor`,
+    /// which another worker of this host adopted when it was fresh, and nothing smaller.
     ///
     /// # Errors
     ///
     /// `rolled_back`, `epoch_reused`, `expired` or `not_yet_valid`.
-    pub fn admit(self, adopted: Option<&Adopted>, now: UnixTime) -> Result<Admission, Refused> {
-        if self.follows(adopted)? {
-            self.check_times(now)?;
-            return Ok(Admission::New(Activation::new(self)));
+    pub fn admit(
+        self,
+        adopted: Option<&Adopted>,
+        floor: Option<&Adopted>,
+        now: UnixTime,
+    ) -> Result<Admission, Refused> {
+        if !self.follows(adopted)? {
+            return Ok(Admission::Unchanged);
         }
-        Ok(Admission::Unchanged)
+        if self.follows(floor)? {
+            self.check_times(now)?;
+        }
+        Ok(Admission::New(Activation::new(self)))
     }
 
     /// Takes up again what was adopted before on this host, by another worker or an earlier VM: it was fresh then.
@@ -51,8 +59,8 @@ impl Manifest {
     /// # Errors
     ///
     /// `rolled_back` or `epoch_reused`.
-    pub fn resume(self, adopted: Option<&Adopted>) -> Result<Activation, Refused> {
-        self.follows(adopted)?;
+    pub fn resume(self, floor: Option<&Adopted>) -> Result<Activation, Refused> {
+        self.follows(floor)?;
         Ok(Activation::new(self))
     }
 

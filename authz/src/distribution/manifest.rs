@@ -44,7 +44,7 @@ const TYPE: &str = "portcullis-manifest+jws";
 /// ] }}"#).as_bytes())?;
 /// let now = UnixTime::from_seconds(1_800_000_060);
 /// let manifest = UnverifiedManifest::parse(text.as_bytes())?.verify(&trust)?;
-/// let Admission::New(mut activation) = manifest.admit(None, now)? else { unreachable!("nothing was adopted before") };
+/// let Admission::New(mut activation) = manifest.admit(None, None, now)? else { unreachable!("nothing was adopted before") };
 /// for missing in activation.missing() {
 ///     activation.supply(missing.sha256, policy.to_vec())?;
 /// }

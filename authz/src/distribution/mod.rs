@@ -11,6 +11,7 @@
 mod activation;
 mod admission;
 mod assembly;
+mod delivery;
 mod digest;
 mod freshness;
 mod manifest;
@@ -25,6 +26,7 @@ mod vectors;
 pub use activation::Activation;
 pub use admission::{Admission, Adopted};
 pub use assembly::Documents;
+pub use delivery::{Control, Delivery};
 pub use digest::Digest;
 pub use freshness::{Freshness, WhenStale};
 pub use manifest::{Manifest, UnverifiedManifest};

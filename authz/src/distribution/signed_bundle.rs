@@ -36,9 +36,15 @@ impl SignedBundle {
     /// # Errors
     ///
     /// Why it is not admitted.
-    pub fn admit(self, trust: &Trust, adopted: Option<&Adopted>, now: UnixTime) -> Result<Admission, Refused> {
+    pub fn admit(
+        self,
+        trust: &Trust,
+        adopted: Option<&Adopted>,
+        floor: Option<&Adopted>,
+        now: UnixTime,
+    ) -> Result<Admission, Refused> {
         let Self { manifest, documents } = self;
-        let mut admission = manifest.verify(trust)?.admit(adopted, now)?;
+        let mut admission = manifest.verify(trust)?.admit(adopted, floor, now)?;
         if let Admission::New(activation) = &mut admission {
             supply(activation, documents)?;
         }
@@ -48,7 +54,7 @@ impl SignedBundle {
     pub(crate) fn read(node: &Node<'_>) -> Option<Self> {
         let fields = node.object(&["manifest", "documents"])?;
         let manifest = fields.required("manifest").and_then(|node| UnverifiedManifest::read(&node));
-        let documents = fields.required("documents").and_then(|node| node.texts());
+        let documents = fields.required("documents").and_then(|node| node.list(|item| item.text().map(str::to_owned)));
         Some(Self { manifest: manifest?, documents: documents? })
     }
 }

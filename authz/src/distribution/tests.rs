@@ -24,7 +24,7 @@ fn adopt(
     now: u64,
 ) -> Result<Option<(Adopted, Authorizer)>, Refused> {
     let manifest = UnverifiedManifest::parse(manifest)?.verify(trust)?;
-    let Admission::New(mut activation) = manifest.admit(adopted, time(now))? else { return Ok(None) };
+    let Admission::New(mut activation) = manifest.admit(adopted, adopted, time(now))? else { return Ok(None) };
     for document in documents {
         activation.supply(Digest::of(document.as_bytes()), document.clone().into_bytes())?;
     }
@@ -67,7 +67,7 @@ fn nothing_but_what_was_signed_is_adopted() {
 fn a_document_is_taken_by_its_exact_bytes() {
     let publisher = Publisher::default();
     let manifest = UnverifiedManifest::parse(publisher.manifest(42).as_bytes()).unwrap();
-    let Ok(Admission::New(mut activation)) = manifest.verify(&publisher.trust(1)).unwrap().admit(None, time(NOW))
+    let Ok(Admission::New(mut activation)) = manifest.verify(&publisher.trust(1)).unwrap().admit(None, None, time(NOW))
     else {
         panic!("it is new");
     };
@@ -135,6 +135,14 @@ fn what_was_adopted_is_taken_up_again_whatever_the_time_and_nothing_older_is() {
     let text = other.manifest(42);
     let other = UnverifiedManifest::parse(text.as_bytes()).unwrap().verify(&publisher.trust(1)).unwrap();
     assert_eq!(other.resume(Some(&floor)).unwrap_err().reason(), RefusalReason::EpochReused);
+    // A worker that could not follow fetches what another has adopted, and nothing else of that age.
+    let late = time(NOW + 7200);
+    assert!(matches!(manifest(42).admit(None, Some(&floor), late), Ok(Admission::New(_))));
+    assert_eq!(manifest(42).admit(None, None, late).unwrap_err().reason(), RefusalReason::Expired);
+    assert_eq!(manifest(43).admit(None, Some(&floor), late).unwrap_err().reason(), RefusalReason::Expired);
+    let behind = manifest(41).as_adopted();
+    assert!(matches!(manifest(42).admit(Some(&behind), Some(&floor), late), Ok(Admission::New(_))));
+    assert_eq!(manifest(41).admit(None, Some(&floor), late).unwrap_err().reason(), RefusalReason::RolledBack);
 }
 
 #[test]

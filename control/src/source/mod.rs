@@ -101,7 +101,10 @@ impl Source {
     /// The bundle, or everything that is wrong with it. A document with `bundle` is a plugin configuration.
     pub(crate) fn bundle(&self) -> Result<Bundle, SourceError> {
         if self.root.member("bundle").is_some() {
-            return self.parse(|text| PluginConfiguration::parse(text).map(PluginConfiguration::into_bundle));
+            let configuration = self.parse(PluginConfiguration::parse)?;
+            if let Some(bundle) = configuration.into_bundle() {
+                return Ok(bundle);
+            }
         }
         self.parse(Bundle::parse)
     }
