@@ -2,13 +2,16 @@
 
 use std::rc::Rc;
 
+use serde_json::{Map, Value};
+
 use crate::bundle::Bundle;
 use crate::credential::{Credentials, Place, Presented, Scene, Scheme};
-use crate::decision::{Decision, Effect};
+use crate::decision::{Decision, Effect, Revision};
+use crate::distribution::Freshness;
 use crate::effect::{self, Action, Refusal, Reply, ResourceMetadata};
 use crate::http::{AccessRequest, RequestHead};
 use crate::jose::NativeVerifier;
-use crate::jwt::{Interruption, Introspection, IntrospectionResponse};
+use crate::jwt::{Interruption, Introspection, IntrospectionResponse, UnknownKey};
 use crate::policy::{Question, RuleTrace, Verdict};
 use crate::principal::Principal;
 use crate::reason::Reason;
@@ -42,6 +45,8 @@ use crate::use_once::UseOnce;
 #[derive(Debug)]
 pub struct Authorizer {
     bundle: Option<Bundle>,
+    /// Until when the bundle decides; none if whoever configured it answers for that.
+    freshness: Option<Freshness>,
     /// Another bundle whose decisions are only put on record.
     candidate: Option<Box<Authorizer>>,
 }
@@ -135,7 +140,7 @@ impl Authorization {
 impl Authorizer {
     /// Decides under `bundle`.
     pub const fn new(bundle: Bundle) -> Self {
-        Self { bundle: Some(bundle), candidate: None }
+        Self { bundle: Some(bundle), freshness: None, candidate: None }
     }
 
     /// The same, and says of each request what `candidate` would have decided: nothing else of it counts.
@@ -153,9 +158,35 @@ impl Authorizer {
         Self { candidate, ..self }
     }
 
+    /// The same, until the bundle is too old.
+    pub(crate) fn with_freshness(self, freshness: Freshness) -> Self {
+        Self { freshness: Some(freshness), ..self }
+    }
+
     /// Refuses every request, by the same path as any other decision: nothing has been configured yet.
     pub const fn closed() -> Self {
-        Self { bundle: None, candidate: None }
+        Self { bundle: None, freshness: None, candidate: None }
+    }
+
+    /// Whether there is a bundle that is not too old to permit anything.
+    pub fn is_serving(&self, now: UnixTime) -> bool {
+        self.bundle.is_some() && !self.freshness.is_some_and(|freshness| freshness.is_over(now))
+    }
+
+    /// Until when the bundle decides, if it was pushed.
+    pub const fn freshness(&self) -> Option<Freshness> {
+        self.freshness
+    }
+
+    /// The revision of the bundle, if there is one.
+    pub fn revision(&self) -> Option<Revision> {
+        self.bundle.as_ref().map(Bundle::revision)
+    }
+
+    /// The keys that tokens named and that their issuers, whose keys are pushed, do not have; each is told once. Whoever
+    /// fetches the keys should look for new ones.
+    pub fn take_unknown_keys(&self) -> Vec<UnknownKey> {
+        self.bundle.as_ref().map(|bundle| bundle.issuers.take_unknown_keys()).unwrap_or_default()
     }
 
     /// Whether decisions need the certificate of the peer, which costs the host some calls.
@@ -188,6 +219,10 @@ impl Authorizer {
         let Some(bundle) = &self.bundle else {
             return Step::Decided(self.refuse(Refusal::from(Reason::BundleMissing)));
         };
+        // Public rules too: nobody knows whether they still hold.
+        if self.freshness.is_some_and(|freshness| freshness.refuses(head.method, now)) {
+            return Step::Decided(self.refuse(Refusal::from(Reason::BundleStale)));
+        }
         let authorization = match self.judge(bundle, head, now) {
             Ok(authorization) => authorization,
             Err(Stop::Refused(refusal)) => self.refuse(refusal),
@@ -244,13 +279,51 @@ impl Authorizer {
             return Ok(Authorization::reply(self.decision(Reason::MetadataServed, None), reply));
         }
         let identified = Self::identify(bundle, head, now)?;
+        Ok(self.weigh(bundle, &identified, head, now))
+    }
+
+    /// Decides as if a token with these claims had been verified, as the first credential: everything is judged but the
+    /// signature. For tests; requests do not come here.
+    pub(crate) fn authorize_claims(
+        &self,
+        head: &RequestHead<'_>,
+        issuer: &str,
+        claims: Map<String, Value>,
+        now: UnixTime,
+    ) -> Step {
+        let Some(bundle) = &self.bundle else {
+            return Step::Decided(self.refuse(Refusal::from(Reason::BundleMissing)));
+        };
+        let identified = || -> Result<Identified<'_>, Reason> {
+            let request = AccessRequest::parse_for(head, bundle.plain_in_paths)?;
+            let identity = bundle.issuers.identify(issuer, claims, now)?;
+            if bundle.revocations.concern(&identity, now) {
+                return Err(Reason::CredentialRevoked);
+            }
+            let principal = Principal { identities: vec![(0, identity)], ..Principal::default() };
+            Ok(Identified { request, presented: Vec::new(), scheme: Scheme::default(), principal })
+        };
+        Step::Decided(match identified() {
+            Ok(identified) => self.weigh(bundle, &identified, head, now),
+            Err(reason) => self.refuse(Refusal::from(reason)),
+        })
+    }
+
+    /// Asks the rules about who asks for what, and draws the conclusion.
+    fn weigh(
+        &self,
+        bundle: &Bundle,
+        identified: &Identified<'_>,
+        head: &RequestHead<'_>,
+        now: UnixTime,
+    ) -> Authorization {
         let question = identified.question(head, now);
         let shadow = bundle.policy.evaluate_shadow(&question);
         let shadow = shadow.map(|verdict| self.decision(verdict.reason, verdict.rule));
         let verdict = bundle.policy.evaluate(&question);
         let decision =
             self.decision(verdict.reason, verdict.rule.clone()).beside(shadow).with_marks(&verdict.obligations);
-        Ok(self.conclude(bundle, decision, verdict, &identified, head))
+        self.conclude(bundle, decision, verdict, identified, head)
     }
 
     /// Reads the request and verifies its credentials: who asks for what.
@@ -330,6 +403,6 @@ impl Authorizer {
     }
 
     fn decision(&self, reason: Reason, rule: Option<Rc<str>>) -> Decision {
-        Decision::new(reason, rule, self.bundle.as_ref().map(Bundle::revision))
+        Decision::new(reason, rule, self.revision())
     }
 }

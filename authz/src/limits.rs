@@ -28,6 +28,27 @@ pub const MAX_IDENTITY_HEADER_BYTES: usize = 8 * 1024;
 /// Largest bundle that is parsed: 10,000 rules are about 4 MB.
 pub const MAX_BUNDLE_BYTES: usize = 8 * 1024 * 1024;
 
+/// Most bytes of all documents of one manifest: a bundle is read whole, with its text and its parsed form beside the old one.
+pub const MAX_DOCUMENTS_BYTES: usize = 16 * 1024 * 1024;
+
+/// Longest manifest: five documents and eight signatures take 4 KiB.
+pub const MAX_MANIFEST_BYTES: usize = 64 * 1024;
+
+/// Most signatures of a manifest: each is verified, and few organisations want more than two.
+pub const MAX_SIGNATURES: usize = 8;
+
+/// Longest manifest with its documents in one piece, where every quotation mark in a document is written as two bytes.
+pub const MAX_SIGNED_BUNDLE_BYTES: usize = 24 * 1024 * 1024;
+
+/// Longest name of a fleet or a bundle: it stands in paths, keys and logs.
+pub const MAX_LABEL_BYTES: usize = 64;
+
+/// Longest `max_staleness_seconds`: a proxy that has heard nothing for a month is controlled by nobody.
+pub const MAX_STALENESS_SECONDS: u64 = 31 * 24 * 3600;
+
+/// Most unknown keys that are remembered until they are reported, one for each issuer: a stranger makes them up.
+pub const MAX_UNKNOWN_KEYS: usize = 8;
+
 /// Most values in one JSON text, where each may take a hundred times its length in memory: 10,000 rules have about 300,000.
 pub const MAX_JSON_VALUES: usize = 500_000;
 

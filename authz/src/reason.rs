@@ -32,6 +32,8 @@ macro_rules! reasons {
 reasons! {
     /// No bundle is active, so nothing can be decided.
     BundleMissing = "bundle_missing", 503;
+    /// The bundle is older than its publisher allows, and nothing newer has come.
+    BundleStale = "bundle_stale", 503;
     /// The host could not hand over the request, or could not carry out what was decided.
     HostFailure = "host_failure", 503;
     /// The method is absent or not a token (RFC 9110 section 9.1).

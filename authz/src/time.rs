@@ -41,6 +41,11 @@ impl UnixTime {
         self.millis
     }
 
+    /// This time, in whole seconds since the epoch.
+    pub const fn as_seconds(self) -> u64 {
+        self.millis.div_euclid(1000)
+    }
+
     /// This time, `seconds` later, saturating at the end of the range.
     #[must_use]
     pub const fn plus_seconds(self, seconds: u64) -> Self {

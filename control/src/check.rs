@@ -4,6 +4,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use authz::Bundle;
 use clap::Args;
 use serde_json::{Value, json};
 
@@ -29,6 +30,12 @@ pub(crate) struct Arguments {
 /// A policy that is good.
 struct Good {
     policy: String,
+    /// None for a plugin configuration whose bundle is pushed.
+    bundle: Option<Outline>,
+}
+
+/// What a bundle has.
+struct Outline {
     revision: u64,
     issuers: usize,
     rules: usize,
@@ -57,13 +64,12 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
 
 fn check(policy: &Path) -> Result<Good, SourceError> {
     let plugin = Source::load(policy)?.plugin_configuration()?;
-    let bundle = plugin.bundle();
-    Ok(Good {
-        policy: policy.display().to_string(),
+    let outline = |bundle: &Bundle| Outline {
         revision: bundle.revision().into(),
         issuers: bundle.issuers().count(),
         rules: bundle.rules().count(),
-    })
+    };
+    Ok(Good { policy: policy.display().to_string(), bundle: plugin.bundle().map(outline) })
 }
 
 /// What is wrong goes where errors go, unless a program reads it.
@@ -72,8 +78,13 @@ fn print(output: Output, good: &[Good], findings: &[Finding]) -> std::io::Result
     if output == Output::Json {
         return writeln!(out, "{:#}", json(good, findings));
     }
-    for Good { policy, revision, issuers, rules } in good {
-        writeln!(out, "{policy}: good: revision {revision}, {issuers} issuers, {rules} rules")?;
+    for Good { policy, bundle } in good {
+        match bundle {
+            Some(Outline { revision, issuers, rules }) => {
+                writeln!(out, "{policy}: good: revision {revision}, {issuers} issuers, {rules} rules")?;
+            }
+            None => writeln!(out, "{policy}: good: its bundle is pushed")?,
+        }
     }
     findings.iter().for_each(|finding| eprintln!("{finding}"));
     if output == Output::Github {
@@ -91,7 +102,12 @@ fn json(good: &[Good], findings: &[Finding]) -> Value {
 
 impl Good {
     fn to_json(&self) -> Value {
-        json!({ "policy": self.policy, "revision": self.revision, "issuers": self.issuers, "rules": self.rules })
+        match &self.bundle {
+            Some(Outline { revision, issuers, rules }) => {
+                json!({ "policy": self.policy, "revision": revision, "issuers": issuers, "rules": rules })
+            }
+            None => json!({ "policy": self.policy }),
+        }
     }
 }
 

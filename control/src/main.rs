@@ -119,6 +119,10 @@ enum Format {
     Bundle,
     /// What the proxy's configuration says to the filter.
     PluginConfiguration,
+    /// The signed list of the documents of a bundle.
+    Manifest,
+    /// Keys, revocations, credentials and tests of a bundle.
+    Documents,
     /// What was decided about one request.
     DecisionRecord,
     /// What is wrong with policies.
@@ -138,6 +142,8 @@ impl Format {
         match self {
             Self::Bundle => include_str!("../../authz/schema/bundle.schema.json"),
             Self::PluginConfiguration => include_str!("../../authz/schema/plugin-configuration.schema.json"),
+            Self::Manifest => include_str!("../../authz/schema/manifest.schema.json"),
+            Self::Documents => include_str!("../../authz/schema/documents.schema.json"),
             Self::DecisionRecord => include_str!("../../authz/schema/decision-record.schema.json"),
             Self::CheckReport => include_str!("../schema/check-report.schema.json"),
             Self::Test => include_str!("../schema/test.schema.json"),

@@ -37,7 +37,7 @@ fn every_example_bundle_is_good() {
             .into_iter()
             .filter(|block| block.contains("\"version\"") && !block.contains("\"decision\""))
         {
-            let errors = match block.contains("\"bundle\"") {
+            let errors = match ["\"bundle\"", "\"trust\""].iter().any(|frame| block.contains(frame)) {
                 true => PluginConfiguration::parse(block.as_bytes()).err(),
                 false => Bundle::parse(block.as_bytes()).err(),
             };

@@ -7,6 +7,7 @@
 use std::cell::{Cell, RefCell};
 use std::rc::{Rc, Weak};
 
+use authz::limits::MAX_INTROSPECTION_BYTES;
 use authz::{Authorizer, Introspection, UnixTime};
 
 use crate::exchange::Exchange;
@@ -22,6 +23,9 @@ const FOR_RENEWALS: usize = 16;
 const MAX_WAITING: usize = 1024;
 const MAX_WAITING_FOR_ONE: usize = 256;
 
+/// How soon questions are sent, in milliseconds: they belong to the root context, whose turn comes with a tick.
+const TICK_MILLISECONDS: u32 = 1;
+
 /// How often the log says that a server does not answer as it should, in seconds.
 const LOG_SECONDS: u64 = 10;
 
@@ -31,6 +35,10 @@ pub(crate) struct Callouts {
     questions: Rc<RefCell<Vec<Question>>>,
     /// Until when the log has been told enough.
     quiet_until: Rc<Cell<Option<UnixTime>>>,
+    /// How often the root context is called when there is no question to send, in milliseconds; 0 for never.
+    resting_tick: Rc<Cell<u32>>,
+    /// Whether it is called sooner now.
+    is_hurried: Rc<Cell<bool>>,
 }
 
 struct Question {
@@ -73,19 +81,32 @@ impl Callouts {
             return Err(HostError);
         }
         // The next tick belongs to the root context.
-        host::set_tick_period_milliseconds(1)?;
+        host::set_tick_period_milliseconds(TICK_MILLISECONDS)?;
+        self.is_hurried.set(true);
         let waiting = vec![Rc::downgrade(exchange)];
         questions.push(Question { authorizer: Rc::clone(authorizer), introspection, call: None, waiting });
         Ok(())
     }
 
+    /// Sets how often the root context is called when there is no question. There is one timer for all that wait for it, and
+    /// Kong's host wants it set once: questions, which set it again, are for Envoy only.
+    pub(crate) fn rest_at(&self, period: u32) -> Result<(), HostError> {
+        self.resting_tick.set(period);
+        host::set_tick_period_milliseconds(period)
+    }
+
     /// Sends the questions that are not sent yet. To be called in the root context.
     pub(crate) fn send(&self) {
-        // Should this fail, the next tick finds nothing to do.
-        let _ = host::set_tick_period_milliseconds(0);
+        if self.is_hurried.get() {
+            // Should this fail, the next tick tries again.
+            self.is_hurried.set(host::set_tick_period_milliseconds(self.resting_tick.get()).is_err());
+        }
         let Ok(mut questions) = self.questions.try_borrow_mut() else { return };
         for question in questions.iter_mut().filter(|question| question.call.is_none()) {
-            question.call = host::dispatch(&question.introspection).ok();
+            let asked = &question.introspection;
+            let body = asked.body();
+            question.call =
+                host::dispatch(asked.cluster(), asked.headers(), Some(body.as_bytes()), asked.timeout()).ok();
         }
         let unsent: Vec<_> = questions.extract_if(.., |question| question.call.is_none()).collect();
         drop(questions);
@@ -101,7 +122,7 @@ impl Callouts {
         let question = questions.extract_if(.., |question| question.call == Some(call)).next();
         drop(questions);
         if let Some(question) = question {
-            let response = host::call_response(body_bytes).ok().flatten();
+            let response = host::call_response(body_bytes, MAX_INTROSPECTION_BYTES).ok().flatten();
             match response.as_ref().map(host::CallResponse::status) {
                 Some(200) => {}
                 Some(status) => self.complain(&question, &format!("it answers {status}")),

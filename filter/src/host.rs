@@ -7,8 +7,9 @@
 mod abi;
 
 use std::num::NonZeroU32;
+use std::time::Duration;
 
-use authz::{Introspection, IntrospectionResponse, NativeCheck, PeerCertificate, Reply, UnixTime};
+use authz::{IntrospectionResponse, NativeCheck, PeerCertificate, Reply, UnixTime};
 use proxy_wasm::hostcalls;
 use proxy_wasm::types::{BufferType, LogLevel, MapType, StreamType};
 
@@ -39,6 +40,11 @@ pub(crate) fn log_error(message: &str) {
     let _ = hostcalls::log(LogLevel::Error, message);
 }
 
+/// The same for what is no trouble.
+pub(crate) fn log_info(message: &str) {
+    let _ = hostcalls::log(LogLevel::Info, message);
+}
+
 /// All request headers, in one call.
 pub(crate) fn request_headers() -> Result<HeaderMap, HostError> {
     read_map(MapType::HttpRequestHeaders)
@@ -47,6 +53,14 @@ pub(crate) fn request_headers() -> Result<HeaderMap, HostError> {
 /// All request trailers, in one call.
 pub(crate) fn request_trailers() -> Result<HeaderMap, HostError> {
     read_map(MapType::HttpRequestTrailers)
+}
+
+/// The body of the request, of which the host holds this many bytes. A host may keep a long one elsewhere (Kong): then what is
+/// here is less.
+pub(crate) fn request_body(body_bytes: usize) -> Result<Vec<u8>, HostError> {
+    let mut bytes = HostBytes::default();
+    abi::get_buffer_bytes(BufferType::HttpRequestBody, body_bytes, &mut bytes)?;
+    Ok(bytes.into_vec()).and_then(|body| if body.len() == body_bytes { Ok(body) } else { Err(HostError) })
 }
 
 fn read_map(map: MapType) -> Result<HeaderMap, HostError> {
@@ -198,23 +212,22 @@ pub(crate) fn continue_request() -> Result<(), HostError> {
     abi::continue_stream(StreamType::HttpRequest)
 }
 
-/// Asks an authorization server; a number by which the answer is known. To be called in the root context only.
-pub(crate) fn dispatch(introspection: &Introspection) -> Result<u32, HostError> {
-    let body = introspection.body();
+/// Sends a request; a number by which the answer is known. To be called in the root context only.
+pub(crate) fn dispatch(
+    cluster: &str,
+    headers: Vec<(&str, &str)>,
+    body: Option<&[u8]>,
+    timeout: Duration,
+) -> Result<u32, HostError> {
     // The one call that goes through the SDK: it has to know which context the answer is for.
-    hostcalls::dispatch_http_call(
-        introspection.cluster(),
-        introspection.headers(),
-        Some(body.as_bytes()),
-        Vec::new(),
-        introspection.timeout(),
-    )
-    .map_err(|_| HostError)
+    hostcalls::dispatch_http_call(cluster, headers, body, Vec::new(), timeout).map_err(|_| HostError)
 }
 
 /// The answer to a call.
 pub(crate) struct CallResponse {
     status: u16,
+    content_length: Option<usize>,
+    total_bytes: usize,
     body: Vec<u8>,
 }
 
@@ -223,26 +236,45 @@ impl CallResponse {
         self.status
     }
 
+    /// How many bytes of body it announced.
+    pub(crate) const fn content_length(&self) -> Option<usize> {
+        self.content_length
+    }
+
+    /// How many bytes of body came, whether or not they were read.
+    pub(crate) const fn total_bytes(&self) -> usize {
+        self.total_bytes
+    }
+
+    pub(crate) fn into_body(self) -> Vec<u8> {
+        self.body
+    }
+
     pub(crate) fn introspection(&self) -> IntrospectionResponse<'_> {
         IntrospectionResponse { status: self.status, body: &self.body }
     }
 }
 
-/// The answer to the call that the host is telling us about; none if the call failed or took too long.
-pub(crate) fn call_response(body_bytes: usize) -> Result<Option<CallResponse>, HostError> {
+/// The answer to the call that the host is telling us about; none if the call failed or took too long. Of the body at most
+/// one byte more than `max_bytes` is read, so that what is too long is not taken for something shorter.
+pub(crate) fn call_response(body_bytes: usize, max_bytes: usize) -> Result<Option<CallResponse>, HostError> {
     let headers = read_map(MapType::HttpCallResponseHeaders)?;
     let headers = headers.pairs().ok_or(HostError)?;
-    let Some((_, status)) = headers.iter().find(|(name, _)| *name == b":status") else {
+    let text = |wanted: &[u8]| {
+        let value = headers.iter().find(|(name, _)| name.eq_ignore_ascii_case(wanted)).map(|(_, value)| *value);
+        value.map(|value| std::str::from_utf8(value).unwrap_or_default())
+    };
+    let Some(status) = text(b":status") else {
         return Ok(None);
     };
-    let status = std::str::from_utf8(status).ok().and_then(|status| status.parse().ok()).ok_or(HostError)?;
+    let status = status.parse().map_err(|_| HostError)?;
+    let content_length = text(b"content-length").and_then(|length| length.parse().ok());
     let mut bytes = HostBytes::default();
     if body_bytes > 0 {
-        // One more than is ever looked at, so that what is too long is not taken for something shorter.
-        let most = authz::limits::MAX_INTROSPECTION_BYTES.saturating_add(1);
+        let most = max_bytes.saturating_add(1);
         abi::get_buffer_bytes(BufferType::HttpCallResponseBody, body_bytes.min(most), &mut bytes)?;
     }
-    Ok(Some(CallResponse { status, body: bytes.into_vec() }))
+    Ok(Some(CallResponse { status, content_length, total_bytes: body_bytes, body: bytes.into_vec() }))
 }
 
 /// Answers the client. `reason` is for the proxy's access log (Envoy: `%RESPONSE_CODE_DETAILS%`), never for the client.

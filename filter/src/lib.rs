@@ -7,6 +7,8 @@ mod callouts;
 mod exchange;
 mod header_map;
 mod host;
+mod link;
+mod management;
 mod plugin;
 mod replay_guard;
 

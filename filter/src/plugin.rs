@@ -1,5 +1,6 @@
 //! The plugin: one for each configuration and worker of the proxy. It holds the authorizer that new requests take.
 
+use std::cell::RefCell;
 use std::rc::Rc;
 
 use authz::{Authorizer, NativeVerifier, PluginConfiguration};
@@ -9,64 +10,91 @@ use proxy_wasm::types::ContextType;
 use crate::callouts::Callouts;
 use crate::exchange::{Exchange, Stream};
 use crate::host;
+use crate::link::{Active, Link, TICK_MILLISECONDS};
+use crate::management::Managed;
 
 /// The root context. Until it is configured it refuses every request.
 pub(crate) struct Plugin {
-    authorizer: Rc<Authorizer>,
+    active: Active,
     callouts: Callouts,
+    /// How the bundle is pushed, if it is.
+    link: Option<Rc<RefCell<Link>>>,
+    /// Whether this listener answers for the link.
+    is_managed: bool,
 }
 
 impl Default for Plugin {
     fn default() -> Self {
-        Self { authorizer: Rc::new(Authorizer::closed()), callouts: Callouts::default() }
+        let active = Active::new(Authorizer::closed(), None);
+        Self { active, callouts: Callouts::default(), link: None, is_managed: false }
+    }
+}
+
+impl Plugin {
+    fn with_link(&self, act: impl FnOnce(&mut Link)) {
+        if let Some(Ok(mut link)) = self.link.as_ref().map(|link| link.try_borrow_mut()) {
+            act(&mut link);
+        }
     }
 }
 
 impl Context for Plugin {
     fn on_http_call_response(&mut self, call: u32, _headers: usize, body_bytes: usize, _trailers: usize) {
         self.callouts.answered(call, body_bytes);
+        self.with_link(|link| link.answered(call, body_bytes));
     }
 }
 
 impl RootContext for Plugin {
     /// Reads the plugin configuration. The host first calls this in a canary VM, so it has no effect outside; a bad
-    /// configuration fails it, and the proxy keeps what it had or does not start.
+    /// configuration fails it, and the proxy keeps what it had or does not start. A bundle that was pushed never does.
     fn on_configure(&mut self, _size: usize) -> bool {
-        let authorizer = match PluginConfiguration::parse(&host::plugin_configuration()) {
-            Ok(configuration) => configuration.into_authorizer(),
-            Err(errors) => {
-                host::log_error(&format!("portcullis: the plugin configuration is refused:\n{errors}"));
-                return false;
-            }
+        let (authorizer, delivery) = match PluginConfiguration::parse(&host::plugin_configuration()) {
+            Ok(configuration) => configuration.into_parts(),
+            Err(errors) => return refuse(&errors.to_string()),
         };
+        let is_envoy = host::is_envoy();
         // Kong's host lets a request go on by itself after a callout, whatever the filter says.
-        if authorizer.needs_introspection() && !host::is_envoy() {
-            host::log_error(
-                "portcullis: the plugin configuration is refused:\nbundle.issuers: `introspection` works in Envoy only: this \
-                 host would let requests through while an authorization server is asked; use tokens with signatures",
+        if authorizer.needs_introspection() && !is_envoy {
+            return refuse(
+                "bundle.issuers: `introspection` works in Envoy only: this host would let requests through while an \
+                 authorization server is asked; use tokens with signatures",
             );
-            return false;
         }
-        let authorizer = if host::is_envoy() {
-            authorizer.with_native(&NativeVerifier::prove(host::verify_signature))
-        } else {
-            authorizer
-        };
-        self.authorizer = Rc::new(authorizer);
+        self.active = Active::new(authorizer, is_envoy.then(|| NativeVerifier::prove(host::verify_signature)));
+        self.link = None;
+        if let Some(delivery) = delivery {
+            self.is_managed = delivery.management.is_some();
+            if self.callouts.rest_at(TICK_MILLISECONDS).is_err() {
+                return refuse("this host does not tell the time, and a bundle that is pushed would never come");
+            }
+            self.link = Some(Rc::new(RefCell::new(Link::start(delivery, self.active.clone(), is_envoy))));
+        }
         true
     }
 
     fn on_tick(&mut self) {
         self.callouts.send();
+        self.with_link(Link::tick);
     }
 
     fn create_http_context(&self, context_id: u32) -> Option<Box<dyn HttpContext>> {
         // One request sees one revision, whatever is pushed meanwhile.
-        let exchange = Exchange::new(context_id, Rc::clone(&self.authorizer), self.callouts.clone());
-        Some(Box::new(Stream(Rc::new(exchange))))
+        let exchange = Exchange::new(context_id, self.active.get(), self.callouts.clone());
+        let stream = Stream(Rc::new(exchange));
+        match &self.link {
+            Some(link) if self.is_managed => Some(Box::new(Managed::new(Rc::clone(link), stream))),
+            _ => Some(Box::new(stream)),
+        }
     }
 
     fn get_type(&self) -> Option<ContextType> {
         Some(ContextType::HttpContext)
     }
+}
+
+/// Says why, and fails the configuration.
+fn refuse(why: &str) -> bool {
+    host::log_error(&format!("portcullis: the plugin configuration is refused:\n{why}"));
+    false
 }

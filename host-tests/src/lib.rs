@@ -4,11 +4,13 @@
 pub mod authorization_server;
 pub mod case;
 pub mod client;
+pub mod endpoint;
 pub mod envoy;
 pub mod http_server;
 pub mod keys;
 pub mod outcome;
 pub mod provider;
+pub mod publisher;
 pub mod signature_speed;
 pub mod strict_host;
 pub mod tls;

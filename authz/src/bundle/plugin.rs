@@ -2,7 +2,8 @@
 
 use super::Bundle;
 use crate::authorizer::Authorizer;
-use crate::document::{self, BundleErrors, Node};
+use crate::distribution::Delivery;
+use crate::document::{self, BundleErrors, Fields, Node};
 
 /// The one version of the plugin configuration that this code reads.
 const PLUGIN_CONFIGURATION_VERSION: u64 = 1;
@@ -12,8 +13,14 @@ const PLUGIN_CONFIGURATION_VERSION: u64 = 1;
 /// Documented in `docs/configuration.md` and by `authz/schema/plugin-configuration.schema.json`.
 #[derive(Debug)]
 pub struct PluginConfiguration {
-    bundle: Bundle,
-    candidate: Option<Bundle>,
+    source: Source,
+}
+
+/// Where the bundle comes from.
+#[derive(Debug)]
+enum Source {
+    Inline { bundle: Box<Bundle>, candidate: Option<Box<Bundle>> },
+    Pushed(Box<Delivery>),
 }
 
 impl PluginConfiguration {
@@ -26,34 +33,74 @@ impl PluginConfiguration {
         document::read(text, Self::read)
     }
 
-    /// The bundle that decides.
-    pub const fn bundle(&self) -> &Bundle {
-        &self.bundle
+    /// The inline bundle; none if it is pushed.
+    pub const fn bundle(&self) -> Option<&Bundle> {
+        match &self.source {
+            Source::Inline { bundle, .. } => Some(bundle),
+            Source::Pushed(_) => None,
+        }
     }
 
-    /// What decides by the bundle and, if there is a candidate, says what that would have decided.
+    /// What decides at first: by the inline bundle and, if there is a candidate, saying what that would have decided. By
+    /// nothing, if the bundle is pushed.
     pub fn into_authorizer(self) -> Authorizer {
-        let authorizer = Authorizer::new(self.bundle);
-        match self.candidate {
-            Some(candidate) => authorizer.beside(Authorizer::new(candidate)),
-            None => authorizer,
+        self.into_parts().0
+    }
+
+    /// The same, and how the bundle is pushed, if it is.
+    pub fn into_parts(self) -> (Authorizer, Option<Delivery>) {
+        match self.source {
+            Source::Inline { bundle, candidate: None } => (Authorizer::new(*bundle), None),
+            Source::Inline { bundle, candidate: Some(candidate) } => {
+                (Authorizer::new(*bundle).beside(Authorizer::new(*candidate)), None)
+            }
+            Source::Pushed(delivery) => (Authorizer::closed(), Some(*delivery)),
         }
     }
 
     fn read(node: &Node<'_>) -> Option<Self> {
-        let fields = node.object(&["version", "bundle", "candidate"])?;
+        let fields = node.object(&[
+            "version",
+            "bundle",
+            "candidate",
+            "trust",
+            "control",
+            "signed_bundle",
+            "management",
+            "shared_data",
+        ])?;
         let version =
             fields.required("version").and_then(|node| document::read_version(&node, PLUGIN_CONFIGURATION_VERSION));
+        let source = match fields.optional("trust") {
+            None => Source::read_inline(&fields),
+            Some(_) => Source::read_pushed(&fields),
+        };
+        version?;
+        Some(Self { source: source? })
+    }
+}
+
+impl Source {
+    fn read_inline(fields: &Fields<'_>) -> Option<Self> {
+        for node in Delivery::FIELDS.into_iter().filter_map(|name| fields.optional(name)) {
+            let _: Option<()> = node.refuse("is about a bundle that is pushed: add `trust`, or remove it");
+        }
         let bundle = fields.required("bundle").and_then(|node| Bundle::read(&node));
         let candidate = fields.optional("candidate").map_or(Some(None), |node| Bundle::read(&node).map(Some));
-        version?;
-        Some(Self { bundle: bundle?, candidate: candidate? })
+        Some(Self::Inline { bundle: Box::new(bundle?), candidate: candidate?.map(Box::new) })
+    }
+
+    fn read_pushed(fields: &Fields<'_>) -> Option<Self> {
+        for node in ["bundle", "candidate"].into_iter().filter_map(|name| fields.optional(name)) {
+            let _: Option<()> = node.refuse("stands beside `trust`: a bundle is either inline or pushed");
+        }
+        Delivery::read(fields).map(|delivery| Self::Pushed(Box::new(delivery)))
     }
 }
 
 /// A bundle and nothing else.
 impl From<Bundle> for PluginConfiguration {
     fn from(bundle: Bundle) -> Self {
-        Self { bundle, candidate: None }
+        Self { source: Source::Inline { bundle: Box::new(bundle), candidate: None } }
     }
 }

@@ -278,3 +278,42 @@ fn the_plugin_configuration_locates_errors_within_its_bundle() {
     assert_eq!(errors(&configuration(bundle)), "bundle.rules[1].id: rule id `a` is already used at bundle.rules[0].id");
     assert_eq!(errors(r#"{ "version": 1 }"#), "bundle: is missing");
 }
+
+#[test]
+fn a_bundle_is_either_inline_or_pushed_by_whom_the_configuration_trusts() {
+    let errors = |change: &dyn Fn(&mut Value)| {
+        let key = json!({
+            "kty": "OKP", "crv": "Ed25519", "alg": "EdDSA", "kid": "k", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo",
+        });
+        let mut configuration = json!({
+            "version": 1,
+            "trust": { "fleet": "production", "name": "bank", "keys": [key] },
+            "control": { "cluster": "control", "authority": "control.example.com", "token": "t" },
+        });
+        change(&mut configuration);
+        let parsed = PluginConfiguration::parse(configuration.to_string().as_bytes());
+        parsed.err().map(|errors| errors.to_string()).unwrap_or_default()
+    };
+    let remove = |value: &mut Value, name: &str| drop(value.as_object_mut().unwrap().remove(name));
+    assert_eq!(errors(&|_| {}), "");
+    assert_eq!(errors(&|value| value["management"] = json!({ "path": "/portcullis" })), "");
+    assert_eq!(errors(&|value| value["shared_data"] = json!(false)), "");
+    let both = errors(&|value| value["bundle"] = good());
+    assert_eq!(both, "bundle: stands beside `trust`: a bundle is either inline or pushed");
+    let untrusted = errors(&|value| remove(value, "trust"));
+    assert_eq!(untrusted, "control: is about a bundle that is pushed: add `trust`, or remove it\nbundle: is missing");
+    assert!(errors(&|value| remove(value, "control")).starts_with("trust: needs a way in"));
+    assert_eq!(errors(&|value| remove(&mut value["control"], "cluster")), "control.cluster: is missing");
+    assert_eq!(
+        errors(&|value| value["control"]["token"] = json!("a b")),
+        "control.token: must be visible ASCII without spaces: it stands in a header"
+    );
+    assert_eq!(
+        errors(&|value| value["management"] = json!({ "path": "/" })),
+        "management.path: `/` is not a path such as `/portcullis`"
+    );
+    assert_eq!(
+        errors(&|value| value["signed_bundle"] = json!({ "manifest": {}, "documents": [] })),
+        "signed_bundle.manifest.payload: is missing"
+    );
+}

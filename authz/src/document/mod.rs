@@ -9,6 +9,8 @@ pub(crate) use error::ErrorSink;
 pub use error::{BundleError, BundleErrors, Problem};
 pub use reader::{Fields, Node, Unique};
 
+use serde_json::Value;
+
 use crate::json;
 use crate::limits::MAX_BUNDLE_BYTES;
 
@@ -18,12 +20,21 @@ use crate::limits::MAX_BUNDLE_BYTES;
 ///
 /// Everything that is wrong with it, each error with its place.
 pub fn read<T>(text: &[u8], read: impl Fn(&Node<'_>) -> Option<T>) -> Result<T, BundleErrors> {
-    if text.len() > MAX_BUNDLE_BYTES {
-        return Err(BundleErrors::unreadable(format!("has {} bytes, at most {MAX_BUNDLE_BYTES} are read", text.len())));
+    read_value(&parse(text, MAX_BUNDLE_BYTES)?, read)
+}
+
+/// The JSON of a document that has at most so many bytes.
+pub(crate) fn parse(text: &[u8], max_bytes: usize) -> Result<Value, BundleErrors> {
+    if text.len() > max_bytes {
+        return Err(BundleErrors::unreadable(format!("has {} bytes, at most {max_bytes} are read", text.len())));
     }
-    let value = json::parse(text).map_err(|error| BundleErrors::unreadable(format!("not acceptable JSON: {error}")))?;
+    json::parse(text).map_err(|error| BundleErrors::unreadable(format!("not acceptable JSON: {error}")))
+}
+
+/// Reads a document whose JSON was parsed before.
+pub(crate) fn read_value<T>(value: &Value, read: impl Fn(&Node<'_>) -> Option<T>) -> Result<T, BundleErrors> {
     let errors = ErrorSink::default();
-    let read = read(&Node::root(&value, &errors));
+    let read = read(&Node::root(value, &errors));
     errors.into_result(read)
 }
 

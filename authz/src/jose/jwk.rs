@@ -91,6 +91,11 @@ pub(super) fn read_public_key(node: &Node<'_>, allowed: &[Algorithm], unique: &U
     }
 }
 
+/// The one verification key of a JWK that has an `alg`; the inner none if it is not for one of these algorithms.
+pub(crate) fn read_pinned_key(node: &Node<'_>, allowed: &[Algorithm]) -> Option<Option<VerificationKey>> {
+    Some(read_public_key(node, allowed, &Unique::default())?.into_iter().next().map(VerificationKey::unprepared))
+}
+
 /// The algorithms that a key may be used with: its own `alg`, or else all of the issuer's that fit its type; none if it is
 /// not for verifying signatures.
 fn algorithms_for(fields: &Fields<'_>, key_type: KeyType, allowed: &[Algorithm]) -> Option<Vec<Algorithm>> {

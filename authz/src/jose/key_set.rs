@@ -31,7 +31,7 @@ impl VerificationKey {
         })
     }
 
-    pub(super) const fn key_id(&self) -> Option<&String> {
+    pub(crate) const fn key_id(&self) -> Option<&String> {
         self.key_id.as_ref()
     }
 
@@ -66,7 +66,7 @@ pub(crate) struct KeySet {
 }
 
 impl KeySet {
-    /// Reads the fields `algorithms`, `jwks` and `secrets` of an issuer.
+    /// Reads the fields `algorithms`, `jwks` and `secrets` of an issuer; `keys_from` stands for a `jwks` that comes later.
     pub(crate) fn read(issuer: &Fields<'_>) -> Option<Self> {
         let algorithms_node = issuer.required("algorithms");
         let algorithms = algorithms_node.and_then(|node| {
@@ -80,7 +80,8 @@ impl KeySet {
             })
         });
         let (jwks, secrets) = (issuer.optional("jwks"), issuer.optional("secrets"));
-        if jwks.is_none() && secrets.is_none() {
+        // Until a keys document brings them it has none, and its tokens are refused.
+        if jwks.is_none() && secrets.is_none() && issuer.optional("keys_from").is_none() {
             // Reported as the field that nearly everybody means.
             issuer.required("jwks")?;
         }

@@ -12,8 +12,9 @@ mod roca;
 mod signature;
 
 pub use algorithm::Algorithm;
-pub(crate) use jws::{UnverifiedJws, VerifiedJws, normalized_type};
-pub(crate) use key_set::KeySet;
+pub(crate) use jwk::read_pinned_key;
+pub(crate) use jws::{Header, UnverifiedJws, VerifiedJws, normalized_type};
+pub(crate) use key_set::{KeySet, VerificationKey};
 pub use native::{NativeCheck, NativeVerifier};
 pub(crate) use prepared_keys::PreparedKeys;
 pub(crate) use proof_key::{proof_algorithms, proof_key};

@@ -9,7 +9,7 @@ use super::mapping::ClaimMapping;
 use super::preset;
 use crate::document::{Fields, Node, Unique};
 use crate::jose::{KeySet, normalized_type};
-use crate::limits::{MAX_ISSUER_BYTES, MAX_LEEWAY_SECONDS, MAX_LIFETIME_SECONDS, MAX_TENANTS};
+use crate::limits::{MAX_ISSUER_BYTES, MAX_LEEWAY_SECONDS, MAX_LIFETIME_SECONDS, MAX_STALENESS_SECONDS, MAX_TENANTS};
 use crate::matching::{ClaimMatcher, Scope};
 
 /// Tolerance for clocks that differ, in seconds, where an issuer says nothing.
@@ -24,6 +24,8 @@ pub(super) struct TrustedIssuer {
     name: Rc<str>,
     /// What signs its tokens; none if only its authorization server can tell.
     pub(super) keys: Option<Rc<KeySet>>,
+    /// The name as the bundle has it, template and all, if its keys are pushed apart from the policy.
+    pub(super) keys_from: Option<Rc<str>>,
     /// Who is asked about the tokens that no key tells of.
     pub(super) server: Option<Rc<Server>>,
     /// The tenant that this issuer stands for, if its name is made from a template.
@@ -70,6 +72,7 @@ impl TrustedIssuer {
             "algorithms",
             "jwks",
             "secrets",
+            "keys_from",
             "introspection",
             "leeway_seconds",
             "max_lifetime_seconds",
@@ -85,8 +88,9 @@ impl TrustedIssuer {
             name => Some((node, name)),
         });
         let server = fields.optional("introspection").map_or(Some(None), |node| Server::read(&node).map(Some));
-        let has_keys = ["jwks", "secrets"].iter().any(|name| fields.optional(name).is_some());
+        let has_keys = ["jwks", "secrets", "keys_from"].iter().any(|name| fields.optional(name).is_some());
         let asks_only = fields.optional("introspection").is_some() && !has_keys;
+        let keys_from = fields.optional("keys_from").map_or(Some(false), |node| read_keys_from(&node).map(|()| true));
         let keys = if asks_only { Some(None) } else { KeySet::read(&fields).map(Some) };
         // A preset may say these; who writes them wants them to count.
         let idle = ["algorithms", "token_types", "required_header", "padded"];
@@ -118,6 +122,7 @@ impl TrustedIssuer {
         let prototype = Self {
             name: Rc::from(issuer),
             keys: keys?.map(Rc::new),
+            keys_from: keys_from?.then(|| Rc::from(issuer)),
             server: server?.map(Rc::new),
             tenant: None,
             audiences: audiences?.map(Rc::new),
@@ -156,6 +161,7 @@ impl TrustedIssuer {
         Some(Self {
             name: Rc::from(name),
             keys: self.keys.clone(),
+            keys_from: self.keys_from.clone(),
             server: self.server.clone(),
             tenant: Some(tenant),
             audiences: self.audiences.clone(),
@@ -199,6 +205,28 @@ fn read_tenants(fields: &Fields<'_>) -> Option<Option<Vec<String>>> {
         return node.refuse(format!("has {} entries, at most {MAX_TENANTS} are read", tenants.len()));
     }
     Some(Some(tenants))
+}
+
+/// Where the control endpoint finds the keys. The filter never asks there: it gets them pushed.
+fn read_keys_from(node: &Node<'_>) -> Option<()> {
+    let fields = node.object(&["discovery", "jwks_uri", "staleness_seconds"])?;
+    let url = |name| fields.optional(name).map_or(Some(false), |node| read_https_url(&node).map(|()| true));
+    let (discovery, jwks_uri) = (url("discovery"), url("jwks_uri"));
+    let staleness =
+        fields.optional("staleness_seconds").map_or(Some(0), |node| node.integer(1..=MAX_STALENESS_SECONDS));
+    staleness?;
+    match (discovery?, jwks_uri?) {
+        (true, false) | (false, true) => Some(()),
+        _ => node.refuse("needs either `discovery`, the URL of the issuer's metadata, or `jwks_uri`, that of its keys"),
+    }
+}
+
+fn read_https_url(node: &Node<'_>) -> Option<()> {
+    let text = node.text()?;
+    let is_url = text.strip_prefix("https://").is_some_and(|rest| {
+        !rest.starts_with('/') && !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#')
+    });
+    if is_url { Some(()) } else { node.refuse(format!("`{text}` is not an `https` URL without fragment")) }
 }
 
 fn read_token_types(node: &Node<'_>) -> Option<Vec<Option<String>>> {

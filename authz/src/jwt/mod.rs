@@ -8,8 +8,10 @@ mod preset;
 mod refused_tokens;
 mod token_cache;
 mod trusted_issuers;
+mod unknown_keys;
 mod validation;
 
 pub(crate) use introspection::Interruption;
 pub use introspection::{Introspection, IntrospectionResponse};
 pub(crate) use trusted_issuers::TrustedIssuers;
+pub use unknown_keys::UnknownKey;

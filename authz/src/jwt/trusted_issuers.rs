@@ -12,6 +12,7 @@ use super::introspection::{self, Interruption, Introspection, IntrospectionRespo
 use super::issuer::TrustedIssuer;
 use super::refused_tokens::RefusedTokens;
 use super::token_cache::TokenCache;
+use super::unknown_keys::{UnknownKey, UnknownKeys};
 use crate::document::{Node, Unique};
 use crate::jose::{NativeVerifier, PreparedKeys, UnverifiedJws, base64url};
 use crate::limits::MAX_TOKEN_BYTES;
@@ -30,6 +31,7 @@ pub(crate) struct TrustedIssuers {
     verified: RefCell<TokenCache>,
     refused: RefCell<RefusedTokens>,
     prepared: PreparedKeys,
+    unknown_keys: RefCell<UnknownKeys>,
 }
 
 /// How long a server that did not answer is not asked again about the same token, in seconds.
@@ -76,7 +78,11 @@ impl TrustedIssuers {
         let Some(keys) = &issuer.keys else {
             return Err(self.introspect(issuer, token, now));
         };
-        let key = keys.select(unverified.header())?;
+        let key = keys.select(unverified.header()).inspect_err(|_| {
+            if let (Some(issuer), Ok(mut unknown)) = (&issuer.keys_from, self.unknown_keys.try_borrow_mut()) {
+                unknown.insert(issuer, unverified.header());
+            }
+        })?;
         let verified = unverified.verify(key, &self.prepared)?;
         let validated = issuer.validate(&verified, claims, now)?;
         let identity = Rc::clone(&validated.identity);
@@ -143,6 +149,22 @@ impl TrustedIssuers {
         self.prepared.use_native(native);
     }
 
+    /// Judges claims as if a token of this issuer with them had been verified.
+    pub(crate) fn identify(
+        &self,
+        issuer: &str,
+        claims: Map<String, Value>,
+        now: UnixTime,
+    ) -> Result<Rc<Identity>, Reason> {
+        let issuer = self.issuers.get(issuer).ok_or(Reason::IssuerUnknown)?;
+        issuer.validate_claims(claims, now).map(|validated| validated.identity)
+    }
+
+    /// The keys that tokens named and that are not there; each is told once.
+    pub(crate) fn take_unknown_keys(&self) -> Vec<UnknownKey> {
+        self.unknown_keys.try_borrow_mut().map(|mut unknown| unknown.take()).unwrap_or_default()
+    }
+
     /// Whether there are tokens whose authorization server has to be asked.
     pub(crate) fn need_introspection(&self) -> bool {
         self.issuers.values().any(|issuer| issuer.server.is_some())
@@ -156,7 +178,14 @@ impl TrustedIssuers {
         let accept_padding = issuers.values().any(|issuer| issuer.padded);
         let algorithms = issuers.values().filter_map(|issuer| issuer.keys.as_ref()).flat_map(|keys| keys.algorithms());
         let prepared = PreparedKeys::for_algorithms(algorithms);
-        Some(Self { issuers, accept_padding, verified: RefCell::default(), refused: RefCell::default(), prepared })
+        Some(Self {
+            issuers,
+            accept_padding,
+            verified: RefCell::default(),
+            refused: RefCell::default(),
+            prepared,
+            unknown_keys: RefCell::default(),
+        })
     }
 
     /// Their names.

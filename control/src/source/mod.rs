@@ -101,9 +101,9 @@ impl Source {
     }
 
     /// What the filter is configured with, or everything that is wrong with it: the document is a plugin configuration if it has
-    /// `bundle`, or else the bundle.
+    /// `bundle`, or `trust`, which says whose bundles may be pushed; or else it is the bundle.
     pub(crate) fn plugin_configuration(&self) -> Result<PluginConfiguration, SourceError> {
-        if self.root.member("bundle").is_some() {
+        if self.root.member("bundle").is_some() || self.root.member("trust").is_some() {
             return self.parse(PluginConfiguration::parse);
         }
         self.parse(Bundle::parse).map(PluginConfiguration::from)

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use authz::{Authorizer, BundleErrors, PluginConfiguration, RuleOutline};
+use authz::{Authorizer, Bundle, BundleErrors, PluginConfiguration, RuleOutline};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ed25519_compact::KeyPair;
@@ -58,8 +58,8 @@ impl TestPolicy {
     /// Makes a policy that was found good into one that tests can use.
     pub(crate) fn new(document: &[u8]) -> Result<Self, BundleErrors> {
         let mut value: Value = serde_json::from_slice(document).unwrap_or_default();
-        // A document with `bundle` is a plugin configuration.
-        if value.get("bundle").is_none() {
+        // A document with `bundle` or `trust` is a plugin configuration.
+        if value.get("bundle").is_none() && value.get("trust").is_none() {
             value = json!({ "version": 1, "bundle": value });
         }
         let mut keys = BTreeMap::new();
@@ -83,7 +83,8 @@ impl TestPolicy {
             *bundle = own;
         }
         let plugin = PluginConfiguration::parse(value.to_string().as_bytes())?;
-        let rules = plugin.bundle().rules().collect();
+        // A bundle that is pushed is not here: every request meets a filter without one.
+        let rules = plugin.bundle().into_iter().flat_map(Bundle::rules).collect();
         Ok(Self { authorizer: plugin.into_authorizer(), revision, rules, issuers, credentials, api_keys })
     }
 
@@ -116,7 +117,7 @@ fn items<'v>(bundle: &'v mut Value, name: &str) -> impl Iterator<Item = &'v mut 
 fn replace_keys(issuer: &mut Value, keys: &mut BTreeMap<String, KeyPair>) -> TestIssuer {
     let settings = issuer.clone();
     let name = issuer.get("issuer").and_then(Value::as_str).unwrap_or_default();
-    let has_keys = ["jwks", "secrets"].iter().any(|name| issuer.get(name).is_some());
+    let has_keys = ["jwks", "secrets", "keys_from"].iter().any(|name| issuer.get(name).is_some());
     let key = has_keys.then(|| keys.entry(name.to_owned()).or_insert_with(KeyPair::generate).clone());
     if let (Some(key), Some(issuer)) = (&key, issuer.as_object_mut()) {
         let x = URL_SAFE_NO_PAD.encode(key.pk.as_ref());

@@ -100,12 +100,14 @@ pub struct Backends {
     /// Who is asked about tokens, by the name of the cluster: each is that of `envoy-config/authorization-server.yaml`,
     /// without TLS.
     pub authorization_servers: Vec<(&'static str, SocketAddr)>,
+    /// Control endpoints, by the name of the cluster: each is that of `envoy-config/control.yaml`, without TLS.
+    pub control: Vec<(String, SocketAddr)>,
 }
 
 impl From<SocketAddr> for Backends {
     /// Only an upstream.
     fn from(upstream: SocketAddr) -> Self {
-        Self { upstream, authorization_servers: Vec::new() }
+        Self { upstream, authorization_servers: Vec::new(), control: Vec::new() }
     }
 }
 
@@ -128,7 +130,10 @@ pub(super) fn render(
         json!(backends.upstream.port()),
     )?;
     let clusters = configuration.pointer_mut("/static_resources/clusters").and_then(Value::as_array_mut);
-    let servers = backends.authorization_servers.iter().map(|(name, address)| authorization_server(name, *address));
+    let servers =
+        backends.authorization_servers.iter().map(|(name, address)| ("authorization-server.yaml", *name, *address));
+    let control = backends.control.iter().map(|(name, address)| ("control.yaml", name.as_str(), *address));
+    let servers = servers.chain(control).map(|(file, name, address)| cluster(file, name, address));
     clusters.context("the file has clusters")?.extend(servers.collect::<Result<Vec<_>>>()?);
     if matches!(ports, Ports::Free) {
         set(&mut configuration, &format!("/admin/address{port}"), json!(0))?;
@@ -171,9 +176,9 @@ fn render_listener(mut listener: Value, name: &str, plugin: &Plugin, folder: &Pa
     Ok(listener)
 }
 
-/// The cluster of `envoy-config/authorization-server.yaml`, with this name, at this address and without TLS.
-fn authorization_server(name: &str, address: SocketAddr) -> Result<Value> {
-    let mut cluster = example("authorization-server.yaml")?;
+/// The cluster of a file of `envoy-config`, with this name, at this address and without TLS.
+fn cluster(file: &str, name: &str, address: SocketAddr) -> Result<Value> {
+    let mut cluster = example(file)?;
     set(&mut cluster, "/name", json!(name))?;
     let endpoint = "/load_assignment/endpoints/0/lb_endpoints/0/endpoint/address/socket_address";
     set(&mut cluster, &format!("{endpoint}/address"), json!(address.ip()))?;

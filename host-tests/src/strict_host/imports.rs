@@ -5,16 +5,19 @@ use anyhow::Result;
 use wasmtime::{Caller, Extern, Linker, Memory, Module};
 
 use super::native_crypto;
-use super::{Call, Fault, ROOT_CONTEXT, State, Stream, UNUSED_IMPORTS};
+use super::{Call, Fault, ROOT_CONTEXT, SharedData, State, Stream, UNUSED_IMPORTS};
 
 const OK: i32 = 0;
 const NOT_FOUND: i32 = 1;
 const BAD_ARGUMENT: i32 = 2;
 const CAS_MISMATCH: i32 = 8;
 pub(super) const INTERNAL_FAILURE: i32 = 10;
+/// The longest value for which shared data has room when it is full.
+const MAX_VALUE_WHEN_FULL: usize = 256;
 const REQUEST_HEADERS: i32 = 0;
 const REQUEST_TRAILERS: i32 = 1;
 const CALL_RESPONSE_HEADERS: i32 = 6;
+const REQUEST_BODY: i32 = 0;
 const CALL_RESPONSE_BODY: i32 = 4;
 const PLUGIN_CONFIGURATION: i32 = 7;
 
@@ -30,20 +33,24 @@ pub fn define_imports(linker: &mut Linker<State>) -> Result<()> {
         if caller.data().fault == Some(Fault::ClockFails) {
             return wasmtime::Result::Ok(INTERNAL_FAILURE);
         }
-        let nanoseconds = caller.data().now.saturating_mul(1_000_000_000);
+        let nanoseconds = caller.data().now.saturating_mul(1_000_000);
         write(&mut caller, time, &nanoseconds.to_le_bytes())?;
         Ok(OK)
     })?;
     linker.func_wrap(
         env,
         "proxy_get_buffer_bytes",
-        |mut caller: Caller<'_, State>, buffer: i32, start: i32, _max: i32, data: i32, size: i32| {
+        |mut caller: Caller<'_, State>, buffer: i32, start: i32, max: i32, data: i32, size: i32| {
             let bytes = match (buffer, start) {
                 (PLUGIN_CONFIGURATION, 0) => Some(caller.data().configuration.clone()),
-                (CALL_RESPONSE_BODY, 0) => caller.data().answer.as_ref().map(|(_, body)| body.clone()),
+                (REQUEST_BODY, 0) => Some(stream(caller.data_mut())?.body.clone()),
+                (CALL_RESPONSE_BODY, 0) => caller.data().answer.as_ref().map(|answer| answer.body.clone()),
                 _ => None,
             };
-            let bytes = bytes.ok_or_else(|| wasmtime::format_err!("the filter reads buffer {buffer} at {start}"))?;
+            let mut bytes =
+                bytes.ok_or_else(|| wasmtime::format_err!("the filter reads buffer {buffer} at {start}"))?;
+            // Numbers are unsigned in the ABI.
+            bytes.truncate(usize::try_from(max.cast_unsigned())?);
             hand_over(&mut caller, &bytes, data, size)
         },
     )?;
@@ -52,8 +59,8 @@ pub fn define_imports(linker: &mut Linker<State>) -> Result<()> {
         "proxy_get_header_map_pairs",
         |mut caller: Caller<'_, State>, map: i32, data: i32, size: i32| {
             if map == CALL_RESPONSE_HEADERS {
-                let Some((status, _)) = &caller.data().answer else { return Ok(BAD_ARGUMENT) };
-                let serialized = serialize(&[(b":status".to_vec(), status.to_string().into_bytes())]);
+                let Some(answer) = &caller.data().answer else { return Ok(BAD_ARGUMENT) };
+                let serialized = serialize(&answer.headers);
                 return hand_over(&mut caller, &serialized, data, size);
             }
             let mut serialized = serialize(map_of(caller.data_mut(), map)?);
@@ -132,10 +139,11 @@ fn define_shared_data(linker: &mut Linker<State>) -> Result<()> {
         "proxy_get_shared_data",
         |mut caller: Caller<'_, State>, name: i32, name_size: i32, data: i32, size: i32, version: i32| {
             let name = read(&mut caller, name, name_size)?;
+            let shared = shared_data(caller.data())?;
             if caller.data().fault == Some(Fault::SharedDataUnavailable) {
                 return Ok(INTERNAL_FAILURE);
             }
-            let Some((value, number)) = caller.data().shared_data.get(&name).cloned() else {
+            let Some((value, number)) = shared.0.borrow().get(&name).cloned() else {
                 return Ok(NOT_FOUND);
             };
             write(&mut caller, version, &number.to_le_bytes())?;
@@ -149,17 +157,28 @@ fn define_shared_data(linker: &mut Linker<State>) -> Result<()> {
             let (name, value) = (read(&mut caller, name, name_size)?, read(&mut caller, data, size)?);
             // As in Envoy: a version is compared where there is a value, and zero stores whatever is there.
             wasmtime::ensure!(version != 0, "the filter overwrites what another worker may have written");
-            let current = caller.data().shared_data.get(&name).map(|(_, number)| *number);
+            let shared = shared_data(caller.data())?;
+            if caller.data().fault == Some(Fault::SharedDataUnavailable)
+                || (caller.data().fault == Some(Fault::SharedDataFull) && value.len() > MAX_VALUE_WHEN_FULL)
+            {
+                return Ok(INTERNAL_FAILURE);
+            }
+            let current = shared.0.borrow().get(&name).map(|(_, number)| *number);
             let is_overtaken = caller.data().fault == Some(Fault::SharedDataContended);
             if is_overtaken || current.is_some_and(|current| current.to_le_bytes() != version.to_le_bytes()) {
                 return Ok(CAS_MISMATCH);
             }
             let number = current.unwrap_or_default().saturating_add(1);
-            caller.data_mut().shared_data.insert(name, (value, number));
+            shared.0.borrow_mut().insert(name, (value, number));
             wasmtime::Result::Ok(OK)
         },
     )?;
     Ok(())
+}
+
+/// Kong's host traps where it has no zone for shared data.
+fn shared_data(state: &State) -> wasmtime::Result<SharedData> {
+    state.shared_data.clone().ok_or_else(|| wasmtime::format_err!("this host has no shared data"))
 }
 
 fn define_local_response(linker: &mut Linker<State>) -> Result<()> {
@@ -207,7 +226,8 @@ fn define_wasi(linker: &mut Linker<State>) -> Result<()> {
     })?;
     linker.func_wrap(wasi, "environ_get", |_: i32, _: i32| OK)?;
     linker.func_wrap(wasi, "random_get", |mut caller: Caller<'_, State>, data: i32, size: i32| {
-        write(&mut caller, data, &vec![4; usize::try_from(size)?])?;
+        let seed = caller.data().seed;
+        write(&mut caller, data, &vec![seed; usize::try_from(size)?])?;
         wasmtime::Result::Ok(OK)
     })?;
     linker.func_wrap(
@@ -252,8 +272,12 @@ fn stream(state: &mut State) -> wasmtime::Result<&mut Stream> {
 fn define_callouts(linker: &mut Linker<State>) -> Result<()> {
     let env = "env";
     linker.func_wrap(env, "proxy_set_tick_period_milliseconds", |mut caller: Caller<'_, State>, period: i32| {
-        caller.data_mut().tick_period = period;
-        OK
+        let state = caller.data_mut();
+        // What Kong's host does with a second timer, or with one of a request.
+        let is_second = period != 0 && state.tick_period != 0;
+        wasmtime::ensure!(state.is_envoy || (state.is_configuring && !is_second), "this host has one timer");
+        state.tick_period = period;
+        wasmtime::Result::Ok(OK)
     })?;
     linker.func_wrap(env, "proxy_set_effective_context", |mut caller: Caller<'_, State>, context: i32| {
         if context != ROOT_CONTEXT && !caller.data().streams.contains_key(&context) {
@@ -284,6 +308,7 @@ fn define_callouts(linker: &mut Linker<State>) -> Result<()> {
          token: i32| {
             wasmtime::ensure!(caller.data().effective == ROOT_CONTEXT, "a call that dies with the client's request");
             wasmtime::ensure!(timeout > 0, "a call without end");
+            wasmtime::ensure!(!caller.data().is_configuring, "a call when there are no clusters yet");
             let text = |bytes: Vec<u8>| String::from_utf8(bytes).map_err(wasmtime::Error::from);
             let cluster = text(read(&mut caller, cluster, cluster_size)?)?;
             if cluster == "nowhere" {
@@ -295,7 +320,7 @@ fn define_callouts(linker: &mut Linker<State>) -> Result<()> {
             let body = text(read(&mut caller, body, body_size)?)?;
             let number = caller.data().next_call.saturating_add(1);
             caller.data_mut().next_call = number;
-            caller.data_mut().calls.push(Call { number, cluster, headers, body });
+            caller.data_mut().calls.push(Call { number, cluster, headers, body, timeout });
             write(&mut caller, token, &number.to_le_bytes())?;
             Ok(OK)
         },

@@ -6,7 +6,9 @@
 mod imports;
 mod native_crypto;
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::rc::Rc;
 use std::sync::OnceLock;
 
 use crate::client::Request;
@@ -22,7 +24,7 @@ const FUEL_PER_CALLBACK: u64 = 500_000_000;
 const FUEL_FOR_CONFIGURATION: u64 = 10_000_000_000;
 
 /// The most memory that the module may have: the budget of one VM.
-const MEMORY_BYTES: usize = 16 * 1024 * 1024;
+pub const MEMORY_BYTES: usize = 16 * 1024 * 1024;
 
 /// What the module may import, and no more: a host refuses to load a module with an import that it does not know.
 /// The filter itself uses the first group; the second comes with the SDK's default callbacks and is never called.
@@ -95,6 +97,8 @@ pub enum Fault {
     SharedDataContended,
     /// The host's own crypto has no answer.
     NativeCryptoFails,
+    /// Shared data has no room for a value of more than some bytes.
+    SharedDataFull,
 }
 
 struct State {
@@ -102,17 +106,24 @@ struct State {
     /// Whether the host is Envoy, or one that cannot keep a request waiting.
     is_envoy: bool,
     configuration: Vec<u8>,
+    /// Whether the plugin is being configured, when a host has no clusters yet.
+    is_configuring: bool,
+    /// The clock, in milliseconds.
     now: u64,
     fault: Option<Fault>,
     streams: BTreeMap<i32, Stream>,
     /// The context that the host calls are about.
     effective: i32,
     tick_period: i32,
+    /// What the plugin was configured to be called after, when nothing is in a hurry.
+    resting_tick: i32,
     calls: Vec<Call>,
     next_call: i32,
     /// The answer that is being told.
-    answer: Answer,
-    shared_data: BTreeMap<Vec<u8>, (Vec<u8>, u32)>,
+    answer: Option<Response>,
+    shared_data: Option<SharedData>,
+    /// What this VM gets for a random number.
+    seed: u8,
     /// What the host knows of the connection.
     attributes: BTreeMap<Vec<u8>, Vec<u8>>,
     log: String,
@@ -120,9 +131,38 @@ struct State {
     native_calls: usize,
 }
 
+/// The data that the VMs of a host share.
+#[derive(Clone, Default)]
+pub struct SharedData(Rc<RefCell<SharedValues>>);
+
+/// A value and its version for each name.
+type SharedValues = BTreeMap<Vec<u8>, (Vec<u8>, u32)>;
+
+impl SharedData {
+    /// Changes every value, as something that damages memory would.
+    pub fn damage(&self, mut damage: impl FnMut(&str, &mut Vec<u8>)) {
+        for (name, (value, _)) in self.0.borrow_mut().iter_mut() {
+            damage(&String::from_utf8_lossy(name), value);
+        }
+    }
+
+    /// How many values there are, and how many bytes they have.
+    pub fn size(&self) -> (usize, usize) {
+        let values = self.0.borrow();
+        (values.len(), values.values().map(|(value, _)| value.len()).fold(0, usize::saturating_add))
+    }
+}
+
+/// An answer that is told.
+struct Response {
+    headers: Vec<(Vec<u8>, Vec<u8>)>,
+    body: Vec<u8>,
+}
+
 /// One request.
 #[derive(Default)]
 struct Stream {
+    body: Vec<u8>,
     headers: Vec<(Vec<u8>, Vec<u8>)>,
     trailers: Vec<(Vec<u8>, Vec<u8>)>,
     reply: Option<Outcome>,
@@ -131,7 +171,7 @@ struct Stream {
     goes_on: bool,
 }
 
-/// The status and the body of an answer; none is a timeout.
+/// The status and the body of an answer, whose length is told; none is a timeout.
 pub type Answer = Option<(u16, Vec<u8>)>;
 
 /// A call that the filter makes.
@@ -145,6 +185,25 @@ pub struct Call {
     pub headers: BTreeMap<String, String>,
     /// The body.
     pub body: String,
+    /// How long it may take, in milliseconds.
+    pub timeout: i32,
+}
+
+/// What a host is like.
+#[derive(Clone, Default)]
+pub struct Setup {
+    /// Whether it is not Envoy, but one that cannot keep a request waiting.
+    pub is_elsewhere: bool,
+    /// The most memory that the module may have; that of one VM if none.
+    pub memory_bytes: Option<usize>,
+    /// What its VMs share; their own if none, and nothing elsewhere.
+    pub shared_data: Option<SharedData>,
+    /// What makes this VM's random numbers differ from another's.
+    pub seed: u8,
+    /// The time at which it starts, in milliseconds.
+    pub now: u64,
+    /// The way in which it fails at its start.
+    pub fault: Option<Fault>,
 }
 
 /// One VM with one configured plugin, as each worker of a proxy has it.
@@ -173,34 +232,39 @@ pub fn module() -> Result<&'static Module> {
 impl StrictHost {
     /// Starts a VM and configures the plugin; an error with the log if the filter refuses the configuration.
     pub fn start(configuration: &[u8]) -> Result<Self> {
-        Self::start_as(configuration, true, MEMORY_BYTES)
+        Self::start_in(configuration, &Setup::default())
     }
 
     /// The same in a host that is not Envoy.
     pub fn start_elsewhere(configuration: &[u8]) -> Result<Self> {
-        Self::start_as(configuration, false, MEMORY_BYTES)
+        Self::start_in(configuration, &Setup { is_elsewhere: true, ..Setup::default() })
     }
 
     /// The same with so much memory, for policies that are larger than the budget is made for.
     pub fn start_with_memory(configuration: &[u8], bytes: usize) -> Result<Self> {
-        Self::start_as(configuration, true, bytes)
+        Self::start_in(configuration, &Setup { memory_bytes: Some(bytes), ..Setup::default() })
     }
 
-    fn start_as(configuration: &[u8], is_envoy: bool, memory_bytes: usize) -> Result<Self> {
+    /// The same in such a host.
+    pub fn start_in(configuration: &[u8], setup: &Setup) -> Result<Self> {
         let module = module()?;
+        let own = (!setup.is_elsewhere).then(SharedData::default);
         let state = State {
-            limits: StoreLimitsBuilder::new().memory_size(memory_bytes).build(),
-            is_envoy,
+            limits: StoreLimitsBuilder::new().memory_size(setup.memory_bytes.unwrap_or(MEMORY_BYTES)).build(),
+            is_envoy: !setup.is_elsewhere,
             configuration: configuration.to_vec(),
-            now: 0,
-            fault: None,
+            is_configuring: false,
+            now: setup.now,
+            fault: setup.fault,
             streams: BTreeMap::new(),
             effective: 0,
             tick_period: 0,
+            resting_tick: 0,
             calls: Vec::new(),
             next_call: 0,
             answer: None,
-            shared_data: BTreeMap::new(),
+            shared_data: setup.shared_data.clone().or(own),
+            seed: setup.seed,
             attributes: BTreeMap::new(),
             log: String::new(),
             native_calls: 0,
@@ -217,9 +281,13 @@ impl StrictHost {
         let root = host.create_context(0)?;
         ensure!(host.call::<_, i32>("proxy_on_vm_start", (root, 0))? == 1, "the filter refused to start");
         let length = i32::try_from(configuration.len())?;
+        host.store.data_mut().is_configuring = true;
         if host.call::<_, i32>("proxy_on_configure", (root, length))? != 1 {
             bail!("{}", host.store.data().log);
         }
+        let state = host.store.data_mut();
+        state.is_configuring = false;
+        state.resting_tick = state.tick_period;
         Ok(host)
     }
 
@@ -265,9 +333,13 @@ impl StrictHost {
 
     /// Hands a request to the filter, which decides it or lets it wait.
     pub fn begin(&mut self, request: &Request, now: u64) -> Result<i32> {
+        self.set_time(now.saturating_mul(1000));
+        self.begin_now(request)
+    }
+
+    fn begin_now(&mut self, request: &Request) -> Result<i32> {
         let context = self.create_context(ROOT_CONTEXT)?;
         let state = self.store.data_mut();
-        state.now = now;
         let mut headers = vec![
             (b":authority".to_vec(), request.host.clone()),
             (b":path".to_vec(), request.path.clone()),
@@ -276,8 +348,9 @@ impl StrictHost {
         ];
         headers.extend(request.headers.iter().map(|(name, value)| (name.to_ascii_lowercase(), value.clone())));
         let count = i32::try_from(headers.len())?;
-        state.streams.insert(context, Stream { headers, ..Stream::default() });
-        let action: i32 = self.call_in(context, "proxy_on_request_headers", (context, count, 1))?;
+        let end_of_stream = i32::from(request.body.is_empty());
+        state.streams.insert(context, Stream { headers, body: request.body.clone(), ..Stream::default() });
+        let action: i32 = self.call_in(context, "proxy_on_request_headers", (context, count, end_of_stream))?;
         let stream = self.stream(context)?;
         stream.goes_on |= action == CONTINUE;
         ensure!(action == CONTINUE || action == PAUSE, "the filter wants {action}");
@@ -298,19 +371,65 @@ impl StrictHost {
 
     /// Lets time pass, if the filter asked to be told of it; the calls that it then makes.
     pub fn tick(&mut self) -> Result<Vec<Call>> {
-        if self.store.data().tick_period > 0 {
+        let state = self.store.data_mut();
+        if let Ok(period @ 1..) = u64::try_from(state.tick_period) {
+            state.now = state.now.saturating_add(period);
             self.call_in::<_, ()>(ROOT_CONTEXT, "proxy_on_tick", ROOT_CONTEXT)?;
         }
-        ensure!(self.store.data().tick_period == 0, "the filter ticks on although it has nothing to do");
-        Ok(std::mem::take(&mut self.store.data_mut().calls))
+        let state = self.store.data_mut();
+        ensure!(state.tick_period == state.resting_tick, "the filter hurries on although it has nothing to do");
+        Ok(std::mem::take(&mut state.calls))
+    }
+
+    /// Sets the clock, in milliseconds.
+    pub fn set_time(&mut self, milliseconds: u64) {
+        self.store.data_mut().now = milliseconds;
+    }
+
+    /// The clock, in milliseconds.
+    pub fn time(&self) -> u64 {
+        self.store.data().now
+    }
+
+    /// Lets every further host call fail in this way.
+    pub fn set_fault(&mut self, fault: Option<Fault>) {
+        self.store.data_mut().fault = fault;
+    }
+
+    /// What the filter wrote into the log.
+    pub fn log(&self) -> &str {
+        &self.store.data().log
+    }
+
+    /// The calls that were made since the last tick.
+    pub fn calls(&mut self) -> Vec<Call> {
+        std::mem::take(&mut self.store.data_mut().calls)
+    }
+
+    /// Sends a request with its body at the time that it is.
+    pub fn send(&mut self, request: &Request) -> Result<Outcome> {
+        let context = self.begin_now(request)?;
+        if self.is_waiting(context) && !request.body.is_empty() {
+            let size = i32::try_from(request.body.len())?;
+            let action: i32 = self.call_in(context, "proxy_on_request_body", (context, size, 1))?;
+            self.stream(context)?.goes_on |= action == CONTINUE;
+        }
+        self.finish(context)
     }
 
     /// Tells the filter the answer to a call; none is a timeout.
     pub fn answer(&mut self, call: &Call, answer: Answer) -> Result<()> {
-        let body_bytes = i32::try_from(answer.as_ref().map_or(0, |(_, body)| body.len()))?;
-        let headers = i32::from(answer.is_some());
-        self.store.data_mut().answer = answer;
-        let parameters = (ROOT_CONTEXT, call.number, headers, body_bytes, 0);
+        let Some((status, body)) = answer else { return self.respond(call, &[], Vec::new()) };
+        let (status, length) = (status.to_string(), body.len().to_string());
+        self.respond(call, &[(":status", &status), ("content-length", &length)], body)
+    }
+
+    /// The same with these headers; with none it is a timeout.
+    pub fn respond(&mut self, call: &Call, headers: &[(&str, &str)], body: Vec<u8>) -> Result<()> {
+        let (count, body_bytes) = (i32::try_from(headers.len())?, i32::try_from(body.len())?);
+        let bytes = |(name, value): &(&str, &str)| (name.as_bytes().to_vec(), value.as_bytes().to_vec());
+        self.store.data_mut().answer = Some(Response { headers: headers.iter().map(bytes).collect(), body });
+        let parameters = (ROOT_CONTEXT, call.number, count, body_bytes, 0);
         self.call_in::<_, ()>(ROOT_CONTEXT, "proxy_on_http_call_response", parameters)?;
         self.store.data_mut().answer = None;
         Ok(())
@@ -394,7 +513,10 @@ impl StrictHost {
         Parameters: wasmtime::WasmParams,
         Results: wasmtime::WasmResults,
     {
-        let fuel = if name == "proxy_on_configure" { FUEL_FOR_CONFIGURATION } else { FUEL_PER_CALLBACK };
+        // A bundle may come with the configuration, with a tick and with an answer.
+        let reads_bundles =
+            ["proxy_on_configure", "proxy_on_tick", "proxy_on_http_call_response", "proxy_on_request_body"];
+        let fuel = if reads_bundles.contains(&name) { FUEL_FOR_CONFIGURATION } else { FUEL_PER_CALLBACK };
         self.store.set_fuel(fuel)?;
         let function = self.instance.get_typed_func::<Parameters, Results>(&mut self.store, name)?;
         let results = function

@@ -131,7 +131,7 @@ fn set_up() -> Result<(Scene, BTreeMap<String, CaseFile>, Vectors)> {
     let server = Arc::new(AuthorizationServer::default());
     let provider = Provider::start()?;
     let authorization_servers = vec![(AUTHORIZATION_SERVER, server.start()?), (provider::CLUSTER, provider.address()?)];
-    let backends = Backends { upstream: host_tests::upstream::start()?, authorization_servers };
+    let backends = Backends { upstream: host_tests::upstream::start()?, authorization_servers, control: Vec::new() };
     let envoy = Envoy::start(&plugins, &backends, Ports::Free)?;
     Ok((Scene { keys, pki, plugins, server, provider: Mutex::new(provider), envoy }, files, vectors))
 }

@@ -1,0 +1,294 @@
+//! The link to the control endpoint: how a bundle that is pushed gets into every worker, and stays.
+//!
+//! One worker of a host asks the endpoint, in one long poll after another: the one that holds a lease in the host's shared data.
+//! It verifies what comes, adopts it, and stores it there, where the others see it within a tick and verify it again. A VM that
+//! starts anew takes up what is there. Whatever fails changes nothing but the status; the bundle that was adopted goes on
+//! deciding until its publisher's own words end it. Without shared data every worker asks for itself.
+//!
+//! All of it happens in the root context, between requests, and no request waits for it.
+
+mod clock;
+mod random;
+mod request;
+mod shared;
+mod status;
+mod transfer;
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use authz::distribution::{Activation, Admission, Adopted, Delivery, RefusalReason, Refused, SignedBundle};
+use authz::{Authorizer, NativeVerifier, UnixTime};
+use serde_json::{Value, json};
+
+use crate::host;
+use clock::Stopwatch;
+use shared::Shared;
+use status::LastError;
+use transfer::Transfer;
+
+/// How often the root context is called, in milliseconds: within so much every worker sees what another adopted.
+pub(crate) const TICK_MILLISECONDS: u32 = 100;
+
+/// What is the least between two looks, in milliseconds. Kong's host calls more and more often as it reloads.
+const MIN_TICK_MILLISECONDS: u64 = 50;
+
+/// How long a worker believes that what it cannot read of another is only on its way, in milliseconds.
+const PATIENCE_MILLISECONDS: u64 = 2000;
+
+/// How soon it is tried again to follow another worker, in milliseconds: to read a large bundle in vain takes time.
+const FOLLOW_AGAIN_MILLISECONDS: u64 = 500;
+
+/// The authorizer that new requests take.
+#[derive(Clone)]
+pub(crate) struct Active {
+    authorizer: Rc<RefCell<Rc<Authorizer>>>,
+    /// The host's own crypto, for whichever authorizer there is.
+    native: Option<NativeVerifier>,
+}
+
+impl Active {
+    pub(crate) fn new(authorizer: Authorizer, native: Option<NativeVerifier>) -> Self {
+        let active = Self { authorizer: Rc::new(RefCell::new(Rc::new(Authorizer::closed()))), native };
+        active.set(authorizer);
+        active
+    }
+
+    pub(crate) fn get(&self) -> Rc<Authorizer> {
+        Rc::clone(&self.authorizer.borrow())
+    }
+
+    fn set(&self, authorizer: Authorizer) {
+        let authorizer = match &self.native {
+            Some(native) => authorizer.with_native(native),
+            None => authorizer,
+        };
+        // What is replaced is dropped after the borrow has ended.
+        let _old = self.authorizer.replace(Rc::new(authorizer));
+    }
+}
+
+/// The link of one plugin in one worker.
+pub(crate) struct Link {
+    delivery: Delivery,
+    active: Active,
+    is_envoy: bool,
+    /// What the workers share; none if the host cannot, or must not be asked.
+    shared: Option<Shared>,
+    /// The name of this worker.
+    worker: u64,
+    stopwatch: Stopwatch,
+    ticked_at: Option<u64>,
+    adopted: Option<Adopted>,
+    adopted_at: Option<UnixTime>,
+    /// What was adopted, for the next manifest that lists the same documents, and for the other workers.
+    activation: Option<Activation>,
+    /// Whether what was adopted has still to be stored for the others.
+    is_unshared: bool,
+    /// Since when another worker is ahead of this one and cannot be followed.
+    behind_since: Option<u64>,
+    /// When it is tried again to follow it.
+    follow_again_at: u64,
+    signed_of_life_at: Option<u64>,
+    transfer: Transfer,
+    last_error: Option<LastError>,
+}
+
+impl Link {
+    /// Takes up what is already there: what was adopted on this host before, or comes with the configuration. Called while a
+    /// host configures the plugin, in a VM that may only be for trying, so nothing outside is changed.
+    pub(crate) fn start(delivery: Delivery, active: Active, is_envoy: bool) -> Self {
+        let shares = delivery.shared_data.unwrap_or(is_envoy);
+        let mut link = Self {
+            shared: shares.then(|| Shared::of(&delivery.trust)),
+            delivery,
+            active,
+            is_envoy,
+            worker: random::number(),
+            stopwatch: Stopwatch::default(),
+            ticked_at: None,
+            adopted: None,
+            adopted_at: None,
+            activation: None,
+            is_unshared: false,
+            behind_since: None,
+            follow_again_at: 0,
+            signed_of_life_at: None,
+            transfer: Transfer::default(),
+            last_error: None,
+        };
+        // Without a clock nothing can be judged; the first tick tries again.
+        if let Ok(now) = host::now() {
+            link.follow(now, 0);
+            if let Some(bundle) = link.delivery.signed_bundle.clone() {
+                let result = link.admit(bundle, now);
+                link.note(result.map(drop), None, now, 0);
+            }
+        }
+        link
+    }
+
+    /// Goes on with whatever is due.
+    pub(crate) fn tick(&mut self) {
+        let Ok(now) = host::now() else { return };
+        let elapsed = self.stopwatch.at(now);
+        if self.ticked_at.is_some_and(|at| elapsed.saturating_sub(at) < MIN_TICK_MILLISECONDS) {
+            return;
+        }
+        self.ticked_at = Some(elapsed);
+        self.follow(now, elapsed);
+        self.share();
+        self.sign_of_life(now, elapsed);
+        self.go_on(now, elapsed);
+    }
+
+    /// Takes the answer to a call, if it is one of this link's.
+    pub(crate) fn answered(&mut self, call: u32, body_bytes: usize) {
+        let Ok(now) = host::now() else { return };
+        let elapsed = self.stopwatch.at(now);
+        self.take_answer(call, body_bytes, now, elapsed);
+    }
+
+    /// Adopts a bundle that was sent here; its epoch.
+    pub(crate) fn put(&mut self, body: &[u8], now: UnixTime) -> Result<Option<u64>, Refused> {
+        let elapsed = self.stopwatch.at(now);
+        let result = SignedBundle::parse(body).and_then(|bundle| self.admit(bundle, now));
+        self.note(result.as_ref().map(|_| ()).map_err(Clone::clone), None, now, elapsed);
+        self.share();
+        result.map(|()| self.adopted.as_ref().map(|adopted| adopted.epoch))
+    }
+
+    /// Whether this worker decides, and its state.
+    pub(crate) fn readiness(&self, now: UnixTime) -> (bool, Value) {
+        let authorizer = self.active.get();
+        let is_ready = authorizer.is_serving(now);
+        let mut state = self.status(now);
+        if let Some(members) = state.as_object_mut() {
+            let seconds = |time: UnixTime| json!(time.as_seconds());
+            let age = self.adopted_at.map(|at| now.as_seconds().saturating_sub(at.as_seconds()));
+            let freshness = authorizer.freshness();
+            members.insert("ready".to_owned(), json!(is_ready));
+            members.insert("age_seconds".to_owned(), json!(age));
+            members.insert("fresh_until".to_owned(), json!(freshness.map(|freshness| seconds(freshness.fresh_until))));
+            members.insert("stale_until".to_owned(), json!(freshness.map(|freshness| seconds(freshness.stale_until))));
+        }
+        (is_ready, state)
+    }
+
+    /// The path below which the listener answers for the state of the link.
+    pub(crate) fn management_path(&self) -> Option<&str> {
+        self.delivery.management.as_deref()
+    }
+
+    fn admit(&mut self, bundle: SignedBundle, now: UnixTime) -> Result<(), Refused> {
+        match bundle.admit(&self.delivery.trust, self.adopted.as_ref(), self.floor().as_ref(), now)? {
+            Admission::Unchanged => Ok(()),
+            Admission::New(activation) => self.adopt(self.with_held(activation), now),
+        }
+    }
+
+    /// What was adopted, here or on this host: nothing smaller follows.
+    fn floor(&self) -> Option<Adopted> {
+        let head = self.shared.as_ref().and_then(|shared| shared.head().ok().flatten());
+        [head, self.adopted].into_iter().flatten().max_by_key(|adopted| adopted.epoch)
+    }
+
+    /// Supplies what is already here of the documents.
+    fn with_held(&self, mut activation: Activation) -> Activation {
+        for missing in activation.missing() {
+            let mut held = self.activation.iter().flat_map(Activation::documents);
+            if let Some((sha256, document)) = held.find(|(sha256, _)| *sha256 == missing.sha256) {
+                // What does not fit stays missing.
+                let _ = activation.supply(sha256, Rc::clone(document));
+            }
+        }
+        activation
+    }
+
+    /// Adopts a bundle whole, or not at all.
+    fn adopt(&mut self, activation: Activation, now: UnixTime) -> Result<(), Refused> {
+        let (adopted, authorizer) = activation.activate()?;
+        // Kong's host lets a request go on by itself after a callout, whatever the filter says.
+        if authorizer.needs_introspection() && !self.is_envoy {
+            let detail = "issuers: `introspection` works in Envoy only: this host would let requests through meanwhile";
+            return Err(Refused::new(RefusalReason::BundleInvalid, detail));
+        }
+        // Another way in may have been faster.
+        if self.adopted.is_some_and(|current| current.epoch >= adopted.epoch) {
+            return Ok(());
+        }
+        self.active.set(authorizer);
+        self.adopted = Some(adopted);
+        self.adopted_at = Some(now);
+        self.activation = Some(activation);
+        self.is_unshared = true;
+        self.behind_since = None;
+        host::log_info(&format!("portcullis: epoch {} is adopted", adopted.epoch));
+        Ok(())
+    }
+
+    /// Adopts what another worker has adopted.
+    fn follow(&mut self, now: UnixTime, elapsed: u64) {
+        let Some(shared) = &self.shared else { return };
+        let Ok(Some(head)) = shared.head() else { return };
+        if self.adopted.is_some_and(|adopted| adopted.epoch >= head.epoch) {
+            self.behind_since = None;
+            return;
+        }
+        if elapsed < self.follow_again_at {
+            return;
+        }
+        let resumed = shared.resume(&self.delivery.trust, Some(&head));
+        match resumed.map(|activation| self.adopt(activation, now)) {
+            Some(Ok(())) => self.is_unshared = false,
+            failed => {
+                self.note(failed.unwrap_or(Ok(())), Some(head.epoch), now, elapsed);
+                self.behind_since.get_or_insert(elapsed);
+                self.follow_again_at = elapsed.saturating_add(FOLLOW_AGAIN_MILLISECONDS);
+            }
+        }
+    }
+
+    /// Whether another worker is ahead and this one cannot follow, so that it has to ask for itself.
+    fn is_left_behind(&self, elapsed: u64) -> bool {
+        self.behind_since.is_some_and(|since| elapsed.saturating_sub(since) >= PATIENCE_MILLISECONDS)
+    }
+
+    /// Stores what was adopted for the other workers. What cannot be stored is tried again, and the others ask for themselves.
+    fn share(&mut self) {
+        if let (true, Some(shared), Some(adopted), Some(activation)) =
+            (self.is_unshared, &self.shared, &self.adopted, &self.activation)
+        {
+            self.is_unshared = shared.publish(adopted, activation).is_err();
+        }
+    }
+
+    /// Tells the other workers that this one is there.
+    fn sign_of_life(&mut self, now: UnixTime, elapsed: u64) {
+        let is_due = |at: u64| elapsed.saturating_sub(at) >= status::SIGN_OF_LIFE_MILLISECONDS;
+        if let (true, Some(shared)) = (self.signed_of_life_at.is_none_or(is_due), &self.shared) {
+            self.signed_of_life_at = Some(elapsed);
+            if let Ok((stored, version)) = shared.workers() {
+                let list = Value::from(self.workers(&stored, now)).to_string();
+                // It is only for show.
+                let _ = shared.set_workers(list.as_bytes(), version);
+            }
+        }
+    }
+
+    fn workers(&self, stored: &[u8], now: UnixTime) -> Vec<Value> {
+        status::workers(stored, self.worker, self.adopted.as_ref().map(|adopted| adopted.epoch), now)
+    }
+
+    fn status(&self, now: UnixTime) -> Value {
+        let stored = self.shared.as_ref().and_then(|shared| shared.workers().ok());
+        status::status(self, self.workers(&stored.map(|(stored, _)| stored).unwrap_or_default(), now))
+    }
+
+    /// Remembers what went wrong; what went well forgets nothing, so that operators can read it.
+    fn note(&mut self, result: Result<(), Refused>, epoch: Option<u64>, now: UnixTime, elapsed: u64) {
+        if let Err(refused) = result {
+            self.last_error = Some(LastError::note(self.last_error.as_ref(), &refused, epoch, now, elapsed));
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! What the workers of a host share, in its shared data: what was adopted, who asks the control endpoint, and who there is.
+//!
+//! Nothing that is read here is believed: a manifest and its documents are verified like those that come from the network, so
+//! that a value that is damaged, old or another tenant's is ignored. Values are swapped by their versions, and epochs only grow.
+
+use std::num::NonZeroU32;
+use std::rc::Rc;
+
+use authz::UnixTime;
+use authz::distribution::{Activation, Adopted, Digest, Trust, UnverifiedManifest};
+
+use super::clock;
+use crate::host::{self, HostError, Stored};
+
+/// How often a write is tried again after another worker was faster.
+const ATTEMPTS: usize = 8;
+
+/// When a lease that is not renewed is free, in milliseconds.
+const LEASE_MILLISECONDS: u64 = 4000;
+
+/// How often its holder renews it.
+const RENEW_MILLISECONDS: u64 = 1000;
+
+/// Most bytes of the list of workers.
+const MAX_WORKERS_BYTES: usize = 16 * 1024;
+
+/// The names of the values, which are those of one bundle of one fleet.
+pub(super) struct Shared {
+    head: String,
+    bundle: String,
+    lease: String,
+    workers: String,
+}
+
+impl Shared {
+    pub(super) fn of(trust: &Trust) -> Self {
+        let name = |what| format!("portcullis.{}/{}.{what}", trust.fleet(), trust.name());
+        Self { head: name("head"), bundle: name("bundle"), lease: name("lease"), workers: name("workers") }
+    }
+
+    /// What was adopted on this host: the floor of all epochs.
+    pub(super) fn head(&self) -> Result<Option<Adopted>, HostError> {
+        let (value, _) = host::shared_data(&self.head)?;
+        Ok(read_head(&value))
+    }
+
+    /// Stores what was adopted, unless something newer is there.
+    pub(super) fn publish(&self, adopted: &Adopted, activation: &Activation) -> Result<(), HostError> {
+        let documents = activation.documents().map(|(_, document)| &**document);
+        let pieces = std::iter::once(activation.manifest().text().as_bytes()).chain(documents);
+        let stored = join(adopted.epoch, pieces).and_then(|value| self.raise(&self.bundle, adopted.epoch, &value));
+        // The head in any case: nobody adopts anything older any more, and whoever sees it and no bundle asks for itself.
+        self.raise(&self.head, adopted.epoch, &write_head(adopted))?;
+        stored
+    }
+
+    /// Replaces a value that starts with a smaller epoch.
+    fn raise(&self, name: &str, epoch: u64, value: &[u8]) -> Result<(), HostError> {
+        for _ in 0..ATTEMPTS {
+            let (current, version) = host::shared_data(name)?;
+            let is_newer = current.first_chunk().is_none_or(|bytes| u64::from_le_bytes(*bytes) < epoch);
+            if !is_newer || host::set_shared_data(name, value, version)? == Stored::Yes {
+                return Ok(());
+            }
+        }
+        Err(HostError)
+    }
+
+    /// What another worker adopted, or an earlier VM; none if there is nothing that can be verified.
+    pub(super) fn resume(&self, trust: &Trust, floor: Option<&Adopted>) -> Option<Activation> {
+        let (value, _) = host::shared_data(&self.bundle).ok()?;
+        let mut pieces = split(&value)?.into_iter();
+        let manifest = UnverifiedManifest::parse(pieces.next()?).ok()?.verify(trust).ok()?;
+        let mut activation = manifest.resume(floor).ok()?;
+        for document in pieces {
+            activation.supply(Digest::of(document), Rc::<[u8]>::from(document)).ok()?;
+        }
+        Some(activation)
+    }
+
+    /// Whether this worker is the one that asks the control endpoint. Whoever dies is followed by another.
+    pub(super) fn holds_lease(&self, worker: u64, now: UnixTime) -> Result<bool, HostError> {
+        let (value, version) = host::shared_data(&self.lease)?;
+        let lease = read_lease(&value);
+        let is_own = lease.is_some_and(|(holder, _)| holder == worker);
+        let is_free = lease.is_none_or(|(_, renewed)| !clock::is_within(renewed, now, LEASE_MILLISECONDS));
+        let is_due = lease.is_none_or(|(_, renewed)| !clock::is_within(renewed, now, RENEW_MILLISECONDS));
+        if is_free || (is_own && is_due) {
+            let value = [worker.to_le_bytes(), now.as_millis().to_le_bytes()].concat();
+            return Ok(host::set_shared_data(&self.lease, &value, version)? == Stored::Yes);
+        }
+        Ok(is_own)
+    }
+
+    /// The list of workers, as it was stored, and its version.
+    pub(super) fn workers(&self) -> Result<(Vec<u8>, Option<NonZeroU32>), HostError> {
+        host::shared_data(&self.workers)
+    }
+
+    /// Replaces the list of workers. Whoever is overtaken tries again later.
+    pub(super) fn set_workers(&self, list: &[u8], version: Option<NonZeroU32>) -> Result<(), HostError> {
+        if list.len() > MAX_WORKERS_BYTES {
+            return Err(HostError);
+        }
+        host::set_shared_data(&self.workers, list, version).map(drop)
+    }
+}
+
+fn write_head(adopted: &Adopted) -> Vec<u8> {
+    [&adopted.epoch.to_le_bytes()[..], adopted.payload.as_bytes()].concat()
+}
+
+fn read_head(value: &[u8]) -> Option<Adopted> {
+    let (epoch, payload) = value.split_first_chunk()?;
+    Some(Adopted { epoch: u64::from_le_bytes(*epoch), payload: Digest::from_bytes(payload.try_into().ok()?) })
+}
+
+fn read_lease(value: &[u8]) -> Option<(u64, UnixTime)> {
+    let (worker, renewed) = value.split_first_chunk()?;
+    let renewed = u64::from_le_bytes(renewed.try_into().ok()?);
+    Some((u64::from_le_bytes(*worker), UnixTime::from_millis(renewed)))
+}
+
+/// The epoch, and each piece with its length before it.
+fn join<'p>(epoch: u64, pieces: impl Iterator<Item = &'p [u8]>) -> Result<Vec<u8>, HostError> {
+    let mut value = epoch.to_le_bytes().to_vec();
+    for piece in pieces {
+        value.extend(u32::try_from(piece.len()).map_err(|_| HostError)?.to_le_bytes());
+        value.extend(piece);
+    }
+    Ok(value)
+}
+
+fn split(value: &[u8]) -> Option<Vec<&[u8]>> {
+    let (_, mut rest) = value.split_first_chunk::<8>()?;
+    let mut pieces = Vec::new();
+    while !rest.is_empty() {
+        let (length, behind) = rest.split_first_chunk()?;
+        let (piece, behind) = behind.split_at_checked(usize::try_from(u32::from_le_bytes(*length)).ok()?)?;
+        pieces.push(piece);
+        rest = behind;
+    }
+    Some(pieces)
+}

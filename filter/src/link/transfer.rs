@@ -1,0 +1,216 @@
+//! The way of a manifest and its documents from the control endpoint to here.
+
+use authz::UnixTime;
+use authz::distribution::{Activation, Admission, RefusalReason, Refused, UnverifiedManifest};
+
+use super::request::{self, Call, Wanted};
+use super::{Link, random, status};
+use crate::host::{self, HostError};
+
+/// The first pause after a failure, in milliseconds; it doubles with each, and is jittered.
+const FIRST_PAUSE: u64 = 250;
+
+/// The longest pause.
+const LONGEST_PAUSE: u64 = 16_000;
+
+/// The least time between two answers that there is nothing new: an endpoint that does not wait is not asked all the time.
+const LEAST_INTERVAL: u64 = 1000;
+
+/// The least time between two reports of keys that tokens named in vain.
+const REPORT_INTERVAL: u64 = 10_000;
+
+/// Where the transfer is.
+#[derive(Default)]
+pub(super) struct Transfer {
+    step: Step,
+    /// When the endpoint may be asked again, by the stopwatch.
+    due_at: u64,
+    asked_at: u64,
+    failures: u32,
+    /// When unknown keys may be reported again.
+    report_at: u64,
+    report: Option<Call>,
+}
+
+#[derive(Default)]
+enum Step {
+    #[default]
+    Idle,
+    AsksForManifest(Call),
+    AsksForDocument(Call, Wanted, Box<Activation>),
+}
+
+impl Step {
+    const fn call(&self) -> Option<&Call> {
+        match self {
+            Self::Idle => None,
+            Self::AsksForManifest(call) | Self::AsksForDocument(call, _, _) => Some(call),
+        }
+    }
+}
+
+impl Transfer {
+    /// Waits before the next attempt, longer each time.
+    fn pause(&mut self, elapsed: u64) {
+        let pause = FIRST_PAUSE.checked_shl(self.failures.min(16)).unwrap_or(LONGEST_PAUSE).min(LONGEST_PAUSE);
+        self.failures = self.failures.saturating_add(1);
+        self.due_at = elapsed.saturating_add(random::jittered(pause));
+    }
+}
+
+impl Link {
+    /// Asks the endpoint, if it is this worker's turn and nothing is under way.
+    pub(super) fn go_on(&mut self, now: UnixTime, elapsed: u64) {
+        self.report_unknown_keys(now, elapsed);
+        if self.transfer.step.call().is_some_and(|call| call.is_overdue(elapsed)) {
+            self.failed(&Refused::new(RefusalReason::Timeout, "the host never told of an answer"), None, now, elapsed);
+        }
+        // Renewed while an answer is awaited, too.
+        let is_asker = self.is_asker(now, elapsed);
+        if is_asker && self.transfer.step.call().is_none() && elapsed >= self.transfer.due_at {
+            self.ask_for_manifest(now, elapsed);
+        }
+    }
+
+    /// Whether this worker asks the endpoint. If the host fails to say who does, everybody does.
+    fn is_asker(&self, now: UnixTime, elapsed: u64) -> bool {
+        let holds_lease = || match &self.shared {
+            None => true,
+            Some(shared) => shared.holds_lease(self.worker, now).unwrap_or(true),
+        };
+        self.delivery.control.is_some() && (holds_lease() || self.is_left_behind(elapsed))
+    }
+
+    fn ask_for_manifest(&mut self, now: UnixTime, elapsed: u64) {
+        let Some(control) = &self.delivery.control else { return };
+        let epoch = self.adopted.as_ref().map(|adopted| adopted.epoch);
+        let status = status::header(self.status(now), &[]);
+        // A proxy that has nothing yet does not wait.
+        let asked = request::ask_for_manifest(control, &self.delivery.trust, epoch, &status, epoch.is_some(), elapsed);
+        match asked {
+            Ok(call) => {
+                self.transfer.asked_at = elapsed;
+                self.transfer.step = Step::AsksForManifest(call);
+            }
+            Err(HostError) => self.failed(&no_cluster(&control.cluster), None, now, elapsed),
+        }
+    }
+
+    /// Takes the answer to a call, if it is one of this link's.
+    pub(super) fn take_answer(&mut self, call: u32, body_bytes: usize, now: UnixTime, elapsed: u64) {
+        if self.transfer.report.is_some_and(|report| report.is(call)) {
+            self.transfer.report = None;
+            return;
+        }
+        if !self.transfer.step.call().is_some_and(|own| own.is(call)) {
+            return;
+        }
+        match std::mem::take(&mut self.transfer.step) {
+            Step::Idle => {}
+            Step::AsksForManifest(call) => {
+                let answer = answer(&call, body_bytes, Wanted::Manifest, elapsed);
+                match answer.and_then(|body| self.take_manifest(body, now)) {
+                    Ok(None) => self.unchanged(now, elapsed),
+                    Ok(Some(activation)) => self.fetch_or_adopt(activation, now, elapsed),
+                    Err(refused) => self.failed(&refused, None, now, elapsed),
+                }
+            }
+            Step::AsksForDocument(call, wanted, mut activation) => {
+                let epoch = Some(activation.manifest().payload().epoch);
+                let answer = answer(&call, body_bytes, wanted, elapsed);
+                match answer.and_then(|body| take_document(&mut activation, wanted, body)) {
+                    Ok(()) => self.fetch_or_adopt(*activation, now, elapsed),
+                    Err(refused) => self.failed(&refused, epoch, now, elapsed),
+                }
+            }
+        }
+    }
+
+    /// What may be adopted; none if there is nothing new.
+    fn take_manifest(&self, body: Option<Vec<u8>>, now: UnixTime) -> Result<Option<Activation>, Refused> {
+        let Some(body) = body else { return Ok(None) };
+        let manifest = UnverifiedManifest::parse(&body)?.verify(&self.delivery.trust)?;
+        match manifest.admit(self.adopted.as_ref(), self.floor().as_ref(), now)? {
+            Admission::Unchanged => Ok(None),
+            Admission::New(activation) => Ok(Some(self.with_held(activation))),
+        }
+    }
+
+    /// Asks for the next document that is not here, or adopts the bundle if all are.
+    fn fetch_or_adopt(&mut self, activation: Activation, now: UnixTime, elapsed: u64) {
+        let epoch = Some(activation.manifest().payload().epoch);
+        let Some(missing) = activation.missing().first().copied() else {
+            match self.adopt(activation, now) {
+                Ok(()) => self.succeeded(now, elapsed),
+                Err(refused) => self.failed(&refused, epoch, now, elapsed),
+            }
+            return;
+        };
+        let Some(control) = &self.delivery.control else { return };
+        match request::ask_for_document(control, missing.sha256, elapsed) {
+            Ok(call) => {
+                self.transfer.step = Step::AsksForDocument(call, Wanted::Document(missing), Box::new(activation));
+            }
+            Err(HostError) => self.failed(&no_cluster(&control.cluster), epoch, now, elapsed),
+        }
+    }
+
+    /// The next poll follows at once: what is published meanwhile must not wait for a tick.
+    fn succeeded(&mut self, now: UnixTime, elapsed: u64) {
+        self.share();
+        self.transfer.failures = 0;
+        self.transfer.due_at = elapsed;
+        self.ask_for_manifest(now, elapsed);
+    }
+
+    fn unchanged(&mut self, now: UnixTime, elapsed: u64) {
+        self.transfer.failures = 0;
+        self.transfer.due_at = self.transfer.asked_at.saturating_add(LEAST_INTERVAL);
+        self.go_on(now, elapsed);
+    }
+
+    fn failed(&mut self, refused: &Refused, epoch: Option<u64>, now: UnixTime, elapsed: u64) {
+        self.transfer.step = Step::Idle;
+        self.transfer.pause(elapsed);
+        self.note(Err(refused.clone()), epoch, now, elapsed);
+    }
+
+    /// Tells the endpoint of keys that tokens named in vain, so that it looks for new ones. Every worker tells of its own.
+    fn report_unknown_keys(&mut self, now: UnixTime, elapsed: u64) {
+        if self.transfer.report.is_some_and(|report| report.is_overdue(elapsed)) {
+            self.transfer.report = None;
+        }
+        let Some(control) = &self.delivery.control else { return };
+        if self.transfer.report.is_some() || elapsed < self.transfer.report_at {
+            return;
+        }
+        let unknown = self.active.get().take_unknown_keys();
+        if unknown.is_empty() {
+            return;
+        }
+        self.transfer.report_at = elapsed.saturating_add(REPORT_INTERVAL);
+        let epoch = self.adopted.as_ref().map(|adopted| adopted.epoch);
+        let status = status::header(self.status(now), &unknown);
+        // What is not told now is told when the next token names it.
+        let report = request::ask_for_manifest(control, &self.delivery.trust, epoch, &status, false, elapsed);
+        self.transfer.report = report.ok();
+    }
+}
+
+fn answer(call: &Call, body_bytes: usize, wanted: Wanted, elapsed: u64) -> Result<Option<Vec<u8>>, Refused> {
+    let response = host::call_response(body_bytes, wanted.max_bytes());
+    let response = response
+        .map_err(|HostError| Refused::new(RefusalReason::Unreachable, "the host could not hand over the answer"))?;
+    request::body_of(response.ok_or_else(|| call.failure(elapsed))?, wanted)
+}
+
+fn take_document(activation: &mut Activation, wanted: Wanted, body: Option<Vec<u8>>) -> Result<(), Refused> {
+    match (wanted, body) {
+        (Wanted::Document(reference), Some(body)) => activation.supply(reference.sha256, body),
+        _ => Err(Refused::new(RefusalReason::DocumentMissing, "the answer has no document")),
+    }
+}
+
+fn no_cluster(cluster: &str) -> Refused {
+    Refused::new(RefusalReason::Unreachable, format!("there is no cluster `{cluster}`, or it cannot be reached"))
+}

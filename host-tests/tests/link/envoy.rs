@@ -1,0 +1,349 @@
+//! Faults of what is pushed and of the way there, through real Envoy with two workers: no protected request passes, what was
+//! adopted goes on deciding, and when the fault ends the next bundle is adopted by itself. The numbers are those of the faults
+//! that the project answers for.
+
+use std::collections::BTreeMap;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail, ensure};
+use authz::distribution::DocumentKind;
+use host_tests::client::{Connection, Request};
+use host_tests::endpoint::{Endpoint, Fault, TOKEN};
+use host_tests::envoy::{Backends, Envoy, Plugin, Ports};
+use host_tests::now;
+use host_tests::publisher::{Publication, Publisher, policy};
+use libtest_mimic::Trial;
+use serde_json::{Value, json};
+
+use crate::failed;
+
+/// Connections to each listener, so that every worker is asked.
+const CONNECTIONS: usize = 10;
+
+/// How long after the end of a fault everything must be as before.
+const RECOVERY: Duration = Duration::from_secs(30);
+
+/// How the way to the endpoint fails, for how many seconds, and the reason that is told if one is. (Envoy itself gives up what is
+/// too large for its buffers.)
+const WAYS: [(&str, Fault, u64, &str); 14] = [
+    ("F2_goes_away", Fault::Closes, 3, "unreachable"),
+    ("F3_accepts_and_never_answers", Fault::Silent, 3, ""),
+    ("F4_one_byte_a_second", Fault::Drips, 3, ""),
+    ("F5_truncated", Fault::Cuts, 3, ""),
+    ("F5_truncated_without_length", Fault::CutsWithoutLength, 3, "unreachable"),
+    ("F6_one_bit_flipped", Fault::FlipsDocuments, 3, "document_mismatch"),
+    ("F16_answers_500", Fault::Status(500), 3, "unreachable"),
+    ("F16_answers_404", Fault::Status(404), 3, "unreachable"),
+    ("F16_redirects", Fault::Redirects, 3, "unreachable"),
+    ("F16_html_with_200", Fault::Html, 3, "malformed"),
+    ("F16_nothing_with_200", Fault::Empty, 3, "malformed"),
+    ("F16_does_not_know_the_proxy", Fault::Status(401), 3, "unauthorized"),
+    ("F17_a_hundred_megabytes", Fault::Floods(100), 5, "unreachable"),
+    ("F18_flaps", Fault::Flaps, 3, ""),
+];
+
+/// What is offered in the place of a good bundle.
+type Bad = fn(&Publisher) -> Result<Publication>;
+
+const BUNDLES: [(&str, Bad, &str); 12] = [
+    ("F7_bad_signature", |_| signed_by("k1"), "signature_invalid"),
+    (
+        "F8_signature_removed",
+        |publisher| altered(publisher, |manifest| manifest["signatures"] = json!([])),
+        "signature_missing",
+    ),
+    (
+        "F8_signature_empty",
+        |publisher| altered(publisher, |manifest| manifest["signatures"][0]["signature"] = json!("")),
+        "signature_missing",
+    ),
+    ("F9_unknown_key", |_| signed_by("k2"), "signer_unknown"),
+    ("F10_older_version_replayed", |publisher| Ok(publisher.publish(1, now(), &policy(1), &[])), "rolled_back"),
+    (
+        "F11_same_version_other_content",
+        |publisher| {
+            let mut reused = publisher.publish(2, now() - 1, &policy(9), &[]);
+            // Under another tag, or nobody would look at it.
+            reused.epoch = 9;
+            Ok(reused)
+        },
+        "epoch_reused",
+    ),
+    ("F12_expired", |publisher| Ok(publisher.publish(3, now() - 7200, &policy(3), &[])), "expired"),
+    ("F12_not_yet_valid", |publisher| Ok(publisher.publish(3, now() + 7200, &policy(3), &[])), "not_yet_valid"),
+    (
+        "F13_unknown_operator",
+        |publisher| {
+            let mut bad = policy(3);
+            bad["rules"][2]["condition"] = json!({ "claims": [{ "pointer": "/sub", "like": "x" }] });
+            Ok(publisher.publish(3, now(), &bad, &[]))
+        },
+        "bundle_invalid",
+    ),
+    (
+        "F15_private_key_among_the_public",
+        |publisher| {
+            let keys = json!({ "version": 1, "issuers": { "https://idp.example.com": { "keys": [{ "kty": "OKP", "crv": "Ed25519", "d": "AA", "x": "AA" }] } } });
+            Ok(publisher.publish(3, now(), &with_issuer(3), &[(DocumentKind::Keys, keys)]))
+        },
+        "bundle_invalid",
+    ),
+    (
+        "F17_deep_json",
+        |publisher| {
+            let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
+            Ok(publisher.sign(3, now(), vec![(DocumentKind::Policy, deep.into_bytes())]))
+        },
+        "bundle_invalid",
+    ),
+    (
+        "F27_newer_format",
+        |publisher| {
+            let mut newer = policy(3);
+            newer["version"] = json!(2);
+            Ok(publisher.publish(3, now(), &newer, &[]))
+        },
+        "bundle_invalid",
+    ),
+];
+
+fn with_issuer(epoch: u64) -> Value {
+    let mut policy = policy(epoch);
+    policy["issuers"] = json!([{ "issuer": "https://idp.example.com", "audiences": ["a"], "algorithms": ["EdDSA"],
+        "keys_from": { "jwks_uri": "https://idp.example.com/keys" } }]);
+    policy
+}
+
+fn signed_by(key_id: &str) -> Result<Publication> {
+    Ok(Publisher::new(key_id)?.publish(3, now(), &policy(3), &[]))
+}
+
+fn altered(publisher: &Publisher, alter: impl FnOnce(&mut Value)) -> Result<Publication> {
+    let mut publication = publisher.publish(3, now(), &policy(3), &[]);
+    let mut manifest: Value = serde_json::from_str(&publication.manifest)?;
+    alter(&mut manifest);
+    publication.manifest = manifest.to_string();
+    Ok(publication)
+}
+
+/// One bundle of its own, with its endpoint and its listener.
+struct Line {
+    name: String,
+    publisher: Publisher,
+    endpoint: Endpoint,
+    address: SocketAddr,
+}
+
+/// All of them behind one Envoy.
+struct Scene {
+    envoy: Envoy,
+    lines: BTreeMap<String, Line>,
+}
+
+pub fn trials() -> Result<Vec<Trial>> {
+    let others: [(&str, fn(&Scene, &Line) -> Result<()>); 5] = [
+        ("F1_absent_at_start", absent_at_start),
+        ("F14_empty_key_set", empty_key_set),
+        ("F19_two_replicas", two_replicas),
+        ("F33_configuration_reloaded", reloaded),
+        ("pushes_reach_every_worker", pushes),
+    ];
+    let names =
+        WAYS.iter().map(|way| way.0).chain(BUNDLES.iter().map(|bundle| bundle.0)).chain(others.map(|other| other.0));
+    let scene = Arc::new(Scene::start(names)?);
+    let mut trials = Vec::new();
+    let mut add = |name: &'static str, test: Box<dyn Fn(&Scene, &Line) -> Result<()> + Send>| {
+        let scene = Arc::clone(&scene);
+        trials.push(Trial::test(format!("envoy::{name}"), move || {
+            let line = scene.lines.get(name).ok_or("there is no such line")?;
+            test(&scene, line).map_err(failed)
+        }));
+    };
+    for (name, fault, seconds, reason) in WAYS {
+        add(name, Box::new(move |scene, line| way_fails(scene, line, fault, seconds, reason)));
+    }
+    for (name, bad, reason) in BUNDLES {
+        add(name, Box::new(move |scene, line| bad_bundle(scene, line, bad, reason)));
+    }
+    for (name, test) in others {
+        add(name, Box::new(test));
+    }
+    Ok(trials)
+}
+
+impl Scene {
+    fn start<'n>(names: impl Iterator<Item = &'n str>) -> Result<Self> {
+        let (mut lines, mut plugins, mut control) = (BTreeMap::new(), BTreeMap::new(), Vec::new());
+        for name in names {
+            let mut publisher = Publisher::new("k1")?;
+            publisher.name = name.to_owned();
+            let endpoint = Endpoint::default();
+            // That of the one that is absent at first is only reserved.
+            let address = match name {
+                "F1_absent_at_start" => TcpListener::bind(("127.0.0.1", 0))?.local_addr()?,
+                _ => endpoint.start()?,
+            };
+            control.push((name.to_owned(), address));
+            let configuration = json!({
+                "version": 1, "trust": publisher.trust(),
+                "control": { "cluster": name, "authority": "control.example.com", "token": TOKEN, "wait_seconds": 5 },
+                "management": { "path": "/portcullis" },
+            });
+            let is_discovered = name == "F33_configuration_reloaded";
+            plugins.insert(name.to_owned(), Plugin { configuration, is_discovered, ..Plugin::default() });
+            lines.insert(name.to_owned(), Line { name: name.to_owned(), publisher, endpoint, address });
+        }
+        let backends =
+            Backends { upstream: host_tests::upstream::start()?, authorization_servers: Vec::new(), control };
+        Ok(Self { envoy: Envoy::start(&plugins, &backends, Ports::Free)?, lines })
+    }
+}
+
+impl Line {
+    fn offer(&self, epoch: u64) -> Publication {
+        let publication = self.publisher.publish(epoch, now(), &policy(epoch), &[]);
+        self.endpoint.offer(&publication);
+        publication
+    }
+
+    /// The epochs by which the workers decide, asked on connections of their own. Nothing protected passes, ever.
+    fn epochs(&self, scene: &Scene) -> Result<Vec<Option<u64>>> {
+        let mut epochs = Vec::new();
+        for _ in 0..CONNECTIONS {
+            let mut connection = Connection::open(scene.envoy.address(&self.name)?)?;
+            let protected = connection.send(&Request::get("/orders"))?.status;
+            ensure!([401, 503].contains(&protected), "a protected request got {protected}");
+            let state: Value = serde_json::from_slice(&connection.send(&Request::get("/portcullis/status"))?.body)?;
+            let epoch = state.get("epoch").and_then(Value::as_u64);
+            let health = connection.send(&Request::get("/healthz"))?.status;
+            // Once there is a bundle there is always one.
+            ensure!(health == 200 || (health == 503 && epoch.is_none()), "{health} under {epoch:?}");
+            epochs.push(epoch);
+        }
+        Ok(epochs)
+    }
+
+    /// Waits until every worker decides by this epoch.
+    fn wait_for(&self, scene: &Scene, epoch: u64) -> Result<()> {
+        let pause = Duration::from_millis(50);
+        for _ in 0..RECOVERY.as_millis() / pause.as_millis() {
+            // Twice, so that no worker is missed by chance.
+            if self.is_everywhere(scene, epoch)? && self.is_everywhere(scene, epoch)? {
+                return Ok(());
+            }
+            std::thread::sleep(pause);
+        }
+        bail!("{:?} instead of {epoch}; {:?}", self.epochs(scene)?, self.endpoint.statuses().last())
+    }
+
+    fn is_everywhere(&self, scene: &Scene, epoch: u64) -> Result<bool> {
+        Ok(self.epochs(scene)?.iter().all(|found| *found == Some(epoch)))
+    }
+
+    /// For so long every worker goes on deciding by this epoch.
+    fn keeps(&self, scene: &Scene, epoch: Option<u64>, seconds: u64) -> Result<()> {
+        for _ in 0..seconds * 10 {
+            let epochs = self.epochs(scene)?;
+            ensure!(epochs.iter().all(|found| *found == epoch), "{epochs:?} instead of {epoch:?}");
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        Ok(())
+    }
+
+    /// Whether the endpoint was told this reason.
+    fn was_told(&self, reason: &str) -> bool {
+        let is_told = |status: &Value| status.pointer("/last_error/reason").is_some_and(|told| told == reason);
+        reason.is_empty() || self.endpoint.statuses().iter().any(is_told)
+    }
+}
+
+fn way_fails(scene: &Scene, line: &Line, fault: Fault, seconds: u64, reason: &str) -> Result<()> {
+    line.offer(1);
+    line.wait_for(scene, 1)?;
+    line.endpoint.fail(fault);
+    // Documents must come, so that their way fails too.
+    line.offer(2);
+    if fault == Fault::Flaps {
+        line.wait_for(scene, 2)?;
+    } else {
+        line.keeps(scene, Some(1), seconds)?;
+    }
+    let during = line.endpoint.requests();
+    line.endpoint.fail(Fault::None);
+    line.offer(3);
+    line.wait_for(scene, 3)?;
+    ensure!(during < 40, "{during} requests in {seconds} seconds");
+    ensure!(line.was_told(reason), "{:?}", line.endpoint.statuses().last());
+    Ok(())
+}
+
+fn bad_bundle(scene: &Scene, line: &Line, bad: Bad, reason: &str) -> Result<()> {
+    line.offer(1);
+    line.wait_for(scene, 1)?;
+    line.offer(2);
+    line.wait_for(scene, 2)?;
+    line.endpoint.offer(&bad(&line.publisher)?);
+    line.keeps(scene, Some(2), 2)?;
+    line.offer(4);
+    line.wait_for(scene, 4)?;
+    ensure!(line.was_told(reason), "{:?}", line.endpoint.statuses().last());
+    Ok(())
+}
+
+fn absent_at_start(scene: &Scene, line: &Line) -> Result<()> {
+    line.keeps(scene, None, 2)?;
+    line.offer(1);
+    line.endpoint.start_at(line.address)?;
+    line.wait_for(scene, 1)
+}
+
+fn empty_key_set(scene: &Scene, line: &Line) -> Result<()> {
+    let keys = json!({ "version": 1, "issuers": { "https://idp.example.com": { "keys": [] } } });
+    line.endpoint.offer(&line.publisher.publish(1, now(), &with_issuer(1), &[(DocumentKind::Keys, keys)]));
+    line.wait_for(scene, 1)
+}
+
+/// Whichever answers, the highest epoch stays.
+fn two_replicas(scene: &Scene, line: &Line) -> Result<()> {
+    let old = line.offer(7);
+    line.wait_for(scene, 7)?;
+    line.offer(8);
+    line.endpoint.offer_also(Some(old));
+    line.wait_for(scene, 8)?;
+    line.keeps(scene, Some(8), 3)?;
+    line.endpoint.offer_also(None);
+    line.offer(9);
+    line.wait_for(scene, 9)
+}
+
+/// A configuration that is replaced during traffic leaves no gap: the new root context starts with what was adopted.
+fn reloaded(scene: &Scene, line: &Line) -> Result<()> {
+    line.offer(1);
+    line.wait_for(scene, 1)?;
+    for wait in [6, 7, 8] {
+        let configuration = json!({
+            "version": 1, "trust": line.publisher.trust(),
+            "control": { "cluster": line.name, "authority": "control.example.com", "token": TOKEN, "wait_seconds": wait },
+            "management": { "path": "/portcullis" },
+        });
+        scene.envoy.update(&line.name, &configuration)?;
+        line.keeps(scene, Some(1), 1)?;
+    }
+    line.offer(2);
+    line.wait_for(scene, 2)
+}
+
+fn pushes(scene: &Scene, line: &Line) -> Result<()> {
+    for epoch in 1..=20 {
+        line.offer(epoch);
+        line.wait_for(scene, epoch)?;
+    }
+    let log = scene.envoy.error_log()?;
+    let trap = log.lines().find(|line| line.contains("[wasm]") && line.contains("critical"));
+    ensure!(trap.is_none(), "{trap:?}");
+    let workers = line.endpoint.statuses().last().and_then(|status| status["workers"].as_array().map(Vec::len));
+    ensure!(workers.context("it says who there is")? >= host_tests::envoy::WORKERS);
+    Ok(())
+}

@@ -1,0 +1,33 @@
+//! Bundles that are pushed: through the module in the strict host, and through real Envoy beside an endpoint that fails.
+
+#![expect(
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    clippy::integer_division,
+    reason = "a test fails by panicking"
+)]
+
+mod envoy;
+mod strict;
+
+use std::process::ExitCode;
+
+use libtest_mimic::{Arguments, Failed};
+
+/// The time at which things happen where the clock is ours.
+const NOW: u64 = 1_800_000_000;
+
+fn main() -> ExitCode {
+    let arguments = Arguments::from_args();
+    match envoy::trials() {
+        Ok(trials) => libtest_mimic::run(&arguments, strict::trials().into_iter().chain(trials).collect()).exit_code(),
+        Err(error) => {
+            eprintln!("{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn failed(error: anyhow::Error) -> Failed {
+    format!("{error:?}").into()
+}
