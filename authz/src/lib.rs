@@ -46,7 +46,7 @@ pub use document::{BundleError, BundleErrors, Problem};
 pub use effect::{Action, HeaderEdits, Reply};
 pub use http::{AccessRequest, Host, Path, PeerCertificate, RequestHead};
 pub use jose::Algorithm;
-pub use jwt::{Introspection, IntrospectionResponse, UnknownKey, Statement};
+pub use jwt::{Introspection, IntrospectionResponse, Statement, UnknownKey};
 pub use policy::RuleTrace;
 pub use reason::Reason;
 pub use time::UnixTime;

@@ -66,7 +66,10 @@ fn write_key(arguments: &Arguments) -> Result<(), String> {
     write_private(&arguments.output, text.as_bytes())
         .map_err(|error| format!("{}: cannot be written: {error}", arguments.output.display()))?;
     println!("{}", key.public_jwk());
-    eprintln!("{}: the private key; keep it where the endpoint runs, and a copy in a safe.", arguments.output.display());
+    eprintln!(
+        "{}: the private key; keep it where the endpoint runs, and a copy in a safe.",
+        arguments.output.display()
+    );
     eprintln!("The line above is the public key, for `trust.keys` of the plugin configuration.");
     Ok(())
 }

@@ -59,7 +59,8 @@ impl SigningKey {
             _ => return Err("is not a signing key: a private JWK for EdDSA (Ed25519) or ES256 (P-256)".to_owned()),
         };
         let scalar = URL_SAFE_NO_PAD.decode(text("d")).unwrap_or_default();
-        let secret = Secret::new(algorithm, &scalar).ok_or("is not a private key: `d` is missing or has no 32 bytes")?;
+        let secret =
+            Secret::new(algorithm, &scalar).ok_or("is not a private key: `d` is missing or has no 32 bytes")?;
         if text("kid").is_empty() {
             return Err("has no `kid`, by which the proxies know it".to_owned());
         }

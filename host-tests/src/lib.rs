@@ -5,7 +5,7 @@ pub mod authorization_server;
 pub mod case;
 pub mod client;
 pub mod envoy;
-mod http_server;
+pub mod http_server;
 pub mod keys;
 pub mod outcome;
 pub mod provider;

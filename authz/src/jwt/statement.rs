@@ -39,7 +39,8 @@ impl Statement {
             return Err(Reason::TypeMismatch);
         }
         let unique = Unique::default();
-        let issuers = document::read(issuer, |node| TrustedIssuer::read(node, &unique)).map_err(|_| Reason::IssuerUnknown)?;
+        let issuers =
+            document::read(issuer, |node| TrustedIssuer::read(node, &unique)).map_err(|_| Reason::IssuerUnknown)?;
         let keys = issuers.first().and_then(|issuer| issuer.keys.as_ref()).ok_or(Reason::KeyUnknown)?;
         let claims = unverified.read_claims()?;
         let key = keys.select(unverified.header())?;

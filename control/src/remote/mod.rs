@@ -89,7 +89,11 @@ impl Endpoint {
 
     /// Gets everything ready; nothing is sent yet.
     pub(crate) fn connect(&self) -> Result<Remote, RemoteError> {
-        let url = self.to.clone().or_else(|| variable("PORTCULLIS_URL")).unwrap_or_else(|| "http://127.0.0.1:9470".to_owned());
+        let url = self
+            .to
+            .clone()
+            .or_else(|| variable("PORTCULLIS_URL"))
+            .unwrap_or_else(|| "http://127.0.0.1:9470".to_owned());
         let base = Url::parse(&url).map_err(|error| RemoteError::Failed(format!("`{url}` is not a URL: {error}")))?;
         let is_local = base.host_str().is_some_and(|host| ["127.0.0.1", "[::1]", "localhost"].contains(&host));
         if base.scheme() != "https" && !is_local {
@@ -149,7 +153,11 @@ impl Remote {
             return Ok(answer);
         }
         let detail = answer.get("detail").and_then(Value::as_str).map(lines);
-        let why = format!("the endpoint answers {}: {}", status.as_u16(), detail.unwrap_or_else(|| "no reason given".to_owned()));
+        let why = format!(
+            "the endpoint answers {}: {}",
+            status.as_u16(),
+            detail.unwrap_or_else(|| "no reason given".to_owned())
+        );
         if status.is_client_error() { Err(RemoteError::Refused(why)) } else { Err(failed(why)) }
     }
 }

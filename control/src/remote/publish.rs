@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use authz::Bundle;
 use authz::distribution::{
-    Admission, DocumentKind, DocumentReference, Documents, ManifestPayload, Refused, SignedBundle, Trust, UnverifiedManifest,
-    WhenStale,
+    Admission, DocumentKind, DocumentReference, Documents, ManifestPayload, Refused, SignedBundle, Trust,
+    UnverifiedManifest, WhenStale,
 };
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -79,7 +79,10 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
     };
     if let Some(key) = &arguments.offline.signing_key {
         let signed = parts.sign(key, arguments);
-        return signed.map_or_else(|error| error.report(), |bundle| deliver(bundle.as_bytes(), arguments.offline.output.as_deref()));
+        return signed.map_or_else(
+            |error| error.report(),
+            |bundle| deliver(bundle.as_bytes(), arguments.offline.output.as_deref()),
+        );
     }
     let published = arguments.endpoint.connect().and_then(|remote| block_on(publish(&remote, &parts, arguments.wait)));
     match published {
@@ -106,7 +109,12 @@ async fn publish(remote: &Remote, parts: &Parts, wait: Option<u64>) -> Result<u6
     Ok(epoch)
 }
 
-async fn wait_until_enforced(remote: &Remote, epoch: u64, seconds: u64, progress: &ProgressBar) -> Result<(), RemoteError> {
+async fn wait_until_enforced(
+    remote: &Remote,
+    epoch: u64,
+    seconds: u64,
+    progress: &ProgressBar,
+) -> Result<(), RemoteError> {
     let end = clock::seconds().saturating_add(seconds);
     loop {
         let (enforced, all) = status::enforced(remote, epoch).await?;
@@ -115,7 +123,9 @@ async fn wait_until_enforced(remote: &Remote, epoch: u64, seconds: u64, progress
             return Ok(());
         }
         if clock::seconds() >= end {
-            let why = format!("epoch {epoch} was published, and is enforced by {enforced} of {all} workers after {seconds} s; `portcullis status` says by which");
+            let why = format!(
+                "epoch {epoch} was published, and is enforced by {enforced} of {all} workers after {seconds} s; `portcullis status` says by which"
+            );
             return Err(RemoteError::Failed(why));
         }
         tokio::time::sleep(Duration::from_millis(250)).await;
@@ -125,7 +135,10 @@ async fn wait_until_enforced(remote: &Remote, epoch: u64, seconds: u64, progress
 /// On a terminal only; nothing is written elsewhere.
 fn progress() -> ProgressBar {
     let bar = ProgressBar::new_spinner();
-    bar.set_style(ProgressStyle::with_template("{spinner} {msg} ({elapsed})").unwrap_or_else(|_| ProgressStyle::default_spinner()));
+    bar.set_style(
+        ProgressStyle::with_template("{spinner} {msg} ({elapsed})")
+            .unwrap_or_else(|_| ProgressStyle::default_spinner()),
+    );
     bar.enable_steady_tick(Duration::from_millis(100));
     bar
 }
@@ -139,7 +152,11 @@ impl Parts {
         // The revision of what is published is its epoch.
         policy.as_object_mut().map(|members| members.remove("revision"));
         let text = |file: &Option<PathBuf>| file.as_deref().map(read_text).transpose();
-        let parts = Self { policy: policy.to_string(), tests: text(&arguments.tests)?, credentials: text(&arguments.credentials)? };
+        let parts = Self {
+            policy: policy.to_string(),
+            tests: text(&arguments.tests)?,
+            credentials: text(&arguments.credentials)?,
+        };
         let judged = parts.documents().authorizer(0);
         judged.map_err(|refused| SourceError::Unreadable(refused.to_string()))?;
         Ok(parts)
@@ -189,7 +206,8 @@ impl Parts {
 fn admit(bundle: &str, trust: &str) -> Result<(), String> {
     let trust = Trust::parse(trust.as_bytes()).map_err(|errors| errors.to_string())?;
     let refused = |refused: Refused| refused.to_string();
-    let admission = SignedBundle::parse(bundle.as_bytes()).map_err(refused)?.admit(&trust, None, clock::now()).map_err(refused)?;
+    let admission =
+        SignedBundle::parse(bundle.as_bytes()).map_err(refused)?.admit(&trust, None, clock::now()).map_err(refused)?;
     match admission {
         Admission::New(activation) => activation.activate().map(drop).map_err(refused),
         Admission::Unchanged => Ok(()),

@@ -84,6 +84,8 @@ fn read_time(text: &str) -> Result<u64, RemoteError> {
     }
     let date = || OffsetDateTime::parse(text, &Rfc3339).ok().and_then(|date| u64::try_from(date.unix_timestamp()).ok());
     text.parse().ok().or_else(date).ok_or_else(|| {
-        RemoteError::Failed(format!("`{text}` is not a time: `now`, RFC 3339 such as `2027-01-01T08:00:00Z`, or seconds since 1970"))
+        RemoteError::Failed(format!(
+            "`{text}` is not a time: `now`, RFC 3339 such as `2027-01-01T08:00:00Z`, or seconds since 1970"
+        ))
     })
 }

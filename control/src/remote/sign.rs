@@ -42,7 +42,9 @@ fn sign(arguments: &Arguments) -> Result<u64, RemoteError> {
         let manifest = manifest.map_err(|refused| RemoteError::Failed(refused.to_string()))?;
         let payload = manifest.unverified_payload().map_err(|refused| RemoteError::Failed(refused.to_string()))?;
         if payload.epoch != arguments.epoch || payload.fleet != remote.fleet {
-            return Err(RemoteError::Failed("the endpoint gives another manifest than the one that was asked for".to_owned()));
+            return Err(RemoteError::Failed(
+                "the endpoint gives another manifest than the one that was asked for".to_owned(),
+            ));
         }
         let signed: Value = serde_json::from_str(&key.sign(manifest).to_json()).unwrap_or_default();
         let signature = signed.get("signatures").and_then(Value::as_array).and_then(|all| all.last()).cloned();

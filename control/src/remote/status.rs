@@ -103,10 +103,13 @@ fn status(answer: &Value) -> String {
 fn history(answer: &Value) -> String {
     let mut epochs = table(&["epoch", "at", "who", "action", "what"]);
     for epoch in list(answer, "/epochs") {
-        let at = i64::try_from(number(epoch, "/cause/at")).ok().and_then(|at| time::OffsetDateTime::from_unix_timestamp(at).ok());
+        let at = i64::try_from(number(epoch, "/cause/at"))
+            .ok()
+            .and_then(|at| time::OffsetDateTime::from_unix_timestamp(at).ok());
         epochs.add_row([
             number(epoch, "/epoch").to_string(),
-            at.map(|at| format!("{} {:02}:{:02}:{:02}Z", at.date(), at.hour(), at.minute(), at.second())).unwrap_or_default(),
+            at.map(|at| format!("{} {:02}:{:02}:{:02}Z", at.date(), at.hour(), at.minute(), at.second()))
+                .unwrap_or_default(),
             shown(epoch, "/cause/who"),
             shown(epoch, "/cause/action"),
             shown(epoch, "/cause/detail"),
@@ -118,8 +121,10 @@ fn history(answer: &Value) -> String {
 /// How many workers enforce an epoch, of how many that were heard of.
 pub(super) async fn enforced(remote: &Remote, epoch: u64) -> Result<(usize, usize), RemoteError> {
     let answer = remote.get("status").await?;
-    let workers: Vec<u64> =
-        list(&answer, "/proxies").flat_map(|proxy| list(proxy, "/workers")).map(|worker| number(worker, "/epoch")).collect();
+    let workers: Vec<u64> = list(&answer, "/proxies")
+        .flat_map(|proxy| list(proxy, "/workers"))
+        .map(|worker| number(worker, "/epoch"))
+        .collect();
     Ok((workers.iter().filter(|enforced| **enforced >= epoch).count(), workers.len()))
 }
 

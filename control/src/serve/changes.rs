@@ -1,5 +1,6 @@
 //! What can be done to a fleet: publish, revoke, roll back, issue again. Each is one epoch.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use authz::distribution::DocumentKind;
@@ -18,7 +19,12 @@ pub(crate) struct Publication {
 }
 
 /// Publishes a policy. Revocations stay, and so do the keys of its issuers.
-pub(crate) async fn publish(fleet: &Fleet, keys: &Keys, publication: &Publication, cause: &Cause) -> Result<u64, ChangeError> {
+pub(crate) async fn publish(
+    fleet: &Fleet,
+    keys: &Keys,
+    publication: &Publication,
+    cause: &Cause,
+) -> Result<u64, ChangeError> {
     let mut contents = Contents::from([(DocumentKind::Policy, Arc::clone(&publication.policy))]);
     let more = [(DocumentKind::Credentials, &publication.credentials), (DocumentKind::Tests, &publication.tests)];
     contents.extend(more.into_iter().filter_map(|(kind, document)| Some((kind, document.clone()?))));
@@ -42,7 +48,9 @@ async fn replace_policy(fleet: &Fleet, keys: &Keys, contents: &Contents, cause: 
             next.remove(&DocumentKind::Keys);
             next.remove(&DocumentKind::Revocations);
             next.extend(keys.document(&sources, newest).map(|keys| (DocumentKind::Keys, keys)));
-            next.extend(revocations_document(live_revocations(newest)).map(|document| (DocumentKind::Revocations, document)));
+            next.extend(
+                revocations_document(live_revocations(newest)).map(|document| (DocumentKind::Revocations, document)),
+            );
             Ok(Some(next))
         })
         .await
@@ -55,11 +63,12 @@ pub(crate) async fn revoke(fleet: &Fleet, entries: &[Value], cause: &Cause) -> R
             let newest = newest.ok_or_else(nothing_published)?;
             check_issuers(newest, entries)?;
             let mut all = live_revocations(Some(newest));
-            let added: Vec<&Value> = entries.iter().filter(|entry| !all.contains(entry)).collect();
+            let mut known: BTreeSet<String> = all.iter().map(Value::to_string).collect();
+            let added: Vec<Value> = entries.iter().filter(|entry| known.insert(entry.to_string())).cloned().collect();
             if added.is_empty() {
                 return Ok(None);
             }
-            all.extend(added.into_iter().cloned());
+            all.extend(added);
             let mut contents = newest.contents.clone();
             contents.extend(revocations_document(all).map(|document| (DocumentKind::Revocations, document)));
             Ok(Some(contents))
@@ -75,7 +84,10 @@ pub(crate) async fn issue_again(fleet: &Fleet) -> Result<u64, ChangeError> {
             let Some(newest) = newest.filter(|newest| is_half_gone(newest)) else { return Ok(None) };
             let mut contents = newest.contents.clone();
             contents.remove(&DocumentKind::Revocations);
-            contents.extend(revocations_document(live_revocations(Some(newest))).map(|document| (DocumentKind::Revocations, document)));
+            contents.extend(
+                revocations_document(live_revocations(Some(newest)))
+                    .map(|document| (DocumentKind::Revocations, document)),
+            );
             Ok(Some(contents))
         })
         .await

@@ -58,14 +58,18 @@ fn check_common(claims: &Map<String, Value>, feed: &FeedSettings, now: u64) -> R
     if text(claims, "iss") != Some(&feed.issuer) {
         return Err(EventError { code: "invalid_issuer", description: format!("is not from {}", feed.issuer) });
     }
-    let is_ours = |value: &Value| value.as_str().is_some_and(|audience| feed.audiences.iter().any(|own| own == audience));
+    let is_ours =
+        |value: &Value| value.as_str().is_some_and(|audience| feed.audiences.iter().any(|own| own == audience));
     let for_us = match claims.get("aud") {
         Some(Value::Array(audiences)) => audiences.iter().any(is_ours),
         Some(audience) => is_ours(audience),
         None => false,
     };
     if !for_us {
-        return Err(EventError { code: "invalid_audience", description: "is not for one of the audiences of this feed".to_owned() });
+        return Err(EventError {
+            code: "invalid_audience",
+            description: "is not for one of the audiences of this feed".to_owned(),
+        });
     }
     let issued_at = time(claims, "iat")?.ok_or_else(|| invalid("has no `iat`"))?;
     if issued_at > now.saturating_add(MAX_CLOCK_DIFFERENCE_SECONDS) || issued_at < now.saturating_sub(MAX_AGE_SECONDS) {
@@ -162,7 +166,9 @@ fn text<'c>(claims: &'c Map<String, Value>, name: &str) -> Option<&'c str> {
 fn time(claims: &Map<String, Value>, name: &str) -> Result<Option<u64>, EventError> {
     match claims.get(name) {
         None => Ok(None),
-        Some(value) => value.as_u64().map(Some).ok_or_else(|| invalid(&format!("`{name}` is not a time in whole seconds"))),
+        Some(value) => {
+            value.as_u64().map(Some).ok_or_else(|| invalid(&format!("`{name}` is not a time in whole seconds")))
+        }
     }
 }
 

@@ -45,7 +45,7 @@ pub(crate) struct Standing {
 }
 
 /// Why nothing was changed.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum ChangeError {
     /// It does not go through the gate.
     Refused(Refused),
@@ -83,14 +83,23 @@ impl Fleet {
     pub(crate) fn new(settings: FleetSettings, storage: Storage) -> Result<Self, String> {
         let key = SigningKey::load(&settings.signing_key)?;
         let keys: Vec<Value> = std::iter::once(key.public_jwk()).chain(settings.trusted_keys.iter().cloned()).collect();
-        let trust = json!({ "fleet": settings.fleet, "name": settings.name, "threshold": settings.threshold, "keys": keys });
+        let trust =
+            json!({ "fleet": settings.fleet, "name": settings.name, "threshold": settings.threshold, "keys": keys });
         let parsed = Trust::parse(trust.to_string().as_bytes());
         parsed.map_err(|errors| format!("fleet `{}`: signing_key and trusted_keys: {errors}", settings.fleet))?;
         let mut single = trust.clone();
         if let Some(threshold) = single.get_mut("threshold") {
             *threshold = json!(1);
         }
-        Ok(Self { settings, storage, key, trust, single, standing: watch::Sender::default(), changing: Mutex::default() })
+        Ok(Self {
+            settings,
+            storage,
+            key,
+            trust,
+            single,
+            standing: watch::Sender::default(),
+            changing: Mutex::default(),
+        })
     }
 
     /// Where the fleet stands, as far as this replica knows.
@@ -224,7 +233,9 @@ impl Fleet {
 
     /// Takes a manifest of the store as the newest, if those whom we trust have signed it, as this epoch.
     async fn take(&self, epoch: u64, manifest: &str) -> Result<(), ChangeError> {
-        let damaged = |why: String| ChangeError::Unavailable(format!("the store has a manifest for epoch {epoch} that is not good: {why}"));
+        let damaged = |why: String| {
+            ChangeError::Unavailable(format!("the store has a manifest for epoch {epoch} that is not good: {why}"))
+        };
         let manifest = published::verify(&self.single, manifest).map_err(|refused| damaged(refused.to_string()))?;
         if manifest.payload().epoch != epoch {
             return Err(damaged(format!("it is that of epoch {}", manifest.payload().epoch)));
@@ -283,7 +294,8 @@ impl Fleet {
         };
         for document in contents.values() {
             let path = self.document_path(&document.sha256.to_string());
-            let is_there = newest.is_some_and(|newest| newest.contents.values().any(|old| old.sha256 == document.sha256));
+            let is_there =
+                newest.is_some_and(|newest| newest.contents.values().any(|old| old.sha256 == document.sha256));
             if !is_there {
                 self.storage.create(&path, document.plain.clone()).await?;
             }
@@ -324,7 +336,10 @@ impl Fleet {
             // The store is not trusted: a document is what its name says, or it is not there.
             let document = document.filter(|document| document.sha256 == reference.sha256).ok_or_else(|| {
                 let (kind, sha256) = (reference.kind.name(), reference.sha256);
-                ChangeError::Unavailable(format!("the store has no {kind} document {sha256}, which epoch {} lists", payload.epoch))
+                ChangeError::Unavailable(format!(
+                    "the store has no {kind} document {sha256}, which epoch {} lists",
+                    payload.epoch
+                ))
             })?;
             contents.insert(reference.kind, document);
         }

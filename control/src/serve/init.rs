@@ -33,19 +33,24 @@ fn write(config: &Path) -> Result<(), String> {
     }
     let key = SigningKey::generate(Algorithm::EdDsa, None)?;
     let (admin, proxy) = (keygen::new_token()?, keygen::new_token()?);
-    let settings = STARTER.replace("ADMIN_TOKEN_SHA256", &keygen::hash(&admin)).replace("PROXY_TOKEN_SHA256", &keygen::hash(&proxy));
+    let settings = STARTER
+        .replace("ADMIN_TOKEN_SHA256", &keygen::hash(&admin))
+        .replace("PROXY_TOKEN_SHA256", &keygen::hash(&proxy));
     for (file, text) in [
         (&*key_file, format!("{:#}\n", key.private_jwk())),
         (&*admin_file, format!("{admin}\n")),
         (&*proxy_file, format!("{proxy}\n")),
         (config, settings),
     ] {
-        keygen::write_private(file, text.as_bytes()).map_err(|error| format!("{}: cannot be written: {error}", file.display()))?;
+        keygen::write_private(file, text.as_bytes())
+            .map_err(|error| format!("{}: cannot be written: {error}", file.display()))?;
         println!("{}", file.display());
     }
     let trust = json!({ "fleet": "production", "name": "policy", "keys": [key.public_jwk()] });
     let control = json!({ "cluster": "portcullis-control", "authority": "portcullis-control", "token": proxy, "proxy": "edge-1" });
-    println!("\nThe plugin configuration of the proxies, where `control.cluster` is a cluster of theirs that leads here:");
+    println!(
+        "\nThe plugin configuration of the proxies, where `control.cluster` is a cluster of theirs that leads here:"
+    );
     println!("{:#}", json!({ "version": 1, "trust": trust, "control": control }));
     println!("\nNext:");
     println!("  portcullis serve --config {}", config.display());

@@ -14,6 +14,7 @@ mod init;
 mod keys;
 mod metrics;
 mod published;
+mod revoker;
 mod server;
 mod settings;
 mod storage;
@@ -67,7 +68,9 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
     }
     if !arguments.config.exists() {
         let file = arguments.config.display();
-        eprintln!("{file}: is not there. There are no defaults for keys and tokens; `portcullis serve --init` makes a serve.yaml with new ones");
+        eprintln!(
+            "{file}: is not there. There are no defaults for keys and tokens; `portcullis serve --init` makes a serve.yaml with new ones"
+        );
         return UNREADABLE.into();
     }
     let mut settings = match Settings::load(&arguments.config) {
@@ -102,7 +105,9 @@ fn check_exposure(settings: &Settings, is_allowed: bool) -> Result<(), String> {
         return Ok(());
     }
     let address = settings.listen;
-    Err(format!("{address} can be reached from other machines, and there is no `tls` in serve.yaml: add it, listen on 127.0.0.1, or say --insecure-without-tls if something else protects the traffic"))
+    Err(format!(
+        "{address} can be reached from other machines, and there is no `tls` in serve.yaml: add it, listen on 127.0.0.1, or say --insecure-without-tls if something else protects the traffic"
+    ))
 }
 
 fn start_log(log: Log) {

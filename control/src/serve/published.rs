@@ -92,7 +92,8 @@ impl Published {
 /// Checks the signatures of a manifest. Trust is parsed where it is used: it is made for one thread.
 pub(crate) fn verify(trust: &Value, manifest: &str) -> Result<Manifest, Refused> {
     use authz::distribution::RefusalReason::Malformed;
-    let trust = Trust::parse(trust.to_string().as_bytes()).map_err(|errors| Refused::new(Malformed, errors.to_string()))?;
+    let trust =
+        Trust::parse(trust.to_string().as_bytes()).map_err(|errors| Refused::new(Malformed, errors.to_string()))?;
     UnverifiedManifest::parse(manifest.as_bytes())?.verify(&trust)
 }
 

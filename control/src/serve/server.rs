@@ -16,6 +16,7 @@ use super::fleet::Fleet;
 use super::fleet_status::{self, FleetStatus};
 use super::keys::Keys;
 use super::metrics::Metrics;
+use super::revoker::Revoker;
 use super::settings::Settings;
 use super::storage::Storage;
 use crate::random;
@@ -43,6 +44,7 @@ pub(crate) struct Member {
     pub(crate) fleet: Fleet,
     pub(crate) keys: Keys,
     pub(crate) status: FleetStatus,
+    pub(crate) revoker: Revoker,
     storage: Storage,
     replica: String,
     /// When the store last answered.
@@ -63,8 +65,9 @@ impl Server {
             fleet.catch_up().await.map_err(|error| format!("fleet `{name}`: {error}"))?;
             let (storage, replica) = (storage.clone(), replica.clone());
             let store_answered_at = AtomicU64::new(clock::seconds());
-            let status = FleetStatus::default();
-            members.insert(name, Arc::new(Member { fleet, keys, status, storage, replica, store_answered_at }));
+            let (status, revoker) = (FleetStatus::default(), Revoker::default());
+            members
+                .insert(name, Arc::new(Member { fleet, keys, status, revoker, storage, replica, store_answered_at }));
         }
         Ok(Self { members, callers, metrics: Metrics::new(), closing })
     }
@@ -88,9 +91,10 @@ impl Server {
             return Some("shutting down".to_owned());
         }
         let now = clock::seconds();
-        let silent = self.members.iter().find(|(_, member)| {
-            now > member.store_answered_at.load(Ordering::Relaxed).saturating_add(READY_SECONDS)
-        });
+        let silent = self
+            .members
+            .iter()
+            .find(|(_, member)| now > member.store_answered_at.load(Ordering::Relaxed).saturating_add(READY_SECONDS));
         silent.map(|(name, _)| format!("the store does not answer for the fleet `{name}`"))
     }
 
@@ -98,9 +102,10 @@ impl Server {
     pub(crate) fn metrics(&self) -> String {
         for (name, member) in &self.members {
             let standing = member.fleet.standing();
-            let newest = standing.served.as_deref().map_or((0, 0), |served| {
-                (served.epoch(), served.payload().expires_at.as_millis() / 1000)
-            });
+            let newest = standing
+                .served
+                .as_deref()
+                .map_or((0, 0), |served| (served.epoch(), served.payload().expires_at.as_millis() / 1000));
             self.metrics.set_epoch(name, newest.0, newest.1);
             let sources = member.fleet.key_sources(standing.newest.as_deref());
             for issuer in member.keys.status(&sources) {

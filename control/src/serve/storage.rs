@@ -62,11 +62,8 @@ impl Storage {
                 Arc::new(LocalFileSystem::new_with_prefix(folder)?.with_fsync(true))
             }
             StorageSettings::S3 { bucket, region, endpoint, allow_http } => {
-                let retry = RetryConfig {
-                    backoff: BackoffConfig::default(),
-                    max_retries: 5,
-                    retry_timeout: STORE_TIMEOUT,
-                };
+                let retry =
+                    RetryConfig { backoff: BackoffConfig::default(), max_retries: 5, retry_timeout: STORE_TIMEOUT };
                 let options = ClientOptions::new().with_allow_http(*allow_http).with_timeout(STORE_TIMEOUT);
                 // Credentials come from the environment: AWS_ACCESS_KEY_ID, web identity, or the instance.
                 let mut builder = AmazonS3Builder::from_env()

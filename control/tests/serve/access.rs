@@ -52,7 +52,8 @@ fn nobody_gets_what_is_not_theirs() {
         for token in [None, Some(proxy), Some("wrong")] {
             let path = format!("/v1/fleets/production/{action}");
             let mut request = token.map_or(Request::get(&path), |token| bearer(Request::get(&path), token));
-            (request.method, request.body) = (b"POST".to_vec(), json!({ "policy": policy("b") }).to_string().into_bytes());
+            (request.method, request.body) =
+                (b"POST".to_vec(), json!({ "policy": policy("b") }).to_string().into_bytes());
             assert_eq!(endpoint.send(&request).status, 401, "{action} with {token:?}");
         }
     }

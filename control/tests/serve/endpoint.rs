@@ -92,7 +92,8 @@ impl Home {
 
     /// What the proxies of this fleet trust.
     pub fn trust(&self) -> Value {
-        let key: Value = serde_json::from_str(&std::fs::read_to_string(self.path().join("signing-key.json")).unwrap()).unwrap();
+        let key: Value =
+            serde_json::from_str(&std::fs::read_to_string(self.path().join("signing-key.json")).unwrap()).unwrap();
         json!({ "fleet": "production", "name": "policy", "keys": [public(&key)] })
     }
 }

@@ -142,7 +142,10 @@ fn what_is_no_logout_token_revokes_nothing() {
     let flipped = format!("{}{}", &good[..good.len() - 2], if good.ends_with("AA") { "BA" } else { "AA" });
     assert_eq!(feeds.logout(&flipped).status, 400);
     assert_eq!(feeds.send("backchannel-logout/logout", "", None).status, 400);
-    assert_eq!(feeds.send("backchannel-logout/logout", &format!("logout_token={good}&logout_token={good}"), None).status, 400);
+    assert_eq!(
+        feeds.send("backchannel-logout/logout", &format!("logout_token={good}&logout_token={good}"), None).status,
+        400
+    );
     assert_eq!(feeds.send("backchannel-logout/caep", &format!("logout_token={good}"), None).status, 404);
     assert_eq!(feeds.revoked(), Vec::<Value>::new());
 }
@@ -155,10 +158,25 @@ fn security_events_revoke_what_they_are_about() {
     let session = json!({ "format": "complex", "user": alice(), "session": { "format": "opaque", "id": "s1" } });
     for (event, content, subject, expected) in [
         ("session-revoked", json!({ "event_timestamp": at }), session.clone(), json!({ "session": "s1" })),
-        ("session-revoked", json!({ "event_timestamp": at }), alice(), json!({ "subject": "alice", "issued_before": at + 1 })),
-        ("token-claims-change", json!({ "event_timestamp": at, "claims": { "role": "none" } }), alice(), json!({ "subject": "alice", "issued_before": at + 1 })),
+        (
+            "session-revoked",
+            json!({ "event_timestamp": at }),
+            alice(),
+            json!({ "subject": "alice", "issued_before": at + 1 }),
+        ),
+        (
+            "token-claims-change",
+            json!({ "event_timestamp": at, "claims": { "role": "none" } }),
+            alice(),
+            json!({ "subject": "alice", "issued_before": at + 1 }),
+        ),
         // What changes for the user is not over with one session.
-        ("credential-change", json!({ "event_timestamp": at + 1 }), session, json!({ "subject": "alice", "issued_before": at + 2 })),
+        (
+            "credential-change",
+            json!({ "event_timestamp": at + 1 }),
+            session,
+            json!({ "subject": "alice", "issued_before": at + 2 }),
+        ),
     ] {
         let answer = feeds.event(&feeds.sign(&header, &event_claims(event, &content, &subject)));
         assert_eq!(answer.status, 202, "{event}: {}", String::from_utf8_lossy(&answer.body));
@@ -184,7 +202,11 @@ fn an_event_that_is_not_understood_is_refused() {
         (header.clone(), changed(revoked(alice()), &json!({ "aud": "other" })), "invalid_audience"),
         (header.clone(), event_claims("assurance-level-change", &json!({}), &alice()), "invalid_request"),
         (header.clone(), revoked(json!({ "format": "email", "email": "alice@example.com" })), "invalid_request"),
-        (header.clone(), revoked(json!({ "format": "iss_sub", "iss": "https://other.example.com", "sub": "alice" })), "invalid_request"),
+        (
+            header.clone(),
+            revoked(json!({ "format": "iss_sub", "iss": "https://other.example.com", "sub": "alice" })),
+            "invalid_request",
+        ),
         (header.clone(), revoked(json!({ "format": "complex", "session": { "format": "opaque" } })), "invalid_request"),
         (header.clone(), revoked(json!({ "format": "complex", "tenant": {} })), "invalid_request"),
         (header.clone(), revoked(Value::Null), "invalid_request"),

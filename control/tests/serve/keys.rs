@@ -23,7 +23,8 @@ pub struct Provider {
 
 impl Provider {
     pub fn start() -> Self {
-        let (answers, asked): (Arc<Mutex<BTreeMap<String, (u16, String)>>>, Arc<Mutex<Vec<String>>>) = Default::default();
+        let (answers, asked): (Arc<Mutex<BTreeMap<String, (u16, String)>>>, Arc<Mutex<Vec<String>>>) =
+            Default::default();
         let (all, log) = (Arc::clone(&answers), Arc::clone(&asked));
         let address = http_server::start("127.0.0.1:0".parse().unwrap(), move |request| {
             let path = request.uri().path().to_owned();
@@ -107,7 +108,8 @@ fn keys_follow_their_issuer() {
     endpoint.until("the new one is served", |endpoint| served(endpoint, &provider) == ["two"]);
     assert_eq!(endpoint.served().0["epoch"], 3);
     // Whoever asks again says what is known.
-    endpoint.until("it is asked whether anything changed", |_| provider.asked().contains(&"/jwks unchanged".to_owned()));
+    endpoint
+        .until("it is asked whether anything changed", |_| provider.asked().contains(&"/jwks unchanged".to_owned()));
     assert_eq!(endpoint.served().0["epoch"], 3);
 }
 
@@ -115,10 +117,13 @@ fn keys_follow_their_issuer() {
 fn no_answer_takes_good_keys_away() {
     let provider = Provider::start();
     let good = json!({ "keys": [key("good").jwk()] }).to_string();
-    let other = json!({ "issuer": "https://other.example.com", "jwks_uri": format!("{}/0/jwks", provider.url()) }).to_string();
+    let other =
+        json!({ "issuer": "https://other.example.com", "jwks_uri": format!("{}/0/jwks", provider.url()) }).to_string();
     let weak = json!({ "keys": [{ "kty": "OKP", "crv": "Ed25519", "kid": "bad", "x": "AA" }] }).to_string();
-    let private = json!({ "keys": [{ "kty": "OKP", "crv": "Ed25519", "kid": "bad", "x": "AA", "d": "AA" }] }).to_string();
-    let other_use = json!({ "keys": [{ "kty": "OKP", "crv": "Ed25519", "kid": "bad", "x": "AA", "use": "enc" }] }).to_string();
+    let private =
+        json!({ "keys": [{ "kty": "OKP", "crv": "Ed25519", "kid": "bad", "x": "AA", "d": "AA" }] }).to_string();
+    let other_use =
+        json!({ "keys": [{ "kty": "OKP", "crv": "Ed25519", "kid": "bad", "x": "AA", "use": "enc" }] }).to_string();
     let large = " ".repeat(600 * 1024);
     let cases = [
         ("jwks", 500, "", "answers 500"),
@@ -137,19 +142,29 @@ fn no_answer_takes_good_keys_away() {
     let name = |index: usize| format!("{}/{index}", provider.url());
     let indices = 0..cases.len();
     let mut policy = policy("a");
-    policy["issuers"] = indices.clone().map(|index| json!({
-        "issuer": name(index), "audiences": ["api"], "algorithms": ["EdDSA"],
-        "keys_from": { "discovery": format!("{}/discovery", name(index)) },
-    })).collect();
+    policy["issuers"] = indices
+        .clone()
+        .map(|index| {
+            json!({
+                "issuer": name(index), "audiences": ["api"], "algorithms": ["EdDSA"],
+                "keys_from": { "discovery": format!("{}/discovery", name(index)) },
+            })
+        })
+        .collect();
     for index in indices.clone() {
         let discovery = json!({ "issuer": name(index), "jwks_uri": format!("{}/jwks", name(index)) });
         provider.answer(&format!("/{index}/discovery"), 200, &discovery.to_string());
         provider.answer(&format!("/{index}/jwks"), 200, &good);
     }
     let mut home = Home::new();
-    home.fleet()["issuers"] = indices.clone().map(|index| json!({
-        "issuer": name(index), "allow_http": true, "allow_private_addresses": true, "refresh_seconds": 1,
-    })).collect();
+    home.fleet()["issuers"] = indices
+        .clone()
+        .map(|index| {
+            json!({
+                "issuer": name(index), "allow_http": true, "allow_private_addresses": true, "refresh_seconds": 1,
+            })
+        })
+        .collect();
     let endpoint = home.start();
     endpoint.publish(&policy);
     let before = endpoint.served().1["keys"].clone();
@@ -161,7 +176,10 @@ fn no_answer_takes_good_keys_away() {
     let error = |endpoint: &Endpoint, index: usize| {
         let status: Value = serde_json::from_slice(&endpoint.get("/v1/fleets/production/status").body).unwrap();
         let issuers = status["issuers"].as_array().unwrap().clone();
-        issuers.iter().find(|issuer| issuer["issuer"] == name(index)).unwrap()["error"].as_str().unwrap_or_default().to_owned()
+        issuers.iter().find(|issuer| issuer["issuer"] == name(index)).unwrap()["error"]
+            .as_str()
+            .unwrap_or_default()
+            .to_owned()
     };
     for (index, (.., part)) in cases.iter().enumerate() {
         endpoint.until(part, |endpoint| error(endpoint, index).contains(part));
@@ -200,7 +218,10 @@ fn nothing_is_fetched_from_where_nobody_said() {
     for (settings, part) in [
         (json!([]), "is not https"),
         (json!([{ "issuer": provider.url(), "allow_http": true }]), "no public address"),
-        (json!([{ "issuer": "https://other.example.com", "allow_http": true, "allow_private_addresses": true }]), "is not https"),
+        (
+            json!([{ "issuer": "https://other.example.com", "allow_http": true, "allow_private_addresses": true }]),
+            "is not https",
+        ),
     ] {
         let mut home = Home::new();
         home.fleet()["issuers"] = settings;
@@ -214,7 +235,8 @@ fn nothing_is_fetched_from_where_nobody_said() {
     home.fleet()["issuers"] = json!([{ "issuer": provider.url(), "allow_http": true }]);
     let endpoint = home.start();
     let mut policy = provider.policy();
-    policy["issuers"][0]["keys_from"] = json!({ "jwks_uri": format!("http://localhost:{}/jwks", provider.address.port()) });
+    policy["issuers"][0]["keys_from"] =
+        json!({ "jwks_uri": format!("http://localhost:{}/jwks", provider.address.port()) });
     let (status, answer) = endpoint.post("/v1/fleets/production/publish", &json!({ "policy": policy }));
     assert!(status == 409 && answer["detail"].as_str().unwrap().contains("no public address"), "{answer}");
     assert_eq!(provider.asked(), Vec::<String>::new());

@@ -15,7 +15,18 @@ fn now() -> UnixTime {
 fn a_signed_bundle_goes_through_the_gate() {
     let home = Home::new();
     std::fs::write(home.path().join("policy.json"), policy("a").to_string()).unwrap();
-    let publish = ["publish", "policy.json", "--signing-key", "signing-key.json", "--name", "policy", "--epoch", "42", "--output", "signed.json"];
+    let publish = [
+        "publish",
+        "policy.json",
+        "--signing-key",
+        "signing-key.json",
+        "--name",
+        "policy",
+        "--epoch",
+        "42",
+        "--output",
+        "signed.json",
+    ];
     let (code, _, errors) = common::run(home.path(), &publish);
     assert_eq!(code, 0, "{errors}");
     let text = std::fs::read(home.path().join("signed.json")).unwrap();
@@ -37,7 +48,10 @@ fn both_algorithms_make_keys_that_verify() {
         let public: Value = serde_json::from_str(&public).unwrap();
         assert_eq!((public["alg"].as_str(), public.get("d")), (Some(algorithm), None));
         // That it verifies is checked by the command, with the code of the proxies.
-        let (code, _, errors) = common::run(home.path(), &["publish", "policy.json", "--signing-key", &key, "--name", "policy", "--epoch", "1"]);
+        let (code, _, errors) = common::run(
+            home.path(),
+            &["publish", "policy.json", "--signing-key", &key, "--name", "policy", "--epoch", "1"],
+        );
         assert_eq!(code, 0, "{errors}");
     }
     // What is there already is not overwritten.

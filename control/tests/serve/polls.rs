@@ -103,7 +103,12 @@ fn what_proxies_say_of_themselves_is_shown() {
     let status: Value = serde_json::from_slice(&endpoint.get("/v1/fleets/production/status").body).unwrap();
     let edge = status["proxies"].as_array().unwrap().iter().find(|proxy| proxy["proxy"] == "edge/edge-1").unwrap();
     assert_eq!(edge["last_error"]["reason"], "expired");
-    let workers: Vec<_> = edge["workers"].as_array().unwrap().iter().map(|worker| (worker["worker"].clone(), worker["epoch"].clone())).collect();
+    let workers: Vec<_> = edge["workers"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|worker| (worker["worker"].clone(), worker["epoch"].clone()))
+        .collect();
     assert_eq!(workers, [(json!("w1"), json!(1)), (json!("w2"), json!(0))]);
     let (_, table, _) = home.run(&endpoint, &["status"]);
     assert!(table.contains("edge/edge-1") && table.contains("0, 1") && table.contains("expired (epoch 7"), "{table}");

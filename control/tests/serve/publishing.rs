@@ -8,7 +8,8 @@ const ISSUER: &str = "https://login.example.com";
 
 fn policy_with_issuer(rule: &str) -> Value {
     let mut policy = policy(rule);
-    policy["issuers"] = json!([{ "issuer": ISSUER, "audiences": ["api"], "algorithms": ["EdDSA"], "jwks": { "keys": [] } }]);
+    policy["issuers"] =
+        json!([{ "issuer": ISSUER, "audiences": ["api"], "algorithms": ["EdDSA"], "jwks": { "keys": [] } }]);
     policy
 }
 
@@ -32,7 +33,12 @@ fn what_no_proxy_would_adopt_is_not_published() {
         (json!({ "policy": unknown_issuer }), 422, "bundle_invalid", "is not a trusted issuer"),
         (json!({ "policy": { "version": 2, "issuers": [], "rules": [] } }), 422, "bundle_invalid", "version"),
         (json!({ "policy": policy("a"), "tests": case("/other") }), 422, "tests_failed", "1 of 1 cases fail"),
-        (json!({ "policy": policy("a"), "credentials": { "version": 1 } }), 422, "bundle_invalid", "api_keys: is missing"),
+        (
+            json!({ "policy": policy("a"), "credentials": { "version": 1 } }),
+            422,
+            "bundle_invalid",
+            "api_keys: is missing",
+        ),
         (json!({ "policy": [] }), 400, "", "expected an object"),
         (json!({}), 400, "", "policy: is missing"),
         (json!({ "policy": policy("a"), "polcy": 1 }), 400, "", "unknown field `polcy`"),
@@ -43,7 +49,8 @@ fn what_no_proxy_would_adopt_is_not_published() {
         assert!(answer["detail"].as_str().unwrap().contains(part), "{answer}");
     }
     assert_eq!(endpoint.served().0["epoch"], 1);
-    let (status, answer) = endpoint.post("/v1/fleets/production/publish", &json!({ "policy": policy("a"), "tests": case("/healthz") }));
+    let (status, answer) =
+        endpoint.post("/v1/fleets/production/publish", &json!({ "policy": policy("a"), "tests": case("/healthz") }));
     assert_eq!((status, &answer), (200, &json!({ "epoch": 2 })));
     assert!(endpoint.served().1["tests"].is_object());
 }
@@ -53,10 +60,11 @@ fn what_no_proxy_would_adopt_is_not_published() {
 fn the_command_says_where_a_policy_is_wrong() {
     let home = Home::new();
     let endpoint = home.start();
-    std::fs::write(home.path().join("policy.yaml"), "version: 1\nissuers: []\nrules:\n  - id: a\n    efect: permit\n").unwrap();
+    std::fs::write(home.path().join("policy.yaml"), "version: 1\nissuers: []\nrules:\n  - id: a\n    efect: permit\n")
+        .unwrap();
     let (code, _, errors) = home.run(&endpoint, &["publish", "policy.yaml"]);
     assert_eq!(code, 1);
-    assert!(errors.contains("policy.yaml:5:5: rules[0].efect: unknown field `efect`"), "{errors}");
+    assert!(errors.contains("policy.yaml:5:5: rules[0]: unknown field `efect`"), "{errors}");
     std::fs::write(home.path().join("policy.json"), policy("a").to_string()).unwrap();
     let (code, _, errors) = home.run(&endpoint, &["publish", "policy.json", "--fleet", "none"]);
     assert_eq!(code, 1);
@@ -107,7 +115,11 @@ fn a_revocation_that_would_mean_nothing_is_refused() {
     endpoint.publish(&policy_with_issuer("a"));
     let until = now() + 1000;
     for (entry, status, part) in [
-        (json!({ "issuer": "https://login.exmaple.com", "subject": "alice", "until": until }), 409, "`https://login.exmaple.com` is not an issuer of the policy"),
+        (
+            json!({ "issuer": "https://login.exmaple.com", "subject": "alice", "until": until }),
+            409,
+            "`https://login.exmaple.com` is not an issuer of the policy",
+        ),
         (json!({ "issuer": ISSUER, "until": until }), 422, "for ever"),
         (json!({ "issuer": ISSUER, "subject": "alice" }), 422, "until: is missing"),
         (json!({ "issuer": ISSUER, "subject": "alice", "session": "s", "until": until }), 422, "more than one thing"),
@@ -155,14 +167,15 @@ fn only_what_was_there_can_be_gone_back_to() {
     let endpoint = home.start();
     endpoint.publish(&policy("a"));
     endpoint.publish(&policy("b"));
-    for to in [0, 3, 1 << 50] {
+    for to in [0, 3, 1_u64 << 50] {
         assert_eq!(endpoint.post("/v1/fleets/production/rollback", &json!({ "to": to })).0, 404, "{to}");
     }
     let (code, output, errors) = home.run(&endpoint, &["rollback", "1"]);
     assert_eq!((code, output.as_str()), (0, "epoch 3\n"), "{errors}");
     assert_eq!(endpoint.served().1["policy"]["rules"][0]["id"], "a");
     let history: Value = serde_json::from_slice(&endpoint.get("/v1/fleets/production/history").body).unwrap();
-    let actions: Vec<_> = history["epochs"].as_array().unwrap().iter().map(|epoch| epoch["cause"]["action"].as_str().unwrap()).collect();
+    let actions: Vec<_> =
+        history["epochs"].as_array().unwrap().iter().map(|epoch| epoch["cause"]["action"].as_str().unwrap()).collect();
     assert_eq!(actions, ["rollback", "publish", "publish"]);
 }
 

@@ -14,8 +14,9 @@ fn every_epoch_is_made_once() {
         (0..6).map(|number| endpoint.publish(&policy(&format!("rule-{worker}-{number}")))).collect()
     };
     let epochs: Vec<u64> = std::thread::scope(|scope| {
+        let replicas = &replicas;
         let workers: Vec<_> =
-            (0..6).map(|worker| scope.spawn(move || publish(&replicas[worker % 2], worker))).collect::<Vec<_>>();
+            (0..6).map(|worker| scope.spawn(move || publish(&replicas[worker % 2], worker))).collect();
         workers.into_iter().flat_map(|worker| worker.join().unwrap()).collect()
     });
     let distinct: BTreeSet<u64> = epochs.iter().copied().collect();
@@ -53,7 +54,8 @@ fn a_store_that_lies_is_not_believed() {
     forger.publish(&policy("evil"));
     forger.publish(&policy("evil"));
     let forged = stranger.path().join("state/fleets/production");
-    std::fs::copy(forged.join("manifests/0000000000000002.json"), state.join("manifests/0000000000000002.json")).unwrap();
+    std::fs::copy(forged.join("manifests/0000000000000002.json"), state.join("manifests/0000000000000002.json"))
+        .unwrap();
     for document in std::fs::read_dir(forged.join("documents")).unwrap() {
         let document = document.unwrap();
         let _ = std::fs::copy(document.path(), state.join("documents").join(document.file_name()));

@@ -28,7 +28,10 @@ fn everything(home: &mut Home) -> Value {
     fleet["max_staleness_seconds"] = json!(86_400);
     fleet["when_stale"] = json!("deny-writes");
     fleet["first_epoch"] = json!(10);
-    fleet["proxies"].as_array_mut().unwrap().push(json!({ "proxy": "edge-2", "certificate": "spiffe://bank.example/edge-2" }));
+    fleet["proxies"]
+        .as_array_mut()
+        .unwrap()
+        .push(json!({ "proxy": "edge-2", "certificate": "spiffe://bank.example/edge-2" }));
     fleet["issuers"] = json!([{ "issuer": "https://login.example.com", "allow_http": true, "allow_private_addresses": true, "refresh_seconds": 60 }]);
     fleet["feeds"] = json!([{ "feed": "caep", "type": "ssf", "issuer": "https://login.example.com", "audiences": ["a"], "token_sha256": hash("feed"), "retention_seconds": 86_400 }]);
     home.settings.clone()
@@ -49,7 +52,16 @@ fn settings_are_read_as_they_are_described() {
     assert_eq!(complaints(&schema, &settings), Vec::<String>::new());
     let (is_good, errors) = reads(&home, &settings);
     assert!(is_good, "{errors}");
-    for pointer in ["", "/tls", "/storage", "/admins/0", "/fleets/0", "/fleets/0/proxies/0", "/fleets/0/issuers/0", "/fleets/0/feeds/0"] {
+    for pointer in [
+        "",
+        "/tls",
+        "/storage",
+        "/admins/0",
+        "/fleets/0",
+        "/fleets/0/proxies/0",
+        "/fleets/0/issuers/0",
+        "/fleets/0/feeds/0",
+    ] {
         let mut odd = settings.clone();
         odd.pointer_mut(pointer).unwrap()["no_such_field"] = json!(1);
         assert!(!complaints(&schema, &odd).is_empty(), "{pointer}");
@@ -73,7 +85,8 @@ fn the_starter_is_as_described() {
     let starter = include_str!("../../starter/serve.yaml");
     let hash = "0".repeat(64);
     let starter = starter.replace("ADMIN_TOKEN_SHA256", &hash).replace("PROXY_TOKEN_SHA256", &hash);
-    let starter: Value = serde_saphyr::from_str(&starter.replace(&format!(": {hash}"), &format!(": \"{hash}\""))).unwrap();
+    let starter: Value =
+        serde_saphyr::from_str(&starter.replace(&format!(": {hash}"), &format!(": \"{hash}\""))).unwrap();
     assert_eq!(complaints(&schema("serve.schema.json"), &starter), Vec::<String>::new());
 }
 
@@ -88,10 +101,17 @@ fn status_and_history_are_as_described() {
             endpoint.send(&endpoint.poll_request(None, 0).with("portcullis-status", &status.to_string()));
         }
         for what in ["status", "history"] {
-            let (code, answer, errors) = home.run(&endpoint, &[&["status", "--output", "json"][..], if what == "history" { &["--history"] } else { &[] }].concat());
+            let (code, answer, errors) = home.run(
+                &endpoint,
+                &[&["status", "--output", "json"][..], if what == "history" { &["--history"] } else { &[] }].concat(),
+            );
             assert_eq!(code, 0, "{errors}");
             let answer: Value = serde_json::from_str(&answer).unwrap();
-            assert_eq!(complaints(&schema(&format!("fleet-{what}.schema.json")), &answer), Vec::<String>::new(), "{answer}");
+            assert_eq!(
+                complaints(&schema(&format!("fleet-{what}.schema.json")), &answer),
+                Vec::<String>::new(),
+                "{answer}"
+            );
         }
     }
 }
@@ -105,7 +125,11 @@ fn the_interface_is_as_described() {
         .unwrap()
         .iter()
         .flat_map(|(path, item)| {
-            let methods = item.as_object().unwrap().keys().filter(|name| ["get", "post", "put", "delete"].contains(&name.as_str()));
+            let methods = item
+                .as_object()
+                .unwrap()
+                .keys()
+                .filter(|name| ["get", "post", "put", "delete"].contains(&name.as_str()));
             methods.map(|method| (path.clone(), method.clone()))
         })
         .collect();
@@ -124,7 +148,11 @@ fn the_interface_is_as_described() {
     let endpoint = home.start();
     endpoint.publish(&policy("a"));
     for (path, method) in &described {
-        let real = path.replace("{fleet}", "production").replace("{epoch}", "1").replace("{feed}", "x").replace("{sha256}", &"0".repeat(64));
+        let real = path
+            .replace("{fleet}", "production")
+            .replace("{epoch}", "1")
+            .replace("{feed}", "x")
+            .replace("{sha256}", &"0".repeat(64));
         let mut request = Request::get(&real);
         request.method = method.to_uppercase().into_bytes();
         let status = endpoint.send(&request).status.to_string();

@@ -8,7 +8,8 @@ use crate::endpoint::{Home, policy};
 #[test]
 fn nothing_is_served_before_the_second_signature() {
     let mut home = Home::new();
-    let (code, second, _) = common::run(home.path(), &["keygen", "second-key.json", "--algorithm", "ES256", "--key-id", "second"]);
+    let (code, second, _) =
+        common::run(home.path(), &["keygen", "second-key.json", "--algorithm", "ES256", "--key-id", "second"]);
     assert_eq!(code, 0);
     let (_, stranger, _) = common::run(home.path(), &["keygen", "stranger-key.json"]);
     assert!(stranger.contains("Ed25519"));

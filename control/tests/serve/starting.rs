@@ -40,10 +40,9 @@ fn an_endpoint_that_would_not_be_safe_does_not_start() {
         common::run(home.path(), &[&["serve"], more].concat())
     };
     let home = Home::new();
-    for (arguments, part) in [
-        (&["--config", "none.yaml"][..], "portcullis serve --init"),
-        (&["--listen", "0.0.0.0:0"], "there is no `tls`"),
-    ] {
+    for (arguments, part) in
+        [(&["--config", "none.yaml"][..], "portcullis serve --init"), (&["--listen", "0.0.0.0:0"], "there is no `tls`")]
+    {
         let (code, _, errors) = start(&home, arguments);
         assert_eq!(code, 2, "{errors}");
         assert!(errors.contains(part), "{errors}");
@@ -54,8 +53,16 @@ fn an_endpoint_that_would_not_be_safe_does_not_start() {
         (|home| home.fleet()["signing_key"] = json!("serve.yaml"), 2, "is not a signing key"),
         (|home| home.settings["admins"] = json!([]), 1, "admins: must not be empty"),
         (|home| home.settings["admins"][0]["token_sha256"] = json!("secret"), 1, "portcullis keygen --token"),
-        (|home| home.fleet()["proxies"][0]["token_sha256"] = home.settings["admins"][0]["token_sha256"].clone(), 1, "is already used at admins[0].token_sha256"),
-        (|home| home.fleet()["trusted_keys"] = json!([{ "kty": "oct", "k": "AA", "kid": "x", "alg": "HS256" }]), 2, "trusted_keys"),
+        (
+            |home| home.fleet()["proxies"][0]["token_sha256"] = home.settings["admins"][0]["token_sha256"].clone(),
+            1,
+            "is already used at admins[0].token_sha256",
+        ),
+        (
+            |home| home.fleet()["trusted_keys"] = json!([{ "kty": "oct", "k": "AA", "kid": "x", "alg": "HS256" }]),
+            2,
+            "trusted_keys",
+        ),
         (|home| home.settings["fleet"] = json!([]), 1, "unknown field `fleet`"),
     ];
     for (change, code, part) in changes {
@@ -86,7 +93,8 @@ fn shutting_down_answers_polls_first() {
     let endpoint = home.start();
     let epoch = endpoint.publish(&policy("a"));
     let (address, request) = (endpoint.address, endpoint.poll_request(Some(epoch), 60));
-    let poll = std::thread::spawn(move || host_tests::client::Connection::open(address).unwrap().send(&request).unwrap());
+    let poll =
+        std::thread::spawn(move || host_tests::client::Connection::open(address).unwrap().send(&request).unwrap());
     endpoint.until("the poll waits", |endpoint| {
         let metrics = String::from_utf8(endpoint.get("/metrics").body).unwrap();
         metrics.contains("portcullis_control_open_polls{fleet=\"production\"} 1")

@@ -17,11 +17,9 @@ use serde_json::{Value, json};
 use super::reply::json_reply;
 use super::{Problem, read_body};
 use crate::serve::auth::bearer_token;
-use crate::serve::events::{self, Said};
-use crate::serve::changes;
 use crate::serve::clock;
+use crate::serve::events::{self, Said};
 use crate::serve::fleet::ChangeError;
-use crate::serve::published::Cause;
 use crate::serve::server::{Member, Server};
 use crate::serve::settings::{FeedKind, FeedSettings};
 
@@ -104,23 +102,26 @@ async fn take(member: &Member, feed: &FeedSettings, token: &[u8]) -> Result<(), 
     if entries.is_empty() {
         return Ok(());
     }
-    let cause = Cause::of(&format!("feed {}", feed.feed), "revoke", what);
-    changes::revoke(&member.fleet, &entries, &cause).await.map(drop).map_err(FeedError::Failed)
+    let why = format!("{}: {what}", feed.feed);
+    member.revoker.revoke(&member.fleet, entries, why).await.map(drop).map_err(FeedError::Failed)
 }
 
 /// What the policy says of an issuer, with its keys.
 fn issuer_entry(member: &Member, issuer: &str) -> Result<Bytes, ChangeError> {
     let standing = member.fleet.standing();
-    let document = |kind| standing.newest.as_ref().and_then(|newest| newest.contents.get(&kind)).map(|text| &text.plain[..]);
+    let document =
+        |kind| standing.newest.as_ref().and_then(|newest| newest.contents.get(&kind)).map(|text| &text.plain[..]);
     let documents = Documents {
-        policy: document(DocumentKind::Policy).ok_or_else(|| ChangeError::Conflict("nothing was published yet".to_owned()))?,
+        policy: document(DocumentKind::Policy)
+            .ok_or_else(|| ChangeError::Conflict("nothing was published yet".to_owned()))?,
         keys: document(DocumentKind::Keys),
         ..Documents::default()
     };
     let bundle = documents.assemble(0)?;
     let entries = bundle.get("issuers").and_then(Value::as_array).into_iter().flatten();
     let entry = entries.into_iter().find(|entry| entry.get("issuer").and_then(Value::as_str) == Some(issuer));
-    let entry = entry.ok_or_else(|| ChangeError::Conflict(format!("the policy does not name the issuer `{issuer}` of this feed")))?;
+    let entry = entry
+        .ok_or_else(|| ChangeError::Conflict(format!("the policy does not name the issuer `{issuer}` of this feed")))?;
     Ok(entry.to_string().into())
 }
 
@@ -128,7 +129,12 @@ fn member<'s>(server: &'s Server, fleet: &str) -> Result<&'s Arc<Member>, Proble
     server.members.get(fleet).ok_or_else(|| Problem::not_found("there is no such feed"))
 }
 
-fn feed_settings<'m>(member: &'m Member, feed: &str, kind: FeedKind, headers: &HeaderMap) -> Result<&'m FeedSettings, Problem> {
+fn feed_settings<'m>(
+    member: &'m Member,
+    feed: &str,
+    kind: FeedKind,
+    headers: &HeaderMap,
+) -> Result<&'m FeedSettings, Problem> {
     let found = member.fleet.settings.feeds.iter().find(|settings| settings.feed == feed && settings.kind == kind);
     let found = found.ok_or_else(|| Problem::not_found("there is no such feed"))?;
     let is_known = |hash: &crate::serve::auth::TokenHash| bearer_token(headers).is_some_and(|token| hash.is_of(token));

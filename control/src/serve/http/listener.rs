@@ -147,7 +147,12 @@ async fn connection(stream: TcpStream, acceptor: Option<TlsAcceptor>, router: Ro
     }
 }
 
-async fn http(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, peer: PeerNames, router: Router, watcher: Watcher) {
+async fn http(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    peer: PeerNames,
+    router: Router,
+    watcher: Watcher,
+) {
     let service = service_fn(move |request: hyper::Request<Incoming>| {
         let mut request: Request = request.map(axum::body::Body::new);
         request.extensions_mut().insert(Arc::clone(&peer));
@@ -169,4 +174,3 @@ fn names(certificate: &CertificateDer<'_>) -> PeerNames {
     let dns = certificate.valid_dns_names().map(str::to_owned);
     dns.chain(certificate.valid_uri_names().map(str::to_owned)).collect()
 }
-

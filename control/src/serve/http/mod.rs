@@ -11,8 +11,8 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::header::CONTENT_TYPE;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::header::{CONNECTION, CONTENT_TYPE};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
@@ -57,7 +57,11 @@ pub(crate) fn router(server: Arc<Server>) -> Router {
 async fn observe(State(server): State<Arc<Server>>, request: Request, next: Next) -> Response {
     let route = request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str).to_owned();
     let method = request.method().clone();
-    let response = next.run(request).await;
+    let mut response = next.run(request).await;
+    if *server.closing.borrow() {
+        // Whoever asks again asks another replica.
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    }
     let status = response.status().as_u16();
     server.metrics.answered(&route, status);
     tracing::debug!(%method, route, status, "answered");
@@ -85,14 +89,20 @@ async fn metrics(State(server): State<Arc<Server>>) -> Response {
 }
 
 /// The administrator who calls, and the fleet, if it is one of hers.
-fn admin(server: &Server, headers: &HeaderMap, peer: &PeerNames, fleet: &str) -> Result<(String, Arc<Member>), Problem> {
+fn admin(
+    server: &Server,
+    headers: &HeaderMap,
+    peer: &PeerNames,
+    fleet: &str,
+) -> Result<(String, Arc<Member>), Problem> {
     let Some(Caller::Admin { name, fleets }) = server.callers.identify(headers, peer) else {
         tracing::warn!(target: "audit", fleet, "refused: no administrator");
         return Err(Problem::unauthorized());
     };
     let is_hers = fleets.is_none_or(|fleets| fleets.iter().any(|own| own == fleet));
     let member = server.members.get(fleet).filter(|_| is_hers);
-    let member = member.ok_or_else(|| Problem::not_found(format!("there is no fleet `{fleet}` that you administer")))?;
+    let member =
+        member.ok_or_else(|| Problem::not_found(format!("there is no fleet `{fleet}` that you administer")))?;
     Ok((name, Arc::clone(member)))
 }
 

@@ -6,9 +6,7 @@ use std::time::Duration;
 use authz::distribution::Digest;
 use axum::Extension;
 use axum::extract::{Path, State};
-use axum::http::header::{
-    ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, IF_NONE_MATCH, VARY,
-};
+use axum::http::header::{ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, IF_NONE_MATCH, VARY};
 use axum::http::{HeaderMap, HeaderName, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use tokio::time::Instant;
@@ -45,11 +43,14 @@ pub(super) async fn manifest(
     let _open = server.metrics.poll(&fleet);
     let served = wait_for_news(&server, &member, known, wait(&headers)).await;
     match served {
-        Some(served) if known != Some(served.epoch()) => Ok(([
-            (CONTENT_TYPE, MANIFEST_TYPE.to_owned()),
-            (ETAG, format!("\"{}\"", served.epoch())),
-            (CACHE_CONTROL, "no-store".to_owned()),
-        ], served.manifest.text().to_owned())
+        Some(served) if known != Some(served.epoch()) => Ok((
+            [
+                (CONTENT_TYPE, MANIFEST_TYPE.to_owned()),
+                (ETAG, format!("\"{}\"", served.epoch())),
+                (CACHE_CONTROL, "no-store".to_owned()),
+            ],
+            served.manifest.text().to_owned(),
+        )
             .into_response()),
         Some(served) => Ok((StatusCode::NOT_MODIFIED, [(ETAG, format!("\"{}\"", served.epoch()))]).into_response()),
         None => Err(Problem::not_found("nothing was published for this fleet yet")),
@@ -57,16 +58,12 @@ pub(super) async fn manifest(
 }
 
 /// Waits until there is something newer, or the time is over, or the endpoint shuts down; then what there is.
-async fn wait_for_news(
-    server: &Server,
-    member: &Member,
-    known: Option<u64>,
-    wait: Duration,
-) -> Option<Arc<Published>> {
+async fn wait_for_news(server: &Server, member: &Member, known: Option<u64>, wait: Duration) -> Option<Arc<Published>> {
     let mut standing = member.fleet.watch();
     let mut closing = server.closing.clone();
     // Who knows nothing takes whatever there is. A replica that lags behind the proxy is no news either.
-    let is_news = |served: Option<&Arc<Published>>| served.is_some_and(|served| known.is_none_or(|known| served.epoch() > known));
+    let is_news =
+        |served: Option<&Arc<Published>>| served.is_some_and(|served| known.is_none_or(|known| served.epoch() > known));
     let deadline = tokio::time::sleep_until(deadline(wait));
     tokio::pin!(deadline);
     loop {
@@ -107,9 +104,7 @@ pub(super) async fn document(
         (VARY, "accept-encoding"),
     ];
     Ok(match &document.gzip {
-        Some(gzip) if accepts_gzip(&headers) => {
-            (constant, [(CONTENT_ENCODING, "gzip")], gzip.clone()).into_response()
-        }
+        Some(gzip) if accepts_gzip(&headers) => (constant, [(CONTENT_ENCODING, "gzip")], gzip.clone()).into_response(),
         _ => (constant, document.plain.clone()).into_response(),
     })
 }
@@ -131,14 +126,20 @@ fn known_epoch(headers: &HeaderMap) -> Option<u64> {
 
 /// `prefer: wait=N` (RFC 7240 section 4.3).
 fn wait(headers: &HeaderMap) -> Duration {
-    let preferences = headers.get_all(PREFER).iter().filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(','));
-    let seconds = preferences.filter_map(|preference| preference.trim().strip_prefix("wait=")?.trim().parse::<u64>().ok()).next();
+    let preferences =
+        headers.get_all(PREFER).iter().filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(','));
+    let seconds =
+        preferences.filter_map(|preference| preference.trim().strip_prefix("wait=")?.trim().parse::<u64>().ok()).next();
     Duration::from_secs(seconds.unwrap_or(0).min(MAX_WAIT_SECONDS))
 }
 
 /// Whether `accept-encoding` names gzip without refusing it (RFC 9110 section 12.5.3).
 fn accepts_gzip(headers: &HeaderMap) -> bool {
-    let codings = headers.get_all(ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(','));
+    let codings = headers
+        .get_all(ACCEPT_ENCODING)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','));
     codings.into_iter().any(|coding| {
         let (name, weight) = coding.split_once(';').unwrap_or((coding, ""));
         let is_refused = weight.trim().strip_prefix("q=").is_some_and(|weight| weight.trim().parse() == Ok(0.0));

@@ -31,7 +31,10 @@ impl Problem {
 
     /// The same answer to all who are not known, whatever they have presented.
     pub(super) fn unauthorized() -> Self {
-        Self::new(StatusCode::UNAUTHORIZED, "present a bearer token, or a certificate, that this endpoint knows for this")
+        Self::new(
+            StatusCode::UNAUTHORIZED,
+            "present a bearer token, or a certificate, that this endpoint knows for this",
+        )
     }
 }
 

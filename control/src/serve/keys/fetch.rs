@@ -81,8 +81,7 @@ impl Fetcher {
         let Answer::Changed { body, .. } = self.get(source, &url, None).await? else {
             return Err(format!("{url}: answers 304 without having been asked whether anything changed"));
         };
-        let (issuer, keys) =
-            document::read(&body, read_discovery).map_err(|errors| format!("{url}: {errors}"))?;
+        let (issuer, keys) = document::read(&body, read_discovery).map_err(|errors| format!("{url}: {errors}"))?;
         // Section 4.3: it must be the issuer that was asked for, else one issuer could bring another's keys.
         if !source.is_named(&issuer) {
             return Err(format!("{url}: is about the issuer `{issuer}`, not about `{}`", source.issuer));

@@ -94,7 +94,8 @@ impl Keys {
     /// which nobody can get would refuse everybody.
     pub(crate) async fn ensure(&self, sources: &[KeySource], newest: Option<&Published>) -> Result<(), ChangeError> {
         self.absorb(sources, newest);
-        let lacks_keys = |source: &&KeySource| self.lock().get(&source.issuer).is_none_or(|issuer| issuer.keys.is_none());
+        let lacks_keys =
+            |source: &&KeySource| self.lock().get(&source.issuer).is_none_or(|issuer| issuer.keys.is_none());
         self.fetch(sources.iter().filter(lacks_keys)).await;
         let issuers = self.lock();
         let failed: Vec<String> = sources
@@ -109,7 +110,9 @@ impl Keys {
             return Ok(());
         }
         let failed = failed.join("\n");
-        Err(ChangeError::Conflict(format!("there are no keys yet for issuers that the policy names, so nothing was published:\n{failed}")))
+        Err(ChangeError::Conflict(format!(
+            "there are no keys yet for issuers that the policy names, so nothing was published:\n{failed}"
+        )))
     }
 
     /// A proxy has seen a key that it does not know. The issuer is asked soon, if it is one of ours and has not just been.
@@ -158,7 +161,9 @@ impl Keys {
             self.absorb(&sources, newest.as_deref());
             self.recall_times(&sources).await;
             let now = clock::seconds();
-            let is_due = |source: &&KeySource| self.lock().get(&source.issuer).is_none_or(|issuer| issuer.next_attempt_at <= now);
+            let is_due = |source: &&KeySource| {
+                self.lock().get(&source.issuer).is_none_or(|issuer| issuer.next_attempt_at <= now)
+            };
             self.fetch(sources.iter().filter(is_due)).await;
             if !sources.is_empty()
                 && let Err(error) = self.publish(fleet).await
@@ -202,7 +207,9 @@ impl Keys {
         let _fetching = self.fetching.lock().await;
         let now = clock::seconds();
         // What somebody else has just fetched is not fetched again.
-        let is_wanted = |source: &&&KeySource| self.lock().get(&source.issuer).is_none_or(|issuer| issuer.attempted_at < now || issuer.keys.is_none());
+        let is_wanted = |source: &&&KeySource| {
+            self.lock().get(&source.issuer).is_none_or(|issuer| issuer.attempted_at < now || issuer.keys.is_none())
+        };
         join_all(sources.iter().filter(is_wanted).map(|source| self.fetch_one(source))).await;
     }
 

@@ -102,7 +102,8 @@ impl FleetSettings {
         let trusted_keys = optional(&fields, "trusted_keys", |node| node.list(|item| Some(item.value().clone())));
         let threshold = seconds(&fields, "threshold", 1, 1..=8);
         let lifetime_seconds = seconds(&fields, "lifetime_seconds", 3600, 10..=YEAR);
-        let max_staleness_seconds = seconds(&fields, "max_staleness_seconds", 86_400, 0..=authz::limits::MAX_STALENESS_SECONDS);
+        let max_staleness_seconds =
+            seconds(&fields, "max_staleness_seconds", 86_400, 0..=authz::limits::MAX_STALENESS_SECONDS);
         let when_stale = fields.optional("when_stale").map_or(Some(WhenStale::Serve), |node| read_when_stale(&node));
         let first_epoch = seconds(&fields, "first_epoch", 1, 1..=(1 << 53));
         let unique = Unique::default();

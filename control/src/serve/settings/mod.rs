@@ -70,9 +70,8 @@ impl Settings {
         let storage = fields.required("storage").and_then(|node| read_storage(&node, folder));
         let store_poll = milliseconds(&fields, "store_poll_milliseconds", 500, 50..=60_000);
         let (admins, tokens) = (Unique::default(), Unique::default());
-        let admins = fields
-            .required("admins")
-            .and_then(|node| node.filled_list(|item| read_admin(item, &admins, &tokens)));
+        let admins =
+            fields.required("admins").and_then(|node| node.filled_list(|item| read_admin(item, &admins, &tokens)));
         let names = Unique::default();
         let fleets = fields
             .required("fleets")
@@ -132,11 +131,7 @@ fn read_admin(node: &Node<'_>, names: &Unique, tokens: &Unique) -> Option<AdminS
 }
 
 /// An optional field: `Some(None)` if it is not there, `None` if it is wrong.
-fn optional<'f, T>(
-    fields: &Fields<'f>,
-    name: &'f str,
-    read: impl FnOnce(&Node<'_>) -> Option<T>,
-) -> Option<Option<T>> {
+fn optional<'f, T>(fields: &Fields<'f>, name: &'f str, read: impl FnOnce(&Node<'_>) -> Option<T>) -> Option<Option<T>> {
     fields.optional(name).map_or(Some(None), |node| read(&node).map(Some))
 }
 
@@ -145,12 +140,7 @@ fn flag<'f>(fields: &Fields<'f>, name: &'f str) -> Option<bool> {
     fields.optional(name).map_or(Some(false), |node| node.flag())
 }
 
-fn seconds<'f>(
-    fields: &Fields<'f>,
-    name: &'f str,
-    default: u64,
-    range: std::ops::RangeInclusive<u64>,
-) -> Option<u64> {
+fn seconds<'f>(fields: &Fields<'f>, name: &'f str, default: u64, range: std::ops::RangeInclusive<u64>) -> Option<u64> {
     fields.optional(name).map_or(Some(default), |node| node.integer(range))
 }
 
