@@ -4,11 +4,11 @@
     clippy::unwrap_used,
     clippy::indexing_slicing,
     clippy::panic,
-    clippy::arithmetic_side_effects,
-    clippy::disallowed_methods,
+    clippy::expect_used,
     reason = "a test fails by panicking"
 )]
 
+#[expect(dead_code, reason = "the other tests of the command use the rest")]
 mod common;
 #[path = "serve/endpoint.rs"]
 #[expect(dead_code, reason = "the other tests of the endpoint use the rest")]
@@ -140,7 +140,7 @@ fn no_epoch_is_lost_or_repeated_when_a_replica_dies() {
         .map(|epoch| (epoch["epoch"].as_u64().unwrap(), epoch["documents"][0]["sha256"].as_str().unwrap().to_owned()))
         .collect();
     let newest = *made.keys().last().unwrap();
-    assert_eq!(made.len() as u64, newest);
+    assert_eq!(u64::try_from(made.len()).unwrap(), newest);
     for (epoch, policy) in &acknowledged {
         assert_eq!(made.get(epoch), Some(policy), "epoch {epoch}");
     }

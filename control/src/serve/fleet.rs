@@ -189,7 +189,7 @@ impl Fleet {
     pub(crate) async fn add_signature(&self, epoch: u64, signature: &Value) -> Result<(), ChangeError> {
         let manifest = self.manifest(epoch).await?;
         // It must be good by itself: alone on the manifest.
-        let alone = with_signatures(&manifest, &[signature.clone()], false);
+        let alone = with_signatures(&manifest, std::slice::from_ref(signature), false);
         published::verify(&self.single, &alone)?;
         let name = random::hexadecimal(&hmac_sha256::Hash::hash(signature.to_string().as_bytes()));
         let path = format!("{}/{name}.json", self.signatures_path(epoch));

@@ -13,18 +13,20 @@ use serde_json::{Value, json};
 
 use crate::endpoint::{Endpoint, Home, policy};
 
+/// Status and body by path.
+type Answers = Arc<Mutex<BTreeMap<String, (u16, String)>>>;
+
 /// An identity provider, whose answers can be changed.
 #[derive(Clone)]
 pub struct Provider {
     pub address: SocketAddr,
-    answers: Arc<Mutex<BTreeMap<String, (u16, String)>>>,
+    answers: Answers,
     asked: Arc<Mutex<Vec<String>>>,
 }
 
 impl Provider {
     pub fn start() -> Self {
-        let (answers, asked): (Arc<Mutex<BTreeMap<String, (u16, String)>>>, Arc<Mutex<Vec<String>>>) =
-            Default::default();
+        let (answers, asked): (Answers, Arc<Mutex<Vec<String>>>) = Default::default();
         let (all, log) = (Arc::clone(&answers), Arc::clone(&asked));
         let address = http_server::start("127.0.0.1:0".parse().unwrap(), move |request| {
             let path = request.uri().path().to_owned();

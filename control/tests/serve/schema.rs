@@ -81,6 +81,18 @@ fn settings_are_read_as_they_are_described() {
 }
 
 #[test]
+fn the_example_of_the_guide_is_read() {
+    let page = std::fs::read_to_string(host_tests::repository().join("docs/control.md")).unwrap();
+    let example = page.split("```yaml\n").nth(1).unwrap().split("\n```").next().unwrap();
+    let settings: Value = serde_saphyr::from_str(example).unwrap();
+    assert_eq!(complaints(&schema("serve.schema.json"), &settings), Vec::<String>::new());
+    let home = Home::new();
+    std::fs::write(home.path().join("serve.yaml"), example).unwrap();
+    let (_, _, errors) = crate::common::run(home.path(), &["serve"]);
+    assert!(errors.contains("server.pem"), "{errors}");
+}
+
+#[test]
 fn the_starter_is_as_described() {
     let starter = include_str!("../../starter/serve.yaml");
     let hash = "0".repeat(64);

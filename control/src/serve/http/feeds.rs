@@ -40,11 +40,11 @@ pub(super) async fn backchannel_logout(
     body: Body,
 ) -> Result<Response, Problem> {
     let member = member(&server, &fleet)?;
-    let settings = feed_settings(&member, &feed, FeedKind::BackchannelLogout, &headers)?;
+    let settings = feed_settings(member, &feed, FeedKind::BackchannelLogout, &headers)?;
     let body = read_body(body, MAX_EVENT_BYTES).await?;
     let no_store = [(CACHE_CONTROL, "no-store")];
     let token = form_field(&body, "logout_token").ok_or_else(|| Problem::bad_request("has no `logout_token`"))?;
-    match take(&member, settings, token.as_bytes()).await {
+    match take(member, settings, token.as_bytes()).await {
         Ok(()) => Ok((no_store, StatusCode::OK).into_response()),
         Err(FeedError::Rejected(rejection)) => {
             let body = json!({ "error": "invalid_request", "error_description": rejection.description });
@@ -62,9 +62,9 @@ pub(super) async fn ssf(
     body: Body,
 ) -> Result<Response, Problem> {
     let member = member(&server, &fleet)?;
-    let settings = feed_settings(&member, &feed, FeedKind::Ssf, &headers)?;
+    let settings = feed_settings(member, &feed, FeedKind::Ssf, &headers)?;
     let body = read_body(body, MAX_EVENT_BYTES).await?;
-    match take(&member, settings, body.trim_ascii()).await {
+    match take(member, settings, body.trim_ascii()).await {
         Ok(()) => Ok(StatusCode::ACCEPTED.into_response()),
         Err(FeedError::Rejected(rejection)) => {
             let body = json!({ "err": rejection.code, "description": rejection.description });

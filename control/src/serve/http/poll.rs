@@ -9,7 +9,6 @@ use axum::extract::{Path, State};
 use axum::http::header::{ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, IF_NONE_MATCH, VARY};
 use axum::http::{HeaderMap, HeaderName, StatusCode};
 use axum::response::{IntoResponse as _, Response};
-use tokio::time::Instant;
 
 use super::Problem;
 use crate::serve::auth::{Caller, PeerNames};
@@ -64,7 +63,7 @@ async fn wait_for_news(server: &Server, member: &Member, known: Option<u64>, wai
     // Who knows nothing takes whatever there is. A replica that lags behind the proxy is no news either.
     let is_news =
         |served: Option<&Arc<Published>>| served.is_some_and(|served| known.is_none_or(|known| served.epoch() > known));
-    let deadline = tokio::time::sleep_until(deadline(wait));
+    let deadline = tokio::time::sleep(wait);
     tokio::pin!(deadline);
     loop {
         let served = standing.borrow_and_update().served.clone();
@@ -77,12 +76,6 @@ async fn wait_for_news(server: &Server, member: &Member, known: Option<u64>, wai
             () = &mut deadline => return served,
         }
     }
-}
-
-#[expect(clippy::disallowed_methods, reason = "a poll ends by the clock")]
-fn deadline(wait: Duration) -> Instant {
-    let now = Instant::now();
-    now.checked_add(wait).unwrap_or(now)
 }
 
 /// A document, by the digest that a manifest has of it.

@@ -313,7 +313,6 @@ fn contains_key(keys: &Value, key_id: &str) -> bool {
     clippy::cast_possible_truncation,
     clippy::cast_precision_loss,
     clippy::cast_sign_loss,
-    clippy::arithmetic_side_effects,
     reason = "a fraction of at most a day in seconds"
 )]
 fn jitter(seconds: u64) -> u64 {
