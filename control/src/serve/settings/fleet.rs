@@ -143,7 +143,11 @@ impl ProxySettings {
         let name = fields.required("proxy").and_then(|node| identifier(&node, "proxy", unique));
         let credential = match (fields.optional("token_sha256"), fields.optional("certificate")) {
             (Some(node), None) => token(&node, tokens).map(ProxyCredential::Token),
-            (None, Some(node)) => node.text().map(|name| ProxyCredential::Certificate(name.to_owned())),
+            // As with tokens: one that is named twice would be one of two fleets' proxies.
+            (None, Some(node)) => node
+                .text()
+                .filter(|name| tokens.claim("certificate", name, &node).is_some())
+                .map(|name| ProxyCredential::Certificate(name.to_owned())),
             _ => node.refuse("says who it is by either `token_sha256` or `certificate`"),
         };
         Some(Self { name: name?, credential: credential? })
