@@ -180,13 +180,13 @@ impl Authorizer {
 
     /// Whether decisions need the certificate of the peer, which costs the host some calls.
     pub fn needs_peer(&self) -> bool {
-        self.bundle.as_ref().is_some_and(|bundle| bundle.credentials.need_peer() || bundle.policy.needs_peer())
+        self.bundle.as_ref().is_some_and(|bundle| bundle.needs_peer())
             || self.candidate.as_ref().is_some_and(|candidate| candidate.needs_peer())
     }
 
     /// Whether decisions need the address at the other end of the connection, which costs the host a call.
     pub fn needs_source(&self) -> bool {
-        self.bundle.as_ref().is_some_and(|bundle| bundle.credentials.need_source() || bundle.policy.needs_source())
+        self.bundle.as_ref().is_some_and(|bundle| bundle.needs_source())
             || self.candidate.as_ref().is_some_and(|candidate| candidate.needs_source())
     }
 
@@ -200,7 +200,7 @@ impl Authorizer {
     pub fn owns_header(&self, name: &[u8]) -> bool {
         self.bundle
             .as_ref()
-            .is_none_or(|bundle| bundle.identity_headers.contains(name) || bundle.credentials.owns_header(name))
+            .is_none_or(|bundle| bundle.identity_headers.contains(name) || bundle.owns_header_of_hops(name))
     }
 
     /// Decides one request at the time `now`. Never fails: what cannot be judged is denied.
@@ -246,11 +246,15 @@ impl Authorizer {
     /// Explains what [`Self::authorize`] decides about the same request: each rule whose target matches, and what did not
     /// hold in it. For people; requests do not need it.
     pub fn explain(&self, head: &RequestHead<'_>, now: UnixTime) -> Explanation {
-        let rules = self.bundle.as_ref().and_then(|bundle| {
+        let step = self.authorize(head, now);
+        // What is refused, or answered, before anybody is identified asks no rule, whatever the rules would have said.
+        let is_before = matches!(&step, Step::Decided(authorization)
+            if matches!(authorization.decision.reason(), Reason::HeaderNominated | Reason::MetadataServed));
+        let rules = self.bundle.as_ref().filter(|_| !is_before).and_then(|bundle| {
             let identified = Self::identify(bundle, head, now).ok()?;
             Some(bundle.policy.trace(&identified.question(head, now)))
         });
-        Explanation { step: self.authorize(head, now), rules: rules.unwrap_or_default() }
+        Explanation { step, rules: rules.unwrap_or_default() }
     }
 
     /// Reads the request and verifies its credentials, asks the policy and draws the conclusion.
@@ -349,8 +353,9 @@ impl Authorizer {
             return Authorization::reply(decision, self.reply(refusal));
         }
         let strip_all = verdict.obligations.iter().any(|obligations| obligations.strip_credentials);
-        let stripped: Vec<&Place> = bundle.credentials.stripped(presented, strip_all).collect();
-        let is_forged = |name: &[u8]| bundle.credentials.owns_header(name);
+        let stripped = bundle.credentials.stripped(presented, strip_all).chain(bundle.attributes.unbelieved(head));
+        let stripped: Vec<&Place> = stripped.collect();
+        let is_forged = |name: &[u8]| bundle.owns_header_of_hops(name);
         let obligations =
             effect::forward(head, principal, &stripped, &bundle.identity_headers, &verdict.obligations, is_forged)
                 .and_then(|edits| Ok((edits, effect::use_once(principal, &verdict.obligations)?)));

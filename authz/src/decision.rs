@@ -18,6 +18,12 @@ impl fmt::Display for Revision {
     }
 }
 
+impl From<Revision> for u64 {
+    fn from(revision: Revision) -> Self {
+        revision.0
+    }
+}
+
 /// What a rule does to the requests that it applies to (XACML 3.0, Effect).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Effect {
@@ -109,6 +115,11 @@ impl Decision {
     /// What a bundle that is only tried would have decided; none if there is none, or if it would have to ask somebody first.
     pub fn candidate(&self) -> Option<&Self> {
         self.candidate.as_deref()
+    }
+
+    /// Whether it is to be kept for auditors.
+    pub const fn is_for_audit(&self) -> bool {
+        self.is_for_audit
     }
 
     /// What the host limits the rate of the request by, if a rule says so.

@@ -102,3 +102,24 @@ pub const MAX_INTROSPECTION_MILLISECONDS: u64 = 5000;
 
 /// Largest compiled regular expression: those of policies take some kilobytes, and `(a{100}){100}` takes megabytes.
 pub const MAX_REGEX_BYTES: usize = 64 * 1024;
+
+/// Longest expression of a rule: a screen full, and what is longer is better said with `all` and `any`. The specification of CEL wants
+/// 32 terms in a row at least.
+pub const MAX_EXPRESSION_BYTES: usize = 4096;
+
+/// Deepest nesting of an expression: twice the 32 that the specification of CEL asks for at most. Each level takes some hundred bytes of
+/// the stack while it is read and evaluated; a module has 1 MiB.
+pub const MAX_EXPRESSION_DEPTH: usize = 64;
+
+/// Most parts of an expression. Those of policies have 10 to 50; 10,000 rules of this size would fill a VM.
+pub const MAX_EXPRESSION_NODES: usize = 500;
+
+/// Most macros within each other: a list of a list of a token, and one to compare it with. Each multiplies the work.
+pub const MAX_EXPRESSION_LOOPS: usize = 3;
+
+/// Most steps of one evaluation: every part, item and 32 bytes of text that is looked at is one. Enough for a condition on each of 1,000
+/// groups; takes less than a millisecond, whatever the token says.
+pub const MAX_EXPRESSION_STEPS: usize = 10_000;
+
+/// Longest text that an expression makes: what a header could hold.
+pub const MAX_EXPRESSION_TEXT_BYTES: usize = 16 * 1024;

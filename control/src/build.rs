@@ -1,6 +1,5 @@
 //! `portcullis build`.
 
-use std::ffi::OsString;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -9,6 +8,7 @@ use authz::{Bundle, PluginConfiguration};
 use clap::Args;
 
 use crate::check::{UNREADABLE, report};
+use crate::replace::replace;
 use crate::source::Source;
 
 /// What is built, and where it goes.
@@ -58,12 +58,4 @@ pub(crate) fn deliver(bundle: &[u8], output: Option<&Path>) -> ExitCode {
             UNREADABLE.into()
         }
     }
-}
-
-/// Whoever watches the file, such as Envoy, sees the old one or the new one and never half of it.
-fn replace(file: &Path, text: &[u8]) -> std::io::Result<()> {
-    let mut next = OsString::from(file);
-    next.push(".next");
-    std::fs::write(&next, text)?;
-    std::fs::rename(&next, file)
 }

@@ -3,12 +3,15 @@
 mod build;
 mod check;
 mod explain;
+mod findings;
+mod fmt;
 mod github;
 mod init;
 mod keygen;
 mod lint;
 mod random;
 mod remote;
+mod replace;
 mod serve;
 mod signing_key;
 mod source;
@@ -45,13 +48,9 @@ enum Command {
     /// Prints every error with its place, `FILE:LINE:COLUMN: PATH: PROBLEM`, or one line about a policy that is good. The exit
     /// code is 0 if all are good, 1 if one is refused, 2 if one cannot be read.
     #[command(
-        after_help = "Examples:\n  portcullis check policy\n  portcullis check bundle.json\n  yq -r '.. | .configuration?.value? // empty' envoy.yaml | portcullis check -"
+        after_help = "Examples:\n  portcullis check policy\n  portcullis check bundle.json\n  portcullis check policy --output github\n  yq -r '.. | .configuration?.value? // empty' envoy.yaml | portcullis check -"
     )]
-    Check {
-        /// Folders, YAML or JSON files: policies, bundles or plugin configurations; `-` is standard input.
-        #[arg(required = true)]
-        policies: Vec<PathBuf>,
-    },
+    Check(check::Arguments),
     /// Make a policy into the bundle that the proxy loads, as JSON.
     ///
     /// It is printed, or written to a file, only if it is good; else its errors are printed as by `check`. The exit code is 0
@@ -87,6 +86,15 @@ enum Command {
         after_help = "Examples:\n  portcullis lint policy\n  portcullis lint policy --output github\n  portcullis lint policy --output json | jq '.findings[].code'"
     )]
     Lint(lint::Arguments),
+    /// Format policies and tests: indentation, spaces, quotes, lines of at most 120 characters.
+    ///
+    /// Comments and order stay, and so does what is said: what was formatted is read again, and if it were another document nothing
+    /// would be written. JSON stays as it is. The files that change are named; if one cannot be read or formatted, none changes. The exit
+    /// code is 0 if all is well, 1 if `--check` found a file that is not formatted, 2 if one cannot be read, formatted or written.
+    #[command(
+        after_help = "Examples:\n  portcullis fmt policy\n  portcullis fmt --check policy\n  portcullis fmt - < policy.yaml | less"
+    )]
+    Fmt(fmt::Arguments),
     /// Make a key that signs manifests, or a token.
     ///
     /// The private key goes into a file that only you may read; the public one is printed, for `trust.keys` of the plugin configuration. The
@@ -168,6 +176,8 @@ enum Format {
     Documents,
     /// What was decided about one request.
     DecisionRecord,
+    /// What is wrong with policies.
+    CheckReport,
     /// Tests of a policy.
     Test,
     /// What came of tests.
@@ -192,6 +202,7 @@ impl Format {
             Self::Manifest => include_str!("../../authz/schema/manifest.schema.json"),
             Self::Documents => include_str!("../../authz/schema/documents.schema.json"),
             Self::DecisionRecord => include_str!("../../authz/schema/decision-record.schema.json"),
+            Self::CheckReport => include_str!("../schema/check-report.schema.json"),
             Self::Test => include_str!("../schema/test.schema.json"),
             Self::TestReport => include_str!("../schema/test-report.schema.json"),
             Self::Explanation => include_str!("../schema/explanation.schema.json"),
@@ -206,11 +217,12 @@ impl Format {
 fn main() -> ExitCode {
     match Arguments::parse().command {
         Command::Init { folder } => init::run(&folder),
-        Command::Check { policies } => check::run(&policies),
+        Command::Check(arguments) => check::run(&arguments),
         Command::Build(arguments) => build::run(&arguments),
         Command::Test(arguments) => test::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Lint(arguments) => lint::run(&arguments),
+        Command::Fmt(arguments) => fmt::run(&arguments),
         Command::Keygen(arguments) => keygen::run(&arguments),
         Command::Serve(arguments) => serve::run(&arguments),
         Command::Publish(arguments) => remote::publish(&arguments),

@@ -5,6 +5,8 @@
 use std::path::Path;
 use std::process::{Command, Output};
 
+use serde_json::{Value, json};
+
 fn portcullis(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_portcullis"))
         .args(arguments)
@@ -45,6 +47,27 @@ fn a_bad_bundle_is_refused_with_every_error() {
 }
 
 #[test]
+fn findings_are_for_programs_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let bad = folder.path().join("bad.json");
+    std::fs::write(&bad, r#"{ "version": 1, "revision": 1, "issuers": [], "rules": [{}] }"#).unwrap();
+    let name = bad.to_str().unwrap();
+    let (code, output, errors) = shown(&portcullis(&["check", "everything.json", name, "--output", "json"]));
+    assert_eq!((code, errors.as_str()), (1, ""));
+    let report: Value = serde_json::from_str(&output).unwrap();
+    let schema: Value = serde_json::from_str(&shown(&portcullis(&["schema", "check-report"])).1).unwrap();
+    assert!(jsonschema::validator_for(&schema).unwrap().is_valid(&report), "{output}");
+    let good = json!([{ "policy": "everything.json", "revision": 3, "issuers": 4, "rules": 4 }]);
+    let finding = json!({ "file": name, "line": 1, "column": 57, "path": "rules[0].id", "message": "is missing" });
+    assert_eq!((&report["good"], &report["findings"][0]), (&good, &finding));
+
+    let (code, output, errors) = shown(&portcullis(&["check", name, "--output", "github"]));
+    assert_eq!(code, 1);
+    assert!(errors.contains("1:57: rules[0].id: is missing\n"), "{errors}");
+    assert!(output.contains(&format!("::error file={name},line=1,col=57::rules[0].id: is missing\n")), "{output}");
+}
+
+#[test]
 fn a_file_that_is_not_there_is_no_refusal() {
     let (code, _, errors) = shown(&portcullis(&["check", "everything.json", "nowhere.json"]));
     assert_eq!(code, 2);
@@ -57,6 +80,7 @@ fn every_schema_is_printed() {
         ("bundle", "authz"),
         ("plugin-configuration", "authz"),
         ("decision-record", "authz"),
+        ("check-report", "control"),
         ("test", "control"),
         ("test-report", "control"),
         ("explanation", "control"),
@@ -83,6 +107,7 @@ fn shells_and_man_know_every_subcommand() {
         "portcullis-build.1",
         "portcullis-explain.1",
         "portcullis-lint.1",
+        "portcullis-fmt.1",
     ] {
         assert!(folder.path().join(page).exists(), "{page}");
     }

@@ -77,6 +77,25 @@ fn the_snippets_for_those_who_migrate_are_one_good_policy() {
     assert!(blocks.len() >= 5, "only {} snippets were found", blocks.len());
 }
 
+/// Each of its expressions is the condition of a rule.
+#[test]
+fn every_example_expression_is_good() {
+    let page = page("docs/expressions.md");
+    let expressions = blocks(&page, "cel");
+    assert!(expressions.len() >= 5, "only {} expressions were found", expressions.len());
+    let rules: Vec<_> = expressions
+        .iter()
+        .enumerate()
+        .map(|(index, expression)| {
+            let target = serde_json::json!({ "paths": ["/orders/{id}"] });
+            let condition = serde_json::json!({ "expression": expression });
+            serde_json::json!({ "id": format!("r{index}"), "effect": "permit", "target": target, "condition": condition })
+        })
+        .collect();
+    let bundle = serde_json::json!({ "version": 1, "revision": 1, "issuers": [], "rules": rules });
+    Bundle::parse(bundle.to_string().as_bytes()).unwrap_or_else(|errors| panic!("{errors}"));
+}
+
 #[test]
 fn every_example_test_passes() {
     let (policy, testing) = (page("docs/policy.md"), page("docs/testing.md"));

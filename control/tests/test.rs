@@ -1,17 +1,15 @@
-//! Tests of policies: what a case can say, and what it is told.
+//! Tests of policies: what a case can say.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod common;
 
-use std::collections::BTreeSet;
 use std::fs;
 
 use common::{run, write};
 use serde_json::{Value, json};
 
 const POLICY: &str = include_str!("test_policy.yaml");
-const EVERYTHING: &str = include_str!("test_everything.json");
 
 /// Runs these tests of the policy.
 fn test(tests: &str, arguments: &[&str]) -> (i32, String, String) {
@@ -109,210 +107,32 @@ fn every_preset_makes_good_tokens() {
     assert_eq!(code, 0, "{output}{errors}");
 }
 
-const FAILING: &str = "\
-version: 1
-cases:
-  - name: passes
-    request: GET /closed
-    expect: { decision: deny, rule: closed }
-  - name: fails, <really>
-    request: GET /closed
-    expect: { decision: permit, rule: all, status: 200, upstream: { x: y } }
+#[test]
+fn what_is_on_record_besides_the_decision() {
+    let cases = "
+  - { name: marks, request: GET /orders, who: {}, expect: { decision: permit, audit: true, rate_limit: orders, shadow: deny } }
+  - name: what a rule in shadow would do, and why
+    request: GET /orders
+    who: {}
+    expect: { decision: permit, shadow: { decision: deny, reason: denied_by_rule, rule: watched } }
+  - { name: from elsewhere, request: { path: /orders, source: 192.0.2.2 }, who: {}, expect: { decision: permit, shadow: permit } }
+  - { name: no marks and no shadow, request: GET /session, who: { credential: session }, expect: { decision: permit, audit: false, rate_limit: null, shadow: null } }
 ";
-
-#[test]
-fn a_case_that_fails_says_how() {
-    let expected = "\
-policy_test.yaml
-  ok    passes
-  FAIL  fails, <really> (policy_test.yaml:6)
-          decision  expected permit, was deny
-          rule      expected all, was closed
-          status    expected 200, was 403
-          it was: deny, denied_by_rule, rule closed, status 403
-
-1 of 6 rules decided a case; never: all, session, link, both, scope
-1 of 2 cases failed
-";
-    assert_eq!(test(FAILING, &[]), (1, expected.to_owned(), String::new()));
-
-    let (code, output, _) = test(FAILING, &["--output", "github"]);
-    let annotation = "::error file=policy_test.yaml,line=6,title=fails%2C <really>::decision: expected permit, was deny%0Arule: expected all, was closed%0Astatus: expected 200, was 403%0Ait was: deny, denied_by_rule, rule closed, status 403\n";
-    assert_eq!((code, output), (1, format!("{expected}{annotation}")));
-
-    let (code, output, _) = test(FAILING, &["--output", "junit"]);
-    let expected = r#"<?xml version="1.0" encoding="UTF-8"?>
-<testsuites name="portcullis" tests="2" failures="1">
-  <testsuite name="policy_test.yaml" tests="2" failures="1">
-    <testcase name="passes" classname="policy_test.yaml" file="policy_test.yaml" line="3"/>
-    <testcase name="fails, &lt;really&gt;" classname="policy_test.yaml" file="policy_test.yaml" line="6">
-      <failure message="decision: expected permit, was deny; rule: expected all, was closed; status: expected 200, was 403">it was: deny, denied_by_rule, rule closed, status 403</failure>
-    </testcase>
-  </testsuite>
-</testsuites>
-"#;
-    assert_eq!((code, output.as_str()), (1, expected));
-}
-
-/// Neither a terminal nor GitHub obeys what stands in a name.
-#[test]
-fn a_name_cannot_speak_as_the_command() {
-    let case = r#"version: 1
-cases: [{ name: "a\n::error::b\u001b[31m", request: GET /closed, expect: deny }]"#;
-    let (code, output, _) = test(case, &["--output", "github"]);
-    assert_eq!(code, 0);
-    assert!(output.contains("  ok    a\u{fffd}::error::b\u{fffd}[31m\n"), "{output}");
-}
-
-#[test]
-fn a_scope_that_is_missing_names_a_rule_but_covers_none() {
-    let case = "version: 1\ncases: [{ name: a, request: GET /scope, who: { credential: session }, expect: { decision: deny, rule: scope } }]";
-    let (code, output, _) = test(case, &[]);
-    assert_eq!(code, 0, "{output}");
-    assert!(
-        output.contains("0 of 6 rules decided a case; never: all, session, link, both, closed, scope\n"),
-        "{output}"
-    );
-}
-
-#[test]
-fn the_report_for_programs_fits_its_schema() {
-    let (_, output, _) = test(FAILING, &["--output", "json"]);
-    let report: Value = serde_json::from_str(&output).unwrap();
-    let schema = schema("test-report");
-    let complaints: Vec<String> =
-        jsonschema::validator_for(&schema).unwrap().iter_errors(&report).map(|error| error.to_string()).collect();
-    assert!(complaints.is_empty(), "{complaints:?}");
-    assert_eq!((&report["revision"], &report["passed"], &report["failed"]), (&json!(5), &json!(1), &json!(1)));
-    assert_eq!(report["rules"][4], json!({ "id": "closed", "cases": 2 }));
-    assert_eq!(report["files"][0]["cases"][1]["line"], 6);
-}
-
-/// What is wrong with a test file has its line, and nothing is run.
-#[test]
-fn a_test_file_is_read_strictly() {
-    for (case, expected) in [
-        ("{ name: a, request: GET /, expect: allow }", "3:32: cases[0].expect: `allow` is not a decision"),
-        ("{ name: a, request: /, expect: deny }", "3:16: cases[0].request: `/` is not a method and a path"),
-        ("{ name: a, request: GET /, expect: deny, now: today }", "cases[0].now: `today` is not a time like"),
-        (
-            "{ name: a, request: GET /, expect: deny, who: { issuer: https://x } }",
-            "cases[0].who.issuer: `https://x` is not a trusted issuer of the policy: `https://login.example.com`",
-        ),
-        (
-            "{ name: a, request: GET /, expect: deny, who: { credential: x } }",
-            "cases[0].who.credential: `x` is no credential of this type in the policy: `user`, `session`, `link`",
-        ),
-        (
-            "{ name: a, request: GET /, expect: deny, who: { api_key: x } }",
-            "cases[0].who.api_key: the policy has no API key with the id `x`",
-        ),
-        (
-            "{ name: a, request: GET /, expect: deny, who: { token: x, claims: {} } }",
-            "cases[0].who: one credential is either",
-        ),
-        (
-            "{ name: a, request: GET /, expect: { decision: deny, reason: x } }",
-            "cases[0].expect.reason: `x` is not a reason",
-        ),
-        (
-            "{ name: a, request: GET /, expect: { decision: deny, upstream: { a: b } } }",
-            "cases[0].expect.upstream: the upstream never sees",
-        ),
-        (
-            "{ name: a, request: GET /, expect: deny }\n  - { name: a, request: GET /, expect: deny }",
-            "4:7: cases[1].name: case `a` is already used at cases[0].name (policy_test.yaml:3:7)",
-        ),
-        ("{ name: a, request: GET /, expect: deny, expected: deny }", "3:46: cases[0]: unknown field `expected`"),
-    ] {
-        let (code, output, errors) = test(&format!("version: 1\ncases:\n  - {case}\n"), &[]);
-        assert_eq!((code, output.as_str()), (2, ""), "{case}");
-        assert!(errors.starts_with("policy_test.yaml:") && errors.contains(expected), "{errors}");
-    }
-}
-
-#[test]
-fn where_there_is_nothing_to_run_nothing_passes() {
-    let folder = tempfile::tempdir().unwrap();
-    write(folder.path(), &[("policy.yaml", POLICY)]);
-    let no_tests = ".: has no tests: no file `*_test.yaml` or `*.test.yaml`\n";
-    assert_eq!(run(folder.path(), &["test"]), (2, String::new(), no_tests.to_owned()));
-    write(folder.path(), &[("policy.yaml", "version: 1"), ("policy_test.yaml", FAILING)]);
-    let (code, _, errors) = run(folder.path(), &["test"]);
-    assert_eq!(code, 2);
-    assert!(errors.contains(".: rules: is missing"), "{errors}");
-}
-
-fn schema(name: &str) -> Value {
-    let (_, text, _) = run(std::path::Path::new("."), &["schema", name]);
-    serde_json::from_str(&text).unwrap()
-}
-
-/// The schema of test files and their reader accept and refuse the same.
-#[test]
-fn the_schema_and_the_reader_agree() {
-    let everything: Value = serde_json::from_str(EVERYTHING).unwrap();
-    let schema = schema("test");
-    let validator = jsonschema::validator_for(&schema).unwrap();
-    let folder = tempfile::tempdir().unwrap();
-    write(folder.path(), &[("policy.yaml", POLICY)]);
-    let read = |document: &Value| {
-        write(folder.path(), &[("policy_test.json", &document.to_string())]);
-        run(folder.path(), &["test"])
-    };
-    let (code, output, errors) = read(&everything);
+    let (code, output, errors) = test(&format!("version: 1\nsource: 192.0.2.1\ncases:\n{cases}"), &[]);
     assert_eq!(code, 0, "{output}{errors}");
-    assert!(validator.is_valid(&everything), "{:?}", validator.iter_errors(&everything).next());
 
-    let mut used = BTreeSet::new();
-    for (pointer, names) in objects(&everything, "") {
-        // Claims, headers and the like have members of any name.
-        let is_open = ["claims", "header", "headers", "upstream", "exp"].iter().any(|name| pointer.ends_with(name));
-        if is_open {
-            continue;
-        }
-        let mut odd = everything.clone();
-        odd.pointer_mut(&pointer).unwrap()["no_such_field"] = json!(1);
-        assert!(!validator.is_valid(&odd), "the schema accepts an unknown field at {pointer}");
-        assert_eq!(read(&odd).0, 2, "the reader accepts an unknown field at {pointer}");
-        used.extend(names.iter().cloned());
-        // What a case names has to be there in the policy, and of its type: no schema can say that.
-        for name in names.into_iter().filter(|name| name != "api_key" && name != "peer") {
-            let mut less = everything.clone();
-            less.pointer_mut(&pointer).unwrap().as_object_mut().unwrap().remove(&name);
-            assert_eq!(validator.is_valid(&less), read(&less).0 != 2, "without {pointer}/{name}");
-        }
-    }
-    let mut known = BTreeSet::new();
-    collect_properties(&schema, &mut known);
-    assert_eq!(known, used);
-}
-
-/// The objects of a document, each with the names of its members.
-fn objects(value: &Value, pointer: &str) -> Vec<(String, Vec<String>)> {
-    match value {
-        Value::Object(members) => {
-            let inner = members.iter().flat_map(|(name, value)| objects(value, &format!("{pointer}/{name}")));
-            std::iter::once((pointer.to_owned(), members.keys().cloned().collect())).chain(inner).collect()
-        }
-        Value::Array(items) => {
-            items.iter().enumerate().flat_map(|(index, value)| objects(value, &format!("{pointer}/{index}"))).collect()
-        }
-        _ => Vec::new(),
-    }
-}
-
-fn collect_properties(schema: &Value, names: &mut BTreeSet<String>) {
-    match schema {
-        Value::Object(members) => {
-            // A condition on a property declares none.
-            let declares = members.get("type").is_some_and(|kind| kind == "object");
-            if let Some(Value::Object(properties)) = members.get("properties").filter(|_| declares) {
-                names.extend(properties.keys().cloned());
-            }
-            members.values().for_each(|value| collect_properties(value, names));
-        }
-        Value::Array(items) => items.iter().for_each(|item| collect_properties(item, names)),
-        _ => {}
+    let wrong = "
+  - { name: a, request: GET /session, who: { credential: session }, expect: { decision: permit, audit: true, rate_limit: x, shadow: deny } }
+  - { name: b, request: GET /orders, who: {}, expect: { decision: permit, shadow: null } }
+";
+    let (code, output, _) = test(&format!("version: 1\nsource: 192.0.2.1\ncases:\n{wrong}"), &[]);
+    assert_eq!(code, 1);
+    for expected in [
+        "audit            expected true, was false\n",
+        "rate_limit       expected x, was none\n",
+        "shadow decision  expected deny, was none\n",
+        "shadow  expected none, was deny\n",
+    ] {
+        assert!(output.contains(expected), "{output}");
     }
 }

@@ -18,7 +18,9 @@ use tempfile::TempDir;
 use crate::client::{Connection, Request};
 use crate::repository;
 use access_log::AccessLog;
-pub use configuration::{Backends, Plugin, Ports, example_mtls, example_plugin_configuration};
+pub use configuration::{
+    Backends, Plugin, Ports, example_filter_with, example_listener, example_mtls, example_plugin_configuration,
+};
 
 /// How many workers Envoy has.
 pub const WORKERS: usize = 2;
@@ -43,15 +45,37 @@ impl Envoy {
     /// No Envoy, no module, or Envoy refuses the configuration: then with what it says.
     pub fn start(plugins: &BTreeMap<String, Plugin>, backends: &Backends, ports: Ports) -> Result<Self> {
         let folder = tempfile::tempdir()?;
-        let configuration = folder.path().join("envoy.json");
-        fs::write(&configuration, configuration::render(plugins, backends, ports, folder.path())?.to_string())?;
+        let configuration = configuration::render(plugins, backends, ports, folder.path())?;
+        Self::launch(Command::new(binary()?), folder, &configuration, plugins.len(), WORKERS)
+    }
+
+    /// Starts Envoy with a configuration that has one listener, with one worker, on one core of the machine.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Self::start`], or there is no `taskset` (util-linux).
+    pub fn start_on_core(core: usize, configuration: &Value) -> Result<Self> {
+        let mut command = Command::new("taskset");
+        command.args(["--cpu-list", &core.to_string()]).arg(binary()?);
+        Self::launch(command, tempfile::tempdir()?, configuration, 1, 1)
+    }
+
+    fn launch(
+        mut command: Command,
+        folder: TempDir,
+        configuration: &Value,
+        listeners: usize,
+        workers: usize,
+    ) -> Result<Self> {
+        let path = folder.path().join("envoy.json");
+        fs::write(&path, configuration.to_string())?;
         let error_log = folder.path().join("envoy.log");
         let admin_path = folder.path().join("admin");
-        let mut child = Command::new(binary()?)
+        let mut child = command
             .current_dir(repository())
             .args([
                 "--concurrency",
-                &WORKERS.to_string(),
+                &workers.to_string(),
                 "--disable-hot-restart",
                 "--file-flush-interval-msec",
                 "10",
@@ -63,7 +87,7 @@ impl Envoy {
                 "host-tests",
             ])
             .arg("--config-path")
-            .arg(configuration)
+            .arg(path)
             .arg("--admin-address-path")
             .arg(&admin_path)
             .stdout(Stdio::piped())
@@ -71,7 +95,7 @@ impl Envoy {
             .spawn()
             .context("Envoy could not be started")?;
         let log = AccessLog::follow(child.stdout.take().context("Envoy has an output")?);
-        let started = wait_until_live(&mut child, &admin_path, &error_log, plugins.len());
+        let started = wait_until_live(&mut child, &admin_path, &error_log, listeners);
         match started {
             Ok((admin, addresses)) => Ok(Self { child, addresses, admin, log, folder }),
             Err(error) => {

@@ -30,9 +30,13 @@ enum Command {
         #[arg(long)]
         keep: bool,
     },
-    /// Measure what a decision costs by the number of rules, beside Envoy's own RBAC filter; the summary is
-    /// target/bench/summary.json.
-    Bench,
+    /// Measure what a decision costs, beside Envoy's own filters: the summary is target/bench/summary.json, for people there is
+    /// target/bench/report.md. It takes about a quarter of an hour, on a machine that does nothing else.
+    Bench {
+        /// Options of the measurement: `--repetitions`, `--seconds`, `--only`.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        options: Vec<String>,
+    },
     /// Check formatting, lints, documentation and dependencies.
     Lint,
     /// Check the dependencies against the RustSec advisory database (needs access to it).
@@ -59,7 +63,7 @@ fn run(command: Command) -> Result<()> {
     match command {
         Command::Build => module::build(&sh).map(|path| println!("{}", path.display())),
         Command::Demo { keep } => demo(&sh, keep),
-        Command::Bench => bench(&sh),
+        Command::Bench { options } => bench(&sh, &options),
         Command::Lint => lint(&sh),
         Command::Audit => audit(&sh),
         Command::Test => test(&sh),
@@ -79,11 +83,13 @@ fn demo(sh: &Shell, keep: bool) -> Result<()> {
     Ok(cmd!(sh, "cargo run --quiet --package host-tests --bin demo -- {policy} {keep...}").quiet().run()?)
 }
 
-fn bench(sh: &Shell) -> Result<()> {
+fn bench(sh: &Shell, options: &[String]) -> Result<()> {
+    tools::debian_package(sh, "wrk", "wrk")?;
+    tools::debian_package(sh, "taskset", "util-linux")?;
     module::build(sh)?;
     let envoy = tools::envoy(sh)?;
     let _env = sh.push_env("ENVOY_PATH", envoy);
-    Ok(cmd!(sh, "cargo run --quiet --release --package host-tests --bin bench").quiet().run()?)
+    Ok(cmd!(sh, "cargo run --quiet --release --package host-tests --bin bench -- {options...}").quiet().run()?)
 }
 
 fn test(sh: &Shell) -> Result<()> {

@@ -118,6 +118,18 @@ fn locked_version(sh: &Shell, package: &str) -> Result<String> {
     Ok(version.to_owned())
 }
 
+/// Sees to it that there is a program that Debian has in a package.
+pub(crate) fn debian_package(sh: &Shell, program: &str, package: &str) -> Result<()> {
+    if which(sh, program).is_some() {
+        return Ok(());
+    }
+    eprintln!("Installing {program} (Debian's package {package}) ...");
+    let missing =
+        || format!("{program} is missing and could not be installed: install it, or run this as root on Debian");
+    cmd!(sh, "apt-get update --quiet").quiet().ignore_stdout().run().with_context(missing)?;
+    cmd!(sh, "apt-get install --yes --quiet {package}").quiet().ignore_stdout().run().with_context(missing)
+}
+
 /// A program on the path.
 pub(crate) fn which(sh: &Shell, program: &str) -> Option<PathBuf> {
     let folders = sh.var_os("PATH")?;

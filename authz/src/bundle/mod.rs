@@ -15,7 +15,7 @@ use crate::document::{self, BundleErrors, Node};
 use crate::effect::{IdentityHeaders, ResourceMetadata};
 use crate::http::PlainCharacters;
 use crate::jwt::TrustedIssuers;
-use crate::policy::{Names, Policy};
+use crate::policy::{Attributes, Names, Policy, RuleOutline};
 use crate::revocation::Revocations;
 
 /// The one version of the bundle format that this code reads.
@@ -41,7 +41,7 @@ const BUNDLE_VERSION: u64 = 1;
 ///
 /// let errors = Bundle::parse(br#"{ "version": 1, "revision": -1, "issuers": [], "rule": [] }"#).unwrap_err();
 /// assert_eq!(errors.to_string(), "\
-/// document: unknown field `rule`; known here are `version`, `revision`, `issuers`, `credentials`, `api_keys`, `revocations`, `plain_in_paths`, `rules`, `identity_headers`, `resource_metadata`
+/// document: unknown field `rule`; known here are `version`, `revision`, `issuers`, `credentials`, `api_keys`, `revocations`, `plain_in_paths`, `attributes`, `rules`, `identity_headers`, `resource_metadata`
 /// revision: expected a whole number, found a number
 /// rules: is missing");
 /// # Ok::<(), authz::BundleErrors>(())
@@ -54,6 +54,7 @@ pub struct Bundle {
     pub(crate) api_keys: ApiKeys,
     pub(crate) revocations: Revocations,
     pub(crate) plain_in_paths: PlainCharacters,
+    pub(crate) attributes: Attributes,
     pub(crate) policy: Policy,
     pub(crate) identity_headers: IdentityHeaders,
     pub(crate) resource_metadata: Option<ResourceMetadata>,
@@ -79,9 +80,24 @@ impl Bundle {
         self.issuers.iter()
     }
 
-    /// The ids of the rules, in the order of the bundle.
-    pub fn rules(&self) -> impl Iterator<Item = &str> {
-        self.policy.rule_ids()
+    /// The rules, in the order of the bundle.
+    pub fn rules(&self) -> impl Iterator<Item = RuleOutline> {
+        self.policy.outlines()
+    }
+
+    /// Whether decisions need the certificate of the peer.
+    pub(crate) fn needs_peer(&self) -> bool {
+        self.credentials.need_peer() || self.attributes.need_peer() || self.policy.needs_peer()
+    }
+
+    /// Whether decisions need the address at the other end of the connection.
+    pub(crate) fn needs_source(&self) -> bool {
+        self.credentials.need_source() || self.attributes.need_source() || self.policy.needs_source()
+    }
+
+    /// Whether only a hop that is believed may set the header of this name, in whatever spelling.
+    pub(crate) fn owns_header_of_hops(&self, name: &[u8]) -> bool {
+        self.credentials.owns_header(name) || self.attributes.own_header(name)
     }
 
     pub(crate) fn read(node: &Node<'_>) -> Option<Self> {
@@ -93,6 +109,7 @@ impl Bundle {
             "api_keys",
             "revocations",
             "plain_in_paths",
+            "attributes",
             "rules",
             "identity_headers",
             "resource_metadata",
@@ -112,7 +129,10 @@ impl Bundle {
         let plain_in_paths = fields
             .optional("plain_in_paths")
             .map_or_else(|| Some(PlainCharacters::default()), |node| PlainCharacters::read(&node));
-        let policy = fields.required("rules").and_then(|node| Policy::read(&node, &names));
+        let attributes = fields
+            .optional("attributes")
+            .map_or_else(|| Some(Attributes::default()), |node| Attributes::read(&node, &names));
+        let policy = fields.required("rules").and_then(|node| Policy::read(&node, &names, attributes.as_ref()));
         let identity_headers = fields
             .optional("identity_headers")
             .map_or_else(|| Some(IdentityHeaders::default()), |node| IdentityHeaders::read(&node));
@@ -130,6 +150,7 @@ impl Bundle {
             api_keys: api_keys?,
             revocations: revocations?,
             plain_in_paths: plain_in_paths?,
+            attributes: attributes?,
             policy,
             identity_headers: identity_headers?.with_headers_of_rules(headers_of_rules),
             resource_metadata: resource_metadata?,

@@ -26,9 +26,9 @@ impl PluginConfiguration {
         document::read(text, Self::read)
     }
 
-    /// The inline bundle.
-    pub fn into_bundle(self) -> Bundle {
-        self.bundle
+    /// The bundle that decides.
+    pub const fn bundle(&self) -> &Bundle {
+        &self.bundle
     }
 
     /// What decides by the bundle and, if there is a candidate, says what that would have decided.
@@ -48,5 +48,12 @@ impl PluginConfiguration {
         let candidate = fields.optional("candidate").map_or(Some(None), |node| Bundle::read(&node).map(Some));
         version?;
         Some(Self { bundle: bundle?, candidate: candidate? })
+    }
+}
+
+/// A bundle and nothing else.
+impl From<Bundle> for PluginConfiguration {
+    fn from(bundle: Bundle) -> Self {
+        Self { bundle, candidate: None }
     }
 }

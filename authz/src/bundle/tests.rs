@@ -83,7 +83,7 @@ fn what_is_wrong_with_the_frame_is_named() {
         (
             "/rulez",
             json!([]),
-            "document: unknown field `rulez`; known here are `version`, `revision`, `issuers`, `credentials`, `api_keys`, `revocations`, `plain_in_paths`, `rules`, `identity_headers`, `resource_metadata`",
+            "document: unknown field `rulez`; known here are `version`, `revision`, `issuers`, `credentials`, `api_keys`, `revocations`, `plain_in_paths`, `attributes`, `rules`, `identity_headers`, `resource_metadata`",
         ),
         (
             "/identity_headers",

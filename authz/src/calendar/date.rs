@@ -62,6 +62,11 @@ impl Date {
         Self { days: self.days.saturating_add(days) }
     }
 
+    /// How many days lie between an earlier day and this one.
+    pub(super) const fn days_since(self, earlier: Self) -> i64 {
+        self.days.saturating_sub(earlier.days)
+    }
+
     /// Days since the last Sunday, 0 to 6. The epoch was a Thursday.
     pub(super) const fn days_since_sunday(self) -> i64 {
         self.days.saturating_add(4).rem_euclid(7)

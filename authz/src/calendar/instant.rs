@@ -7,7 +7,7 @@ use crate::time::UnixTime;
 /// Reads a date-time of RFC 3339, in whole seconds. Like everywhere else, leap seconds are none.
 pub(crate) fn read_instant(node: &Node<'_>) -> Option<UnixTime> {
     let text = node.text()?;
-    let Some(seconds) = instant(text) else {
+    let Some(seconds) = rfc3339_seconds(text) else {
         return node.refuse(format!(
             "`{text}` is not a date-time of RFC 3339 in whole seconds; write for example `2027-01-31T18:00:00+04:00` or `2027-01-31T14:00:00Z`"
         ));
@@ -20,10 +20,11 @@ pub(crate) fn read_instant(node: &Node<'_>) -> Option<UnixTime> {
 
 /// The same in a token; none for anything else, and before 1970.
 pub(crate) fn parse_instant(text: &str) -> Option<UnixTime> {
-    u64::try_from(instant(text)?).ok().map(UnixTime::from_seconds)
+    u64::try_from(rfc3339_seconds(text)?).ok().map(UnixTime::from_seconds)
 }
 
-fn instant(text: &str) -> Option<i64> {
+/// A date-time of RFC 3339 in whole seconds since 1970, or before.
+pub(crate) fn rfc3339_seconds(text: &str) -> Option<i64> {
     let (date, rest) = text.split_once('T')?;
     let [year, month, day] = numbers(date, '-', [4, 2, 2])?;
     let date = Date::new(year, u8::try_from(month).ok()?, u8::try_from(day).ok()?)?;
@@ -78,7 +79,7 @@ mod tests {
             ("2028-02-29T23:59:59-00:00", 1_835_481_599),
             ("9999-12-31T23:59:59Z", 253_402_300_799),
         ] {
-            assert_eq!(instant(text), Some(expected), "{text}");
+            assert_eq!(rfc3339_seconds(text), Some(expected), "{text}");
         }
     }
 
@@ -112,7 +113,7 @@ mod tests {
             "2027-01-15T08:00:00\u{2212}04:00",
             "2027-01-15T08:00:00 04:00",
         ] {
-            assert_eq!(instant(text), None, "{text}");
+            assert_eq!(rfc3339_seconds(text), None, "{text}");
         }
     }
 

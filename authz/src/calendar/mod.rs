@@ -1,5 +1,6 @@
 //! When a rule applies: at hours of the week by the clocks of a place, and from one point in time to another.
 
+mod clock;
 mod date;
 mod instant;
 mod posix_rule;
@@ -8,8 +9,9 @@ mod zone;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use clock::Zone;
 use date::{DAY_SECONDS, Date};
-pub(crate) use instant::{parse_instant, read_instant};
+pub(crate) use instant::{parse_instant, read_instant, rfc3339_seconds};
 use zone::{LocalTime, TimeZone};
 
 use crate::document::{Node, Unique};

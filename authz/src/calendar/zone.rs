@@ -13,7 +13,7 @@ const NO_RULE: &str = "?";
 
 /// A time zone, by what its clocks show.
 #[derive(Debug)]
-pub(super) struct TimeZone {
+pub(crate) struct TimeZone {
     rule: PosixRule,
 }
 
@@ -27,29 +27,44 @@ pub(super) struct LocalTime {
 
 impl TimeZone {
     pub(super) fn read(node: &Node<'_>) -> Option<Self> {
-        let name = node.text()?;
+        match Self::find(node.text()?) {
+            Ok(zone) => Some(zone),
+            Err(why) => node.refuse(why),
+        }
+    }
+
+    /// The zone of this name.
+    ///
+    /// # Errors
+    ///
+    /// Why there is none, and what to write instead.
+    pub(super) fn find(name: &str) -> Result<Self, String> {
         let Some((rule, _)) = zones().find(|(_, zone)| *zone == name) else {
             let similar = similar(name).map(|zone| format!("; did you mean `{zone}`?")).unwrap_or_default();
-            return node.refuse(format!(
+            return Err(format!(
                 "`{name}` is not a time zone; write its name in the IANA database, for example `Europe/Berlin` or `UTC`{similar}"
             ));
         };
         if rule == NO_RULE {
-            return node.refuse(format!(
+            return Err(format!(
                 "the clocks of `{name}` will change in a way that no yearly rule describes, so it cannot be told what they show; write another zone, for example `UTC`"
             ));
         }
-        match PosixRule::parse(rule) {
-            Some(rule) => Some(Self { rule }),
-            None => node.refuse(format!("the rule of `{name}` in this module, `{rule}`, cannot be read")),
-        }
+        let rule = PosixRule::parse(rule)
+            .ok_or_else(|| format!("the rule of `{name}` in this module, `{rule}`, cannot be read"))?;
+        Ok(Self { rule })
+    }
+
+    /// How far its clocks are ahead, in seconds, so many seconds after 1970 began.
+    pub(super) fn offset_at(&self, seconds: i64) -> i64 {
+        self.rule.offset_at(seconds)
     }
 
     /// What clocks show at a time.
     pub(super) fn local(&self, now: UnixTime) -> LocalTime {
         // The largest number of milliseconds, in seconds, is well within the range.
         let seconds = i64::try_from(now.as_millis() / 1000).unwrap_or(i64::MAX);
-        let (date, second) = Date::of_seconds(seconds.saturating_add(self.rule.offset_at(seconds)));
+        let (date, second) = Date::of_seconds(seconds.saturating_add(self.offset_at(seconds)));
         LocalTime { date, second }
     }
 }

@@ -56,7 +56,7 @@ impl Place {
     }
 
     /// A header whose whole value counts, by its name.
-    pub(super) fn read_plain_header(node: &Node<'_>, unique: &Unique) -> Option<Self> {
+    pub(crate) fn read_plain_header(node: &Node<'_>, unique: &Unique) -> Option<Self> {
         let name = read_token(node)?.to_ascii_lowercase();
         if ["authorization", "cookie"].contains(&name.as_str()) {
             return node.refuse(format!("`{name}` is the client's own; a hop writes another header"));
@@ -72,7 +72,7 @@ impl Place {
     }
 
     /// Whether upstreams may take the header of this name for this one.
-    pub(super) fn is_alias(&self, name: &[u8]) -> bool {
+    pub(crate) fn is_alias(&self, name: &[u8]) -> bool {
         matches!(self, Self::Header { name: own, .. } if is_alias(name, own))
     }
 

@@ -22,16 +22,21 @@ impl BundleError {
     pub const fn problem(&self) -> &Problem {
         &self.problem
     }
+
+    /// The same in words, not longer than anybody reads.
+    pub fn message(&self) -> String {
+        let problem = self.problem.to_string();
+        match problem.char_indices().nth(MAX_ERROR_BYTES).and_then(|(end, _)| problem.get(..end)) {
+            Some(start) => format!("{start} …"),
+            None => problem,
+        }
+    }
 }
 
 impl fmt::Display for BundleError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let place = if self.place.is_empty() { "document" } else { &self.place };
-        let problem = self.problem.to_string();
-        match problem.char_indices().nth(MAX_ERROR_BYTES).and_then(|(end, _)| problem.get(..end)) {
-            Some(start) => write!(f, "{place}: {start} …"),
-            None => write!(f, "{place}: {problem}"),
-        }
+        write!(f, "{place}: {}", self.message())
     }
 }
 

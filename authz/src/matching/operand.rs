@@ -66,6 +66,14 @@ impl Operand {
         }
     }
 
+    /// Whether its values are of a type: those for which `is_of_type` holds.
+    pub(super) fn is_of_type(&self, is_of_type: impl Fn(&Value) -> bool) -> bool {
+        match self {
+            Self::Constant(value) => is_of_type(value),
+            Self::Method | Self::Host | Self::Capture(_) => is_of_type(&Value::String(String::new())),
+        }
+    }
+
     /// The value; none if the request does not have it.
     pub(super) fn resolve<'v>(&'v self, facts: &Facts<'v>) -> Option<Cow<'v, Value>> {
         let text = |text: &str| Cow::Owned(Value::from(text));

@@ -124,6 +124,21 @@ impl Test {
         "exists",
     ];
 
+    /// The same for declared attributes, which are scalars.
+    pub(crate) const FIELDS_OF_ATTRIBUTE: &[&str] = Self::FIELDS_OF_QUERY;
+
+    /// Whether it can be true of values of a type: of those for which `is_of_type` holds.
+    pub(crate) fn fits(&self, is_of_type: impl Fn(&Value) -> bool) -> bool {
+        match self {
+            Self::Exists(_) => true,
+            Self::OneOf(wanted) => wanted.iter().all(|operand| operand.is_of_type(&is_of_type)),
+            Self::Prefix(_) | Self::Suffix(_) | Self::Fits(_) => is_of_type(&Value::String(String::new())),
+            Self::Bound(_, limit) => is_of_type(&Value::Number(limit.clone())),
+            Self::ContainsAny(_) | Self::ContainsAll(_) | Self::SubsetOf(_) | Self::AnyElement(_) => false,
+            Self::Before(_) | Self::After(_) => false,
+        }
+    }
+
     /// Reads the one test among the fields.
     pub(crate) fn read(node: &Node<'_>, fields: &Fields<'_>, scope: Scope<'_>) -> Option<Self> {
         let operand = |node: &Node<'_>| Operand::read(node, scope);

@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use super::attribute::Attributes;
 use super::condition::{Condition, Lack, Outcome, Situation};
 use super::index::RuleIndex;
 use super::names::Names;
@@ -54,19 +55,14 @@ pub(crate) enum Challenge {
 }
 
 impl Policy {
-    pub(crate) fn read(node: &Node<'_>, names: &Names<'_>) -> Option<Self> {
+    pub(crate) fn read(node: &Node<'_>, names: &Names<'_>, attributes: Option<&Attributes>) -> Option<Self> {
         let unique = Unique::default();
-        let rules = node.list(|item| Rule::read(item, &unique, names))?;
+        let rules = node.list(|item| Rule::read(item, &unique, names, attributes))?;
         let index = RuleIndex::of(&rules);
         let conditions = || rules.iter().filter_map(Rule::condition);
         let (needs_source, needs_peer) =
             (conditions().any(|one| one.needs_source()), conditions().any(|one| one.needs_peer()));
         Some(Self { rules, index, needs_source, needs_peer })
-    }
-
-    /// The ids of all rules.
-    pub(crate) fn rule_ids(&self) -> impl Iterator<Item = &str> {
-        self.rules.iter().map(|rule| &*rule.id)
     }
 
     /// The names of the headers that rules set.
@@ -163,7 +159,7 @@ impl Rule {
         self.condition().map(grounds).unwrap_or_default()
     }
 
-    fn in_situation<T>(&self, question: &Question<'_>, judge: impl FnOnce(&Situation<'_>) -> T) -> T {
+    pub(super) fn in_situation<T>(&self, question: &Question<'_>, judge: impl FnOnce(&Situation<'_>) -> T) -> T {
         let captures = self.target.captures(question.request, self.effect());
         let facts = Facts { request: Some(question.request), captures: &captures, now: Some(question.now) };
         judge(&Situation { principal: question.principal, head: question.head, facts, now: question.now })

@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use super::attribute::Attributes;
 use super::condition::{Audience, Condition, Reader};
 use super::names::Names;
 use super::obligation::Obligations;
@@ -36,7 +37,12 @@ pub(super) enum Kind {
 }
 
 impl Rule {
-    pub(super) fn read(node: &Node<'_>, unique: &Unique, names: &Names<'_>) -> Option<Self> {
+    pub(super) fn read(
+        node: &Node<'_>,
+        unique: &Unique,
+        names: &Names<'_>,
+        attributes: Option<&Attributes>,
+    ) -> Option<Self> {
         let fields = node.object(&[
             "id",
             "effect",
@@ -67,7 +73,7 @@ impl Rule {
         let preflight = fields.optional("preflight").map_or(Some(false), |node| node.flag());
         let target = fields.required("target").and_then(|node| Target::read(&node));
         let variables = target.as_ref().map(Target::variables).unwrap_or_default();
-        let reader = Reader { names, captures: &variables, credential: 0 };
+        let reader = Reader { names, attributes, captures: &variables, credential: 0 };
         let audience = match effect {
             Some(Effect::Deny) => Audience::Anybody,
             _ if public == Some(true) => Audience::Public,
@@ -88,6 +94,7 @@ impl Rule {
         if let (Kind::Deny(_), Some(node)) = (&kind, fields.optional("obligations")) {
             return node.refuse("belongs to permit rules: what is denied goes nowhere");
         }
+        let kind = if once { kind.for_bearers_of(credential) } else { kind };
         let obligations = Rc::new(obligations?.with_once(once.then_some(credential)));
         Some(Self { id: id?, kind, target: target?, obligations, is_shadow: is_shadow? })
     }
@@ -111,6 +118,14 @@ impl Rule {
 }
 
 impl Kind {
+    /// The same, for whom this credential is there.
+    fn for_bearers_of(self, credential: usize) -> Self {
+        match self {
+            Self::Permit(condition) => Self::Permit(condition.and_authenticated(credential)),
+            other => other,
+        }
+    }
+
     fn new(
         node: &Node<'_>,
         effect: Effect,

@@ -2,7 +2,7 @@
 //!
 //! Off the way of requests; it asks the same functions.
 
-use super::condition::Outcome;
+use super::condition::{Condition, Leaf, Outcome};
 use super::evaluation::{Policy, Question};
 use super::rule::Rule;
 use crate::decision::Effect;
@@ -22,12 +22,35 @@ pub struct RuleTrace {
     pub grounds: Vec<String>,
     /// What did not hold, in words; empty if everything did.
     pub misses: Vec<String>,
+    /// What became of each of [`RuleOutline::parts`], in their order: whether it holds, by itself; none where that cannot be
+    /// decided, or is not asked because its credential was not presented.
+    pub parts: Vec<Option<bool>>,
+}
+
+/// What a rule consists of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RuleOutline {
+    /// Its id.
+    pub id: String,
+    /// Whether it is only watched.
+    pub is_shadow: bool,
+    /// The parts of its condition that have no parts, in words.
+    pub parts: Vec<String>,
 }
 
 impl Policy {
     /// Every rule whose target matches, in the order of the bundle.
     pub(crate) fn trace(&self, question: &Question<'_>) -> Vec<RuleTrace> {
         self.applicable(question.request).map(|rule| rule.trace(question)).collect()
+    }
+
+    /// All rules, in the order of the bundle.
+    pub(crate) fn outlines(&self) -> impl Iterator<Item = RuleOutline> {
+        self.rules.iter().map(|rule| RuleOutline {
+            id: rule.id.to_string(),
+            is_shadow: rule.is_shadow,
+            parts: rule.leaves().iter().map(Leaf::to_string).collect(),
+        })
     }
 }
 
@@ -44,7 +67,13 @@ impl Rule {
             },
             grounds: self.grounds(question),
             misses: self.misses(question),
+            parts: self
+                .in_situation(question, |situation| self.leaves().iter().map(|leaf| leaf.holds(situation)).collect()),
         }
+    }
+
+    fn leaves(&self) -> Vec<Leaf<'_>> {
+        self.condition().map(Condition::leaves).unwrap_or_default()
     }
 }
 
@@ -87,7 +116,41 @@ mod tests {
         let source = json!({ "source": { "networks": ["10.0.0.0/8"] } });
         let undecided = "client address in 10.0.0.0/8: cannot be decided".to_owned();
         assert_eq!(told("deny", source.clone()), (true, none.clone(), undecided.clone()));
+        let expression = |text: &str| json!({ "expression": text });
+        let text = "request.headers['x-tier'] == 'gold'";
+        assert_eq!(told("deny", expression(text)), (true, format!("expression `{text}`"), none.clone()));
+        let text = "request.headers['x-tier'] == 'lead'";
+        assert_eq!(told("deny", expression(text)), (false, none.clone(), format!("expression `{text}`: not so")));
+        let text = "int(request.headers['x-tier']) > 1 || request.query.a == 'b'";
+        let why = format!("expression `{text}`: cannot be decided: a value cannot be converted to int");
+        assert_eq!(told("deny", expression(text)), (true, none.clone(), why));
+        let why = "expression `claims.risk > 50`: cannot be decided: `claims.risk` is not there".to_owned();
+        assert_eq!(told("deny", expression("claims.risk > 50")), (true, none.clone(), why));
         let missed = format!("its credential was not presented; {undecided}");
         assert_eq!(told("permit", source), (false, none, missed));
+    }
+    #[test]
+    fn each_part_is_judged_by_itself_whatever_the_whole_comes_to() {
+        let tier = |value: &str| json!({ "headers": [{ "name": "x-tier", "equals": value }] });
+        let condition = json!({
+            "any": [tier("lead"), { "not": tier("gold") }],
+            "source": { "networks": ["10.0.0.0/8"] },
+            "scopes": { "any": ["a"] },
+        });
+        // No scope is asked for of a credential that is not there, and nobody knows the address.
+        assert_eq!(trace("permit", &condition).parts, [None, None, Some(false), Some(true)]);
+        // That it is not there is seen where nothing else is demanded of it.
+        assert_eq!(trace("permit", &tier("gold")).parts, [Some(false), Some(true)]);
+        assert_eq!(trace("deny", &tier("gold")).parts, [Some(true)]);
+    }
+
+    #[test]
+    fn an_outline_names_the_parts_in_the_order_of_the_trace() {
+        let condition = json!({ "source": { "networks": ["10.0.0.0/8"] }, "scopes": { "any": ["a"] } });
+        let rule = json!({ "id": "a", "effect": "permit", "mode": "shadow", "target": {}, "condition": condition });
+        let bundle = json!({ "version": 1, "revision": 1, "issuers": [], "rules": [rule] });
+        let outline = Bundle::parse(bundle.to_string().as_bytes()).unwrap().rules().next().unwrap();
+        assert_eq!((outline.id.as_str(), outline.is_shadow), ("a", true));
+        assert_eq!(outline.parts, ["scope one of a", "client address in 10.0.0.0/8"]);
     }
 }

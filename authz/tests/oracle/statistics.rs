@@ -21,7 +21,7 @@ const REASONS: [&str; 7] = [
 const ALWAYS_DECIDED: [&str; 5] = ["credential", "issuers", "subjects", "audiences", "proof_of_possession"];
 
 /// Those that can also be undecidable.
-const SOMETIMES_UNDECIDABLE: [&str; 30] = [
+const SOMETIMES_UNDECIDABLE: [&str; 31] = [
     "clients",
     "tenants",
     "scopes",
@@ -30,6 +30,7 @@ const SOMETIMES_UNDECIDABLE: [&str; 30] = [
     "claims",
     "authentication",
     "actors",
+    "attributes",
     "source",
     "headers",
     "query",

@@ -52,7 +52,7 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
 fn judge(arguments: &Arguments) -> Result<Judgement, SourceError> {
     let source = Source::load(&arguments.policy)?;
     // A credential that somebody was given is judged by the keys of the policy, one that is minted here by those of tests.
-    let bundle = source.bundle()?;
+    let plugin = source.plugin_configuration()?;
     let policy = source.parse(TestPolicy::new)?;
     if let [file, name] = arguments.case.as_slice() {
         let trial = load_case(Path::new(file), name, &policy)?;
@@ -62,7 +62,7 @@ fn judge(arguments: &Arguments) -> Result<Judgement, SourceError> {
     if arguments.mints() {
         return Ok(Judgement::of(&trial, &policy, &policy.authorizer));
     }
-    let judgement = Judgement::of(&trial, &policy, &Authorizer::new(bundle));
+    let judgement = Judgement::of(&trial, &policy, &plugin.into_authorizer());
     match judgement.decision.reason() {
         Reason::IntrospectionFailed => Err(SourceError::Unreadable(
             "what the token says only its authorization server knows, which is not asked here; give what it would answer with `--issuer` and `--claims`"
@@ -92,11 +92,7 @@ impl Judgement {
         let explanation = authorizer.explain(&message.head(), now);
         let is_nearest = decision.effect() == Effect::Deny && decision.reason() != Reason::DeniedByRule;
         let nearest = explanation.nearest().filter(|_| is_nearest).cloned();
-        let Explanation { mut rules, .. } = explanation;
-        // What is refused, or answered, before anybody is identified asks no rule, whatever the rules would have said.
-        if matches!(decision.reason(), Reason::HeaderNominated | Reason::MetadataServed) {
-            rules.clear();
-        }
+        let Explanation { rules, .. } = explanation;
         let (method, target) =
             (trial.request.method.clone(), format!("{}{}", trial.request.host, trial.request.target));
         Self { method, target, revision: policy.revision.clone(), decision, rules, nearest }

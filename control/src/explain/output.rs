@@ -3,12 +3,13 @@
 use std::io::Write as _;
 
 use anstyle::{AnsiColor, Style};
-use authz::{Effect, Reason, RuleTrace};
+use authz::{Decision, Effect, Reason, RuleTrace};
 use clap::ValueEnum;
 use serde_json::{Value, json};
 
 use super::Judgement;
 use crate::source::one_line;
+use crate::trial::named;
 
 const GOOD: Style = AnsiColor::Green.on_default();
 const BAD: Style = AnsiColor::Red.on_default().bold();
@@ -61,6 +62,8 @@ fn json(judgement: &Judgement) -> String {
         "meaning": meaning(decision.reason()),
         "status": decision.reason().status(),
         "rule": decision.rule(),
+        "shadow": decision.shadow().map(named),
+        "candidate": decision.candidate().map(named),
         "rules": judgement.rules.iter().map(rule).collect::<Vec<Value>>(),
         "nearest": judgement.nearest.as_ref().map(|nearest| json!({ "id": nearest.id, "misses": nearest.misses })),
     });
@@ -70,8 +73,6 @@ fn json(judgement: &Judgement) -> String {
 /// With the codes of colours, which whoever prints it removes where nobody sees them.
 fn text(judgement: &Judgement) -> String {
     let (decision, reason) = (&judgement.decision, judgement.decision.reason());
-    let style = if decision.effect() == Effect::Permit { GOOD } else { BAD };
-    let rule = decision.rule().map(|rule| format!(", rule {rule}")).unwrap_or_default();
     let request = one_line(&format!("{} {}", judgement.method, judgement.target));
     let width = judgement.rules.iter().map(|rule| rule.id.len()).max().unwrap_or_default();
     let rules: String = judgement.rules.iter().map(|rule| rule_text(rule, width)).collect();
@@ -85,13 +86,25 @@ fn text(judgement: &Judgement) -> String {
         format!("\nnearest: {}: {misses}\n", nearest.id)
     });
     format!(
-        "{style}{}{style:#}: {}{rule}, status {} {QUIET}({request}){QUIET:#}\n  {}\n\n{rules}{}",
-        decision.effect().name(),
-        reason.code(),
+        "{}, status {} {QUIET}({request}){QUIET:#}\n  {}\n{}{}\n{rules}{}",
+        decision_text(decision),
         reason.status(),
         meaning(reason),
+        beside("with the rules in shadow", decision.shadow()),
+        beside("under the candidate", decision.candidate()),
         nearest.unwrap_or_default()
     )
+}
+
+fn decision_text(decision: &Decision) -> String {
+    let style = if decision.effect() == Effect::Permit { GOOD } else { BAD };
+    let rule = decision.rule().map(|rule| format!(", rule {rule}")).unwrap_or_default();
+    format!("{style}{}{style:#}: {}{rule}", decision.effect().name(), decision.reason().code())
+}
+
+/// A decision that does not count, if there is one.
+fn beside(whose: &str, decision: Option<&Decision>) -> String {
+    decision.map(|decision| format!("  {whose}: {}\n", decision_text(decision))).unwrap_or_default()
 }
 
 fn rule_text(rule: &RuleTrace, width: usize) -> String {

@@ -32,8 +32,8 @@ const COMMON: [&str; 13] = [
 ];
 
 pub(super) fn find(policy: &Policy<'_>, part: &Part<'_>) -> Vec<Finding> {
-    let tests = list(part.value, "claims");
-    if tests.is_empty() {
+    let claims = mentioned(part);
+    if claims.is_empty() {
         return Vec::new();
     }
     let presets: Map<String, Value> = serde_json::from_str(PRESETS).unwrap_or_default();
@@ -42,9 +42,8 @@ pub(super) fn find(policy: &Policy<'_>, part: &Part<'_>) -> Vec<Finding> {
     let names: BTreeSet<&str> = issuers.iter().map(|(issuer, _)| text(issuer, "preset")).collect();
     let names = names.into_iter().collect::<Vec<_>>().join("`, `");
     let mut findings = Vec::new();
-    for (index, test) in tests.iter().enumerate() {
-        let pointer = text(test, "pointer");
-        if COMMON.contains(&pointer) || known.contains(pointer) {
+    for (pointer, place) in claims {
+        if COMMON.contains(&pointer.as_str()) || known.contains(pointer.as_str()) {
             continue;
         }
         let others = presets.iter().filter(|(_, preset)| mapped(preset).any(|known| known == pointer));
@@ -54,10 +53,35 @@ pub(super) fn find(policy: &Policy<'_>, part: &Part<'_>) -> Vec<Finding> {
                 "`{pointer}` is not documented by the preset `{names}`, but by `{}`; use the claim that your provider has for it",
                 others.join("`, `")
             );
-            findings.push(Finding::new("undocumented-claim", &format!("{}.claims[{index}]", part.place), message));
+            findings.push(Finding::new("undocumented-claim", &format!("{}.{place}", part.place), message));
         }
     }
     findings
+}
+
+/// The claims that tests and the expression speak of, as pointers, each with its place.
+fn mentioned(part: &Part<'_>) -> Vec<(String, String)> {
+    let tests = list(part.value, "claims").iter().enumerate();
+    let tests = tests.map(|(index, test)| (text(test, "pointer").to_owned(), format!("claims[{index}]")));
+    let expression = pointers(text(part.value, "expression")).into_iter();
+    tests.chain(expression.map(|pointer| (pointer, "expression".to_owned()))).collect()
+}
+
+/// What may be claims in an expression: of `claims.a.b.size()` `/a`, `/a/b` and `/a/b/size`.
+fn pointers(expression: &str) -> BTreeSet<String> {
+    let is_name = |character: char| character.is_ascii_alphanumeric() || character == '_';
+    let mut pointers = BTreeSet::new();
+    for path in expression.split("claims.").skip(1) {
+        let mut pointer = String::new();
+        for name in
+            path.split(|character| !is_name(character) && character != '.').next().unwrap_or_default().split('.')
+        {
+            pointer.push('/');
+            pointer.push_str(name);
+            pointers.insert(pointer.clone());
+        }
+    }
+    pointers
 }
 
 /// The issuers that the credential may be of, each with its preset; none if one of them has none that says where claims are, or if it

@@ -9,20 +9,20 @@ mod conditions;
 mod contradiction;
 mod index;
 mod model;
-mod output;
 mod overlap;
 mod target;
 
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::check::{REFUSED, UNREADABLE};
-use crate::source::{Position, Source, SourceError};
+use crate::findings::Output;
+use crate::source::{self, Source, SourceError};
 use model::Policy;
-use output::Output;
 
 /// What is looked at.
 #[derive(Args)]
@@ -61,13 +61,29 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
         }
     };
     // Whoever stops reading (`| head`) has read enough; the exit code is what counts.
-    drop(arguments.output.print(&findings));
+    drop(print(arguments.output, &findings));
     if findings.is_empty() { ExitCode::SUCCESS } else { REFUSED.into() }
 }
 
-fn find(arguments: &Arguments) -> Result<Vec<(Position, Finding)>, SourceError> {
+fn print(output: Output, findings: &[source::Finding]) -> std::io::Result<()> {
+    let lines = || findings.iter().map(|finding| format!("{finding}\n"));
+    let text = match output {
+        Output::Text => lines().collect(),
+        // The report, version 1 (`control/schema/lint-report.schema.json`).
+        Output::Json => {
+            let findings: Vec<Value> = findings.iter().map(source::Finding::to_json).collect();
+            format!("{:#}\n", json!({ "version": 1, "findings": findings }))
+        }
+        Output::Github => {
+            lines().chain(findings.iter().map(|finding| finding.to_github("warning"))).collect::<String>()
+        }
+    };
+    std::io::stdout().write_all(text.as_bytes())
+}
+
+fn find(arguments: &Arguments) -> Result<Vec<source::Finding>, SourceError> {
     let source = Source::load(&arguments.policy)?;
-    source.bundle()?;
+    source.plugin_configuration()?;
     let document: Value = serde_json::from_slice(&source.to_json()).unwrap_or_default();
     // A document with `bundle` is a plugin configuration.
     let (bundle, prefix) = document.get("bundle").map_or((&document, ""), |bundle| (bundle, "bundle."));
@@ -77,7 +93,15 @@ fn find(arguments: &Arguments) -> Result<Vec<(Position, Finding)>, SourceError> 
     }
     let places: Vec<&str> = findings.iter().map(|finding| finding.place.as_str()).collect();
     let positions = source.positions(&places);
-    Ok(positions.into_iter().zip(findings).collect())
+    let located = positions.into_iter().zip(findings);
+    Ok(located
+        .map(|(position, Finding { code, place, message })| source::Finding {
+            position,
+            path: place,
+            code: Some(code),
+            message,
+        })
+        .collect())
 }
 
 /// All findings, rule by rule.

@@ -99,7 +99,8 @@ impl<'v> Rule<'v> {
     /// Whether the condition is that of the other, and means the same there: a variable of the path is a segment of another number in
     /// another template.
     pub(super) fn has_condition_of(&self, other: &Self) -> bool {
-        let has_captures = |condition: &Value| condition.to_string().contains("\"capture\"");
+        let has_captures =
+            |condition: &Value| ["\"capture\"", "captures"].iter().any(|word| condition.to_string().contains(word));
         self.condition == other.condition
             && (!self.condition.is_some_and(has_captures) || self.target.is_written_as(&other.target))
     }

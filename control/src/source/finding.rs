@@ -7,25 +7,29 @@ use authz::{BundleError, BundleErrors, Problem};
 
 use super::tree::{Node, Position, member_place};
 
-/// Something that is wrong: `FILE:LINE:COLUMN: PATH: PROBLEM`.
+/// Something found at a place of a document: `FILE:LINE:COLUMN: PATH: WHAT`.
 #[derive(Debug)]
 pub(crate) struct Finding {
-    position: Position,
-    /// `PATH: PROBLEM`.
-    text: String,
+    pub(crate) position: Position,
+    /// The place in the document; empty if it is about all of it.
+    pub(crate) path: String,
+    /// Its kind, where kinds have names.
+    pub(crate) code: Option<&'static str>,
+    pub(crate) message: String,
 }
 
 impl Finding {
     /// Something wrong at the place `path` of the document.
     pub(super) fn new(position: Position, path: &str, problem: &str) -> Self {
-        let path = if path.is_empty() { "document" } else { path };
-        Self { position, text: format!("{path}: {problem}") }
+        Self { position, path: path.to_owned(), code: None, message: problem.to_owned() }
     }
 }
 
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&one_line(&format!("{}: {}", self.position, self.text)))
+        let path = if self.path.is_empty() { "document" } else { &self.path };
+        let code = self.code.map(|code| format!("{code}: ")).unwrap_or_default();
+        f.write_str(&one_line(&format!("{}: {path}: {code}{}", self.position, self.message)))
     }
 }
 
@@ -40,7 +44,7 @@ pub(super) fn located(errors: &BundleErrors, root: &Node) -> Vec<Finding> {
     let mut findings: Vec<Finding> = errors.iter().map(|error| locate(error, &places, root)).collect();
     if errors.omitted() > 0 {
         let text = format!("... and {} more", errors.omitted());
-        findings.push(Finding { position: Position::whole(root.position.file.clone()), text });
+        findings.push(Finding::new(Position::whole(root.position.file.clone()), "", &text));
     }
     findings
 }
@@ -51,13 +55,13 @@ fn locate(error: &BundleError, places: &BTreeMap<String, &Position>, root: &Node
         _ => error.place().to_owned(),
     };
     let position = nearest(&place, places).unwrap_or(&root.position).clone();
-    let mut text = error.to_string();
+    let mut message = error.message();
     if let Problem::Duplicate { first, .. } = error.problem()
         && let Some(first) = places.get(first)
     {
-        text.push_str(&format!(" ({first})"));
+        message.push_str(&format!(" ({first})"));
     }
-    Finding { position, text }
+    Finding::new(position, error.place(), &message)
 }
 
 /// The position of a place or, if it is not in the text (a field that is missing), of what it belongs to.

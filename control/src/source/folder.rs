@@ -37,6 +37,11 @@ pub(crate) fn test_files(path: &Path) -> Result<Vec<PathBuf>, SourceError> {
     files(folder.filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(here), &is_test)
 }
 
+/// The YAML files at `path`, tests and all: those below a folder, or the file itself.
+pub(crate) fn yaml_files(path: &Path) -> Result<Vec<PathBuf>, SourceError> {
+    if path.is_dir() { files(path, &|path| !has_extension(path, &["json"])) } else { Ok(vec![path.to_owned()]) }
+}
+
 /// Lists of several parts are joined; every other field stands in one part only.
 fn merge(position: Position, parts: Vec<Node>, findings: &mut Vec<Finding>) -> Node {
     let mut members: Vec<Member> = Vec::new();
@@ -99,7 +104,11 @@ fn files(folder: &Path, wanted: &dyn Fn(&Path) -> bool) -> Result<Vec<PathBuf>, 
 }
 
 fn is_source(path: &Path) -> bool {
-    matches!(path.extension().and_then(|extension| extension.to_str()), Some("yaml" | "yml" | "json"))
+    has_extension(path, &["yaml", "yml", "json"])
+}
+
+fn has_extension(path: &Path, known: &[&str]) -> bool {
+    path.extension().and_then(|extension| extension.to_str()).is_some_and(|extension| known.contains(&extension))
 }
 
 /// `orders_test.yaml` and `orders.test.yaml` are tests of a policy, not part of it.

@@ -5,6 +5,7 @@
 
 mod finding;
 mod folder;
+mod layout;
 mod scalar;
 mod tree;
 mod yaml;
@@ -19,7 +20,8 @@ use authz::{Bundle, BundleErrors, PluginConfiguration};
 use serde::de::IgnoredAny;
 
 pub(crate) use finding::{Finding, one_line};
-pub(crate) use folder::test_files;
+pub(crate) use folder::{test_files, yaml_files};
+pub(crate) use layout::Layout;
 pub(crate) use tree::Position;
 use tree::{Content, Node};
 
@@ -98,12 +100,13 @@ impl Source {
         serde_json::to_vec(&self.root).unwrap_or_default()
     }
 
-    /// The bundle, or everything that is wrong with it. A document with `bundle` is a plugin configuration.
-    pub(crate) fn bundle(&self) -> Result<Bundle, SourceError> {
+    /// What the filter is configured with, or everything that is wrong with it: the document is a plugin configuration if it has
+    /// `bundle`, or else the bundle.
+    pub(crate) fn plugin_configuration(&self) -> Result<PluginConfiguration, SourceError> {
         if self.root.member("bundle").is_some() {
-            return self.parse(|text| PluginConfiguration::parse(text).map(PluginConfiguration::into_bundle));
+            return self.parse(PluginConfiguration::parse);
         }
-        self.parse(Bundle::parse)
+        self.parse(Bundle::parse).map(PluginConfiguration::from)
     }
 
     /// What a parser of the core makes of this document.
@@ -112,26 +115,33 @@ impl Source {
     }
 }
 
-/// Reads one file. JSON is YAML too, so there is one reader; but a file that is JSON by its name has to be JSON.
+/// Reads one file.
 fn parse_file(path: &Path) -> Result<Node, SourceError> {
-    let (name, text) = (display_name(path), read(path)?);
-    let refused = |position, problem: &str| Err(SourceError::Refused(vec![Finding::new(position, "", problem)]));
-    let whole = Position::whole(Rc::clone(&name));
-    if text.len() > MAX_BUNDLE_BYTES {
-        return refused(whole, &format!("has {} bytes, at most {MAX_BUNDLE_BYTES} are read", text.len()));
-    }
-    let Ok(text) = std::str::from_utf8(&text) else {
-        return refused(whole, "is not UTF-8");
-    };
-    if is_json(path, text)
-        && let Err(error) = serde_json::from_str::<IgnoredAny>(text)
-    {
+    let (name, text) = (display_name(path), read_text(path)?);
+    parse_text(&name, &text, is_json(path, &text)).map_err(SourceError::Refused)
+}
+
+/// JSON is YAML too, so there is one reader; but what is to be JSON has to be JSON.
+fn parse_text(name: &Rc<str>, text: &str, is_json: bool) -> Result<Node, Vec<Finding>> {
+    if is_json && let Err(error) = serde_json::from_str::<IgnoredAny>(text) {
         let (line, column, problem) = (error.line(), error.column(), error.to_string());
         // The library ends its sentence with the position.
         let problem = problem.rsplit_once(" at line ").map_or(problem.as_str(), |(problem, _)| problem);
-        return refused(Position { line, column, ..whole }, &format!("not acceptable JSON: {problem}"));
+        let position = Position { file: Rc::clone(name), line, column };
+        return Err(vec![Finding::new(position, "", &format!("not acceptable JSON: {problem}"))]);
     }
-    yaml::parse(&name, text).map_err(SourceError::Refused)
+    yaml::parse(name, text)
+}
+
+/// The text of a file, within bounds.
+fn read_text(path: &Path) -> Result<String, SourceError> {
+    let text = read(path)?;
+    let refused =
+        |problem: &str| SourceError::Refused(vec![Finding::new(Position::whole(display_name(path)), "", problem)]);
+    if text.len() > MAX_BUNDLE_BYTES {
+        return Err(refused(&format!("has {} bytes, at most {MAX_BUNDLE_BYTES} are read", text.len())));
+    }
+    String::from_utf8(text).map_err(|_| refused("is not UTF-8"))
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, SourceError> {

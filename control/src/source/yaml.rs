@@ -30,6 +30,14 @@ pub(super) fn parse(file: &Rc<str>, text: &str) -> Result<Node, Vec<Finding>> {
     }
 }
 
+/// The comments of a file that can be read, in order.
+pub(super) fn comments(text: &str) -> Vec<String> {
+    let options = granit_parser::options! { disallow_directives: true, emit_comments: true };
+    let events = Parser::new_from_str_with_options(text, options).filter_map(Result::ok);
+    let comment = |event| if let Event::Comment(text, _) = event { Some(text.trim().to_owned()) } else { None };
+    events.filter_map(|(event, _)| comment(event)).collect()
+}
+
 struct Builder {
     file: Rc<str>,
     open: Vec<Open>,

@@ -1,5 +1,6 @@
 //! `portcullis test`.
 
+mod coverage;
 mod format;
 mod output;
 mod run;
@@ -55,7 +56,7 @@ type Loaded = (TestPolicy, Vec<(String, Vec<(usize, Case)>)>);
 fn load(arguments: &Arguments) -> Result<Loaded, SourceError> {
     let source = Source::load(&arguments.policy)?;
     // What is wrong with a policy is said of the policy as it is, before its keys are replaced.
-    source.bundle()?;
+    source.plugin_configuration()?;
     let policy = source.parse(TestPolicy::new)?;
     let files = if arguments.tests.is_empty() { test_files(&arguments.policy)? } else { arguments.tests.clone() };
     if files.is_empty() {

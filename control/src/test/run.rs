@@ -1,19 +1,17 @@
 //! Runs cases through the production core, and compares.
 
-use std::collections::BTreeMap;
-
-use authz::{Action, Effect, HeaderEdits, Reason, UnixTime};
+use authz::{Action, Decision, HeaderEdits, UnixTime};
 use serde_json::Value;
 
-use super::format::{Case, Expectation};
+use super::coverage::Coverage;
+use super::format::{Case, Expectation, Named};
 use crate::trial::{self, Message, TestPolicy};
 
 /// What came of all cases.
 pub(super) struct Report {
     pub(super) revision: Value,
     pub(super) files: Vec<FileReport>,
-    /// Each rule of the policy, with the number of cases that it decided.
-    pub(super) rules: Vec<(String, usize)>,
+    pub(super) coverage: Coverage,
 }
 
 /// What came of the cases of one file.
@@ -34,11 +32,9 @@ pub(super) struct CaseReport {
 
 /// What became of a request.
 pub(super) struct Outcome {
-    pub(super) decision: Effect,
-    pub(super) reason: Reason,
-    pub(super) rule: Option<String>,
+    pub(super) decision: Decision,
     /// The headers that the upstream sees; none if it does not see the request.
-    pub(super) upstream: Option<Vec<(String, String)>>,
+    upstream: Option<Vec<(String, String)>>,
 }
 
 /// Something that is not as expected.
@@ -52,16 +48,10 @@ impl Report {
     /// Runs the cases of all files: each with its name and, for every case, the line.
     pub(super) fn of(policy: &TestPolicy, files: &[(String, Vec<(usize, Case)>)]) -> Self {
         let mut id: usize = 0;
-        let mut decided: BTreeMap<String, usize> = BTreeMap::new();
+        let mut coverage = Coverage::new(&policy.rules);
         let mut run = |line: &usize, case: &Case| {
             id = id.saturating_add(1);
-            let outcome = outcome(policy, case, id);
-            // A rule that would have permitted, had a scope not been missing, is named too, but did not decide.
-            let by_rule = matches!(outcome.reason, Reason::PermittedByRule | Reason::DeniedByRule);
-            if let Some(rule) = outcome.rule.as_ref().filter(|_| by_rule) {
-                let count = decided.entry(rule.clone()).or_default();
-                *count = count.saturating_add(1);
-            }
+            let outcome = outcome(policy, case, id, &mut coverage);
             let differences = differences(&case.expect, &outcome);
             CaseReport { name: case.name.clone(), line: *line, outcome, differences }
         };
@@ -72,8 +62,7 @@ impl Report {
                 FileReport { file: file.clone(), cases }
             })
             .collect();
-        let count = |rule: &String| (rule.clone(), decided.get(rule).copied().unwrap_or_default());
-        Self { revision: policy.revision.clone(), files, rules: policy.rules.iter().map(count).collect() }
+        Self { revision: policy.revision.clone(), files, coverage }
     }
 
     /// All cases.
@@ -85,32 +74,31 @@ impl Report {
     pub(super) fn failed(&self) -> usize {
         self.cases().filter(|case| !case.passed()).count()
     }
-
-    /// The rules that decided no case.
-    pub(super) fn uncovered(&self) -> Vec<&str> {
-        self.rules.iter().filter(|(_, cases)| *cases == 0).map(|(rule, _)| rule.as_str()).collect()
-    }
 }
 
 impl CaseReport {
     pub(super) const fn passed(&self) -> bool {
         self.differences.is_empty()
     }
+
+    /// Whether a candidate would have decided otherwise.
+    pub(super) fn would_change(&self) -> bool {
+        let decision = &self.outcome.decision;
+        decision.candidate().is_some_and(|candidate| candidate.effect() != decision.effect())
+    }
 }
 
-fn outcome(policy: &TestPolicy, case: &Case, id: usize) -> Outcome {
+fn outcome(policy: &TestPolicy, case: &Case, id: usize, coverage: &mut Coverage) -> Outcome {
     let message = Message::new(&case.trial, id, policy);
-    let authorization = trial::decide(&policy.authorizer, &message, UnixTime::from_seconds(case.trial.now));
-    let decision = authorization.decision();
-    Outcome {
-        decision: decision.effect(),
-        reason: decision.reason(),
-        rule: decision.rule().map(str::to_owned),
-        upstream: match authorization.action() {
-            Action::Forward(edits) => Some(edited(message.all_headers(), edits)),
-            Action::Reply(_) => None,
-        },
-    }
+    let now = UnixTime::from_seconds(case.trial.now);
+    let authorization = trial::decide(&policy.authorizer, &message, now);
+    let decision = authorization.decision().clone();
+    coverage.count(&decision, &policy.authorizer.explain(&message.head(), now).rules);
+    let upstream = match authorization.action() {
+        Action::Forward(edits) => Some(edited(message.all_headers(), edits)),
+        Action::Reply(_) => None,
+    };
+    Outcome { decision, upstream }
 }
 
 /// The headers as the upstream sees them.
@@ -124,29 +112,64 @@ fn edited(mut headers: Vec<(String, String)>, edits: &HeaderEdits) -> Vec<(Strin
 }
 
 fn differences(expect: &Expectation, outcome: &Outcome) -> Vec<Difference> {
-    let mut differences = Vec::new();
+    let decision = &outcome.decision;
+    let mut differences = named_differences("", &expect.named, Some(decision));
     let mut compare = |field: &str, expected: String, actual: String| {
         if expected != actual {
             differences.push(Difference { field: field.to_owned(), expected, actual });
         }
     };
-    compare("decision", expect.decision.name().to_owned(), outcome.decision.name().to_owned());
-    if let Some(reason) = expect.reason {
-        compare("reason", reason.code().to_owned(), outcome.reason.code().to_owned());
-    }
-    let or_none = |text: Option<&String>| text.cloned().unwrap_or_else(|| "none".to_owned());
-    if let Some(rule) = &expect.rule {
-        compare("rule", or_none(rule.as_ref()), or_none(outcome.rule.as_ref()));
-    }
     if let Some(status) = expect.status {
-        compare("status", status.to_string(), outcome.reason.status().to_string());
+        compare("status", status.to_string(), decision.reason().status().to_string());
+    }
+    if let Some(audit) = expect.audit {
+        compare("audit", audit.to_string(), decision.is_for_audit().to_string());
+    }
+    if let Some(rate_limit) = &expect.rate_limit {
+        compare("rate_limit", or_none(rate_limit.as_deref()), or_none(decision.rate_limit()));
     }
     // Of a request that was denied there is no more to say.
     for (name, value) in expect.upstream.iter().filter(|_| outcome.upstream.is_some()) {
         let seen = outcome.upstream.iter().flatten().filter(|(known, _)| known == name);
         let seen: Vec<&str> = seen.map(|(_, value)| value.as_str()).collect();
         let seen = if seen.is_empty() { "none".to_owned() } else { seen.join(" and ") };
-        compare(&format!("upstream {name}"), or_none(value.as_ref()), seen);
+        compare(&format!("upstream {name}"), or_none(value.as_deref()), seen);
+    }
+    match &expect.shadow {
+        Some(Some(shadow)) => differences.extend(named_differences("shadow ", shadow, decision.shadow())),
+        Some(None) => {
+            let actual = or_none(decision.shadow().map(|shadow| shadow.effect().name()));
+            let expected = or_none(None);
+            differences.extend((actual != expected).then(|| Difference {
+                field: "shadow".to_owned(),
+                expected,
+                actual,
+            }));
+        }
+        None => {}
     }
     differences
+}
+
+/// Where a decision, if there is one, is another than the one that is named.
+fn named_differences(prefix: &str, named: &Named, decision: Option<&Decision>) -> Vec<Difference> {
+    let expected = [
+        ("decision", Some(named.decision.name().to_owned())),
+        ("reason", named.reason.map(|reason| reason.code().to_owned())),
+        ("rule", named.rule.as_ref().map(|rule| or_none(rule.as_deref()))),
+    ];
+    let actual = [
+        decision.map(|decision| decision.effect().name()),
+        decision.map(|decision| decision.reason().code()),
+        decision.and_then(Decision::rule),
+    ];
+    let pairs = expected.into_iter().zip(actual).filter_map(|((field, expected), actual)| {
+        let (expected, actual) = (expected?, or_none(actual));
+        (expected != actual).then(|| Difference { field: format!("{prefix}{field}"), expected, actual })
+    });
+    pairs.collect()
+}
+
+fn or_none(text: Option<&str>) -> String {
+    text.unwrap_or("none").to_owned()
 }

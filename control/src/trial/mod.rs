@@ -9,7 +9,8 @@ mod request;
 mod who;
 
 use authz::document::Fields;
-use authz::{Authorization, Authorizer, IntrospectionResponse, Step, UnixTime};
+use authz::{Authorization, Authorizer, Decision, IntrospectionResponse, Step, UnixTime};
+use serde_json::{Value, json};
 
 pub(crate) use message::Message;
 pub(crate) use policy::TestPolicy;
@@ -54,4 +55,9 @@ pub(crate) fn decide(authorizer: &Authorizer, message: &Message<'_>, now: UnixTi
         }
     }
     authorizer.introspection_failed()
+}
+
+/// A decision beside the one that counts, for programs.
+pub(crate) fn named(decision: &Decision) -> Value {
+    json!({ "decision": decision.effect().name(), "reason": decision.reason().code(), "rule": decision.rule() })
 }

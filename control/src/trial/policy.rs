@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use authz::{Authorizer, Bundle, BundleErrors};
+use authz::{Authorizer, BundleErrors, PluginConfiguration, RuleOutline};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ed25519_compact::KeyPair;
@@ -18,7 +18,7 @@ use super::issuer::TestIssuer;
 pub(crate) struct TestPolicy {
     pub(crate) authorizer: Authorizer,
     pub(crate) revision: Value,
-    pub(crate) rules: Vec<String>,
+    pub(crate) rules: Vec<RuleOutline>,
     pub(crate) issuers: Vec<TestIssuer>,
     pub(crate) credentials: Vec<TestCredential>,
     /// Each API key by its id.
@@ -55,21 +55,36 @@ pub(crate) enum Place {
 }
 
 impl TestPolicy {
-    /// Makes a bundle that was found good into one that tests can use.
-    pub(crate) fn new(bundle: &[u8]) -> Result<Self, BundleErrors> {
-        let mut value: Value = serde_json::from_slice(bundle).unwrap_or_default();
-        let issuers: Vec<TestIssuer> = items(&mut value, "issuers").map(replace_keys).collect();
-        let api_keys = value.get_mut("api_keys").map(replace_api_keys).unwrap_or_default();
-        let mut credentials: Vec<_> = items(&mut value, "credentials").map(|value| credential(value)).collect();
+    /// Makes a policy that was found good into one that tests can use.
+    pub(crate) fn new(document: &[u8]) -> Result<Self, BundleErrors> {
+        let mut value: Value = serde_json::from_slice(document).unwrap_or_default();
+        // A document with `bundle` is a plugin configuration.
+        if value.get("bundle").is_none() {
+            value = json!({ "version": 1, "bundle": value });
+        }
+        let mut keys = BTreeMap::new();
+        // Who holds a credential of the bundle holds it under a candidate too.
+        if let Some(candidate) = value.get_mut("candidate") {
+            items(candidate, "issuers").for_each(|issuer| drop(replace_keys(issuer, &mut keys)));
+            candidate.get_mut("api_keys").map(replace_api_keys);
+        }
+        let mut own = value.get_mut("bundle").map(Value::take).unwrap_or_default();
+        let issuers: Vec<TestIssuer> =
+            items(&mut own, "issuers").map(|issuer| replace_keys(issuer, &mut keys)).collect();
+        let api_keys = own.get_mut("api_keys").map(replace_api_keys).unwrap_or_default();
+        let mut credentials: Vec<_> = items(&mut own, "credentials").map(|value| credential(value)).collect();
         if credentials.is_empty() {
             let place = Place::Header { name: "authorization".to_owned(), scheme: Some("Bearer".to_owned()) };
             let (name, issuers) = (String::new(), Vec::new());
             credentials.push(TestCredential { name, kind: Kind::Jwt, place, issuers, opaque: None });
         }
-        let bundle = Bundle::parse(value.to_string().as_bytes())?;
-        let rules = bundle.rules().map(str::to_owned).collect();
-        let revision = value.get("revision").cloned().unwrap_or_default();
-        Ok(Self { authorizer: Authorizer::new(bundle), revision, rules, issuers, credentials, api_keys })
+        let revision = own.get("revision").cloned().unwrap_or_default();
+        if let Some(bundle) = value.get_mut("bundle") {
+            *bundle = own;
+        }
+        let plugin = PluginConfiguration::parse(value.to_string().as_bytes())?;
+        let rules = plugin.bundle().rules().collect();
+        Ok(Self { authorizer: plugin.into_authorizer(), revision, rules, issuers, credentials, api_keys })
     }
 
     /// The issuer of this name, and the tenant that the name stands for.
@@ -97,11 +112,12 @@ fn items<'v>(bundle: &'v mut Value, name: &str) -> impl Iterator<Item = &'v mut 
     bundle.get_mut(name).and_then(Value::as_array_mut).into_iter().flatten()
 }
 
-/// Gives an issuer that has keys one that is known here.
-fn replace_keys(issuer: &mut Value) -> TestIssuer {
+/// Gives an issuer that has keys one that is known here, always the same to one of this name.
+fn replace_keys(issuer: &mut Value, keys: &mut BTreeMap<String, KeyPair>) -> TestIssuer {
     let settings = issuer.clone();
+    let name = issuer.get("issuer").and_then(Value::as_str).unwrap_or_default();
     let has_keys = ["jwks", "secrets", "keys_from"].iter().any(|name| issuer.get(name).is_some());
-    let key = has_keys.then(KeyPair::generate);
+    let key = has_keys.then(|| keys.entry(name.to_owned()).or_insert_with(KeyPair::generate).clone());
     if let (Some(key), Some(issuer)) = (&key, issuer.as_object_mut()) {
         let x = URL_SAFE_NO_PAD.encode(key.pk.as_ref());
         let jwk = json!({ "kty": "OKP", "crv": "Ed25519", "alg": "EdDSA", "use": "sig", "kid": "test", "x": x });

@@ -27,20 +27,22 @@ pub(crate) struct Defaults {
     /// In seconds since 1970.
     pub(crate) now: u64,
     pub(crate) host: String,
+    /// The address at the other end of the connection.
+    pub(crate) source: Option<String>,
 }
 
 impl Default for Defaults {
     fn default() -> Self {
-        Self { now: DEFAULT_NOW, host: DEFAULT_HOST.to_owned() }
+        Self { now: DEFAULT_NOW, host: DEFAULT_HOST.to_owned(), source: None }
     }
 }
 
 impl Defaults {
-    /// The fields `now` and `host`, where they are there.
+    /// The fields `now`, `host` and `source`, where they are there.
     pub(crate) fn read(fields: &Fields<'_>) -> Option<Self> {
         let standard = Self::default();
-        let (now, host) = (read_now(fields, standard.now), text(fields, "host"));
-        Some(Self { now: now?, host: host?.unwrap_or(standard.host) })
+        let (now, host, source) = (read_now(fields, standard.now), text(fields, "host"), text(fields, "source"));
+        Some(Self { now: now?, host: host?.unwrap_or(standard.host), source: source? })
     }
 }
 
@@ -69,7 +71,7 @@ pub(super) fn read_request(node: &Node<'_>, defaults: &Defaults) -> Option<Reque
             target: target.to_owned(),
             host: defaults.host.clone(),
             scheme: "https".to_owned(),
-            source: None,
+            source: defaults.source.clone(),
             headers: Vec::new(),
         });
     }
@@ -82,7 +84,7 @@ pub(super) fn read_request(node: &Node<'_>, defaults: &Defaults) -> Option<Reque
         target: target?.to_owned(),
         host: host?.unwrap_or_else(|| defaults.host.clone()),
         scheme: scheme?.unwrap_or_else(|| "https".to_owned()),
-        source: source?,
+        source: source?.or_else(|| defaults.source.clone()),
         headers: headers?,
     })
 }

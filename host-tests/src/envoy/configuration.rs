@@ -28,10 +28,29 @@ pub fn example_plugin_configuration() -> Result<Value> {
     Ok(serde_json::from_str(text)?)
 }
 
-fn example_filter() -> Result<Value> {
+/// The filter in the configuration file, with another plugin configuration.
+///
+/// # Errors
+///
+/// The file cannot be read.
+pub fn example_filter_with(configuration: &Value) -> Result<Value> {
+    let mut filter = example_filter()?;
+    set(&mut filter, CONFIGURATION, json!(configuration.to_string()))?;
+    Ok(filter)
+}
+
+/// The listener in the configuration file.
+///
+/// # Errors
+///
+/// It cannot be read.
+pub fn example_listener() -> Result<Value> {
     let configuration = example("envoy.yaml")?;
-    let filter = configuration.pointer(&format!("/static_resources/listeners/0{FILTER}"));
-    filter.cloned().context("the file has a listener with a filter")
+    configuration.pointer("/static_resources/listeners/0").cloned().context("the file has a listener")
+}
+
+fn example_filter() -> Result<Value> {
+    example_listener()?.pointer(FILTER).cloned().context("the file has a listener with a filter")
 }
 
 /// What a listener runs.
@@ -169,8 +188,7 @@ fn plugin_file(folder: &Path, listener: &str) -> PathBuf {
 
 /// Moves the filter of `envoy.yaml` with this plugin configuration to where a listener discovers it.
 pub(super) fn publish(folder: &Path, listener: &str, configuration: &Value) -> Result<()> {
-    let mut resource = example_filter()?;
-    set(&mut resource, CONFIGURATION, json!(configuration.to_string()))?;
+    let mut resource = example_filter_with(configuration)?;
     let members = resource.as_object_mut().context("a filter is an object")?;
     members.insert("@type".to_owned(), json!("type.googleapis.com/envoy.config.core.v3.TypedExtensionConfig"));
     let (file, new) = (plugin_file(folder, listener), folder.join("new"));

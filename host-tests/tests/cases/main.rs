@@ -1,5 +1,6 @@
 //! One set of cases, three engines: the core natively, the built module in a strict in-process host, and real Envoy.
 
+mod authzen;
 mod callouts;
 mod conformance;
 mod module;
@@ -103,7 +104,8 @@ type Run = fn(&Scene, &str, &Case) -> Result<()>;
 
 fn set_up() -> Result<(Scene, BTreeMap<String, CaseFile>, Vectors)> {
     let folder = |name: &str| host_tests::repository().join("host-tests").join(name);
-    let files = case::read_all(&folder("cases"))?;
+    let mut files = case::read_all(&folder("cases"))?;
+    files.extend(authzen::read()?);
     let mut keys = KeyRing::generate(KEYS)?;
     let pki = Pki::generate(WORKLOADS)?;
     for (name, workload) in pki.workloads() {

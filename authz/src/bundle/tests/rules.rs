@@ -143,7 +143,76 @@ fn what_is_wrong_with_a_rule_is_named() {
             json!({ "claims": [{ "pointer": "/a", "equals": [1] }] }),
             "rules[0].condition.claims[0].equals: must be a string, a number, a boolean or null",
         ),
+        (
+            "/rules/0/condition",
+            json!({ "attributes": [{ "name": "risk", "at_most": 5 }] }),
+            "rules[0].condition.attributes[0].name: `risk` is not an attribute of this bundle; declare it in `attributes` or correct the name",
+        ),
+        (
+            "/rules/0/condition",
+            json!({ "expression": "claim.a == captures.name &&\n  1" }),
+            "rules[0].condition.expression: column 1: `claim` is not known; did you mean `claims`?; known are `claims`, `principal`, `request`, `source`, `captures`\nrules[0].condition.expression: column 21: `captures` has no `name`; it has `id`\nrules[0].condition.expression: line 2, column 3: must be true or false, and is of type int",
+        ),
+        (
+            "/rules/1/condition",
+            json!({ "expression": "captures.id == 'a'" }),
+            "rules[1].condition.expression: column 1: `captures` is not known; known are `claims`, `principal`, `request`, `source`",
+        ),
+        ("/rules/0/condition", json!({ "expression": "" }), "rules[0].condition.expression: must not be empty"),
+        (
+            "/rules/0/condition",
+            json!({ "expression": true }),
+            "rules[0].condition.expression: expected a string, found a boolean",
+        ),
     ] {
         assert_eq!(errors(&changed(pointer, value)), expected);
+    }
+}
+
+#[test]
+fn what_is_wrong_with_an_attribute_is_named() {
+    for (declaration, expected) in [
+        (
+            json!({ "name": "Risk", "type": "number", "claim": "/risk" }),
+            "attributes[0].name: `Risk` is not a name: lower-case letters, digits and `_`, a letter first",
+        ),
+        (
+            json!({ "name": "risk", "type": "integer", "claim": "/risk" }),
+            "attributes[0].type: `integer` is not a type; write `boolean`, `number` or `string`",
+        ),
+        (
+            json!({ "name": "risk", "type": "number", "header": "x-risk" }),
+            "attributes[0]: anybody can write a header; name in `by` the hops that are believed about it",
+        ),
+        (
+            json!({ "name": "risk", "type": "number", "claim": "/risk", "by": [{ "network": "10.0.0.0/8" }] }),
+            "attributes[0]: comes from a `claim` (of a `credential`), or from a `header` that is written `by` named hops",
+        ),
+        (
+            json!({ "name": "risk", "type": "string", "claim": "/risk" }),
+            "rules[0].condition.attributes[0]: `risk` is a string, which this test can never be true of",
+        ),
+    ] {
+        let condition = json!({ "attributes": [{ "name": "risk", "at_most": 5 }] });
+        let mut bundle: serde_json::Value = serde_json::from_str(&changed("/rules/0/condition", condition)).unwrap();
+        bundle["attributes"] = json!([declaration]);
+        assert_eq!(errors(&bundle.to_string()), expected);
+    }
+}
+
+#[test]
+fn an_expression_of_a_public_rule_is_about_the_request() {
+    let public = |expression: &str| {
+        let mut bundle = super::good();
+        bundle["rules"][0]["public"] = json!(true);
+        bundle["rules"][0]["condition"] = json!({ "expression": expression });
+        errors(&bundle.to_string())
+    };
+    assert_eq!(public("request.method == 'GET' && captures.id != '1'"), "");
+    for expression in ["claims.a == 1", "has(principal.subject)", "request.method == 'GET' || 'a' in claims"] {
+        assert_eq!(
+            public(expression),
+            "rules[0].condition: a public rule is for everybody, so its condition can only be about the request, not about credentials"
+        );
     }
 }

@@ -8,7 +8,7 @@ use crate::principal::Attribute;
 
 /// Values that must be in a set: all of some, any of others.
 #[derive(Debug)]
-pub(super) struct Demand {
+pub(in crate::policy) struct Demand {
     pub(super) all: Vec<String>,
     pub(super) any: Vec<String>,
 }

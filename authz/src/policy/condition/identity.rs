@@ -55,7 +55,7 @@ pub(in crate::policy) struct IdentityCondition {
 }
 
 /// One demand of a condition.
-enum Part<'c> {
+pub(in crate::policy) enum Part<'c> {
     Issuers(&'c [IssuerSet]),
     Named(&'static str, &'c [String]),
     Set(&'static str, &'c Demand),
@@ -103,8 +103,13 @@ impl IdentityCondition {
         })
     }
 
+    /// Whom it is about, if the credential was presented.
+    pub(super) fn identity<'s>(&self, situation: &Situation<'s>) -> Option<&'s Identity> {
+        situation.principal.identity(self.credential)
+    }
+
     pub(super) fn evaluate(&self, situation: &Situation<'_>) -> Outcome {
-        match situation.principal.identity(self.credential) {
+        match self.identity(situation) {
             None => Outcome::Lacks(Lack::Credential),
             Some(identity) => Outcome::all(self.parts().map(|part| part.evaluate(identity, situation))),
         }
@@ -112,7 +117,7 @@ impl IdentityCondition {
 
     /// What does not hold, in words.
     pub(super) fn misses(&self, situation: &Situation<'_>) -> Vec<String> {
-        let Some(identity) = situation.principal.identity(self.credential) else {
+        let Some(identity) = self.identity(situation) else {
             return vec!["its credential was not presented".to_owned()];
         };
         self.parts()
@@ -139,7 +144,7 @@ impl IdentityCondition {
         self.authentication.as_ref()
     }
 
-    fn parts(&self) -> impl Iterator<Item = Part<'_>> {
+    pub(super) fn parts(&self) -> impl Iterator<Item = Part<'_>> {
         let named = [
             ("subject", &self.subjects),
             ("client", &self.clients),
@@ -159,7 +164,7 @@ impl IdentityCondition {
 }
 
 impl Part<'_> {
-    fn evaluate(&self, identity: &Identity, situation: &Situation<'_>) -> Outcome {
+    pub(super) fn evaluate(&self, identity: &Identity, situation: &Situation<'_>) -> Outcome {
         match self {
             Self::Issuers(accepted) => {
                 let issuer = identity.issuer.as_deref();

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::identity::{Attribute, Identity};
-use super::test::{claim_passes, texts_pass};
+use super::test::{WrongType, claim_passes, find_claim, texts_pass, value_passes};
 use super::truth::{Missing, Outcome, Truth};
 use super::{Scene, list, source, text, texts};
 
@@ -55,6 +55,68 @@ pub fn evaluate(condition: &Value, around: Option<&Value>, scene: &Scene<'_>) ->
     Outcome::all(&fields.collect::<Vec<_>>())
 }
 
+/// Whether it is about somebody, in whichever way it is met.
+pub fn demands_somebody(condition: &Value, bundle: &Value) -> bool {
+    let fields = condition.as_object().unwrap();
+    fields.iter().any(|(name, wanted)| match name.as_str() {
+        "all" => list(wanted).iter().any(|condition| demands_somebody(condition, bundle)),
+        "any" => list(wanted).iter().all(|condition| demands_somebody(condition, bundle)),
+        "attributes" => list(wanted).iter().any(|test| is_of_credential(declaration(test, bundle))),
+        name => ABOUT_CREDENTIALS.contains(&name),
+    })
+}
+
+/// Whether it is a matter of a credential.
+fn is_of_credential(declaration: &Value) -> bool {
+    declaration.get("claim").is_some()
+}
+
+/// An attribute that the bundle declares, by its name.
+fn declaration<'s>(test: &Value, bundle: &'s Value) -> &'s Value {
+    list(&bundle["attributes"]).iter().find(|declaration| declaration["name"] == test["name"]).unwrap()
+}
+
+fn attribute_passes(test: &Value, scene: &Scene<'_>) -> Outcome {
+    let declaration = declaration(test, scene.bundle);
+    let found = if is_of_credential(declaration) {
+        match Identity::find(scene.bundle, scene.request, declaration.get("credential")) {
+            None => return Outcome::from(Truth::No).or_missing(Missing::Credential),
+            Some(identity) => find_claim(declaration["claim"].as_str().unwrap(), &identity.claims()),
+        }
+    } else {
+        header_of_hop(declaration, scene)
+    };
+    let is_of_type = |value: &Value| match declaration["type"].as_str().unwrap() {
+        "number" => value.is_number(),
+        "boolean" => value.is_boolean(),
+        _ => value.is_string(),
+    };
+    match found {
+        Ok(Some(value)) if !is_of_type(&value) => Truth::Undecided.into(),
+        Ok(value) => value_passes(test, value.as_ref(), scene).into(),
+        Err(WrongType) => Truth::Undecided.into(),
+    }
+}
+
+/// The value of a header that a hop wrote; from everybody else it is not there.
+fn header_of_hop(declaration: &Value, scene: &Scene<'_>) -> Result<Option<Value>, WrongType> {
+    let is_ours = |name: &str| declaration["header"].as_str().unwrap().eq_ignore_ascii_case(name);
+    let values: Vec<_> = scene.request.headers.iter().filter(|(name, _)| is_ours(name)).collect();
+    match values.as_slice() {
+        _ if !source::is_named_hop(&declaration["by"], scene.request) => Ok(None),
+        [] => Ok(None),
+        [(_, value)] => {
+            let text = String::from_utf8(value.clone()).map_err(|_| WrongType)?;
+            match declaration["type"].as_str().unwrap() {
+                "string" => Ok(Some(Value::from(text))),
+                _ if text.trim() != text => Err(WrongType),
+                _ => serde_json::from_str(&text).map(Some).map_err(|_| WrongType),
+            }
+        }
+        _ => Err(WrongType),
+    }
+}
+
 fn of_credential(name: &str, wanted: &Value, identity: &Identity<'_>, scene: &Scene<'_>) -> Truth {
     match name {
         "credential" => Truth::Yes,
@@ -88,6 +150,10 @@ fn of_request(name: &str, wanted: &Value, credential: Option<&Value>, scene: &Sc
         Truth::all(list(wanted).iter().map(|test| passes(test, scene))).into()
     };
     match name {
+        "attributes" => {
+            let outcomes: Vec<Outcome> = list(wanted).iter().map(|test| attribute_passes(test, scene)).collect();
+            counted("attributes", Outcome::all(&outcomes))
+        }
         "source" => counted("source", source::is_in_networks(wanted, scene.request).into()),
         "headers" => counted("headers", every(header_passes)),
         "query" => counted("query", every(parameter_passes)),

@@ -145,7 +145,10 @@ fn evaluate(bundle: &Value, rule: &Value, request: &Request, outcomes: &RefCell<
     if rule["effect"] == "deny" || rule["public"] == true {
         return Some(outcome);
     }
-    // A permit rule that is not public wants its credential in any case.
+    // A permit rule that is not public is never met by nobody, and with `once` it wants the credential that is used once.
+    if condition.is_some_and(|condition| condition::demands_somebody(condition, bundle)) && rule["once"] != true {
+        return Some(outcome);
+    }
     let credential = condition.and_then(|condition| condition.get("credential"));
     let is_there = Truth::from(Identity::find(bundle, request, credential).is_some());
     Some(Outcome::all(&[Outcome::from(is_there).or_missing(Missing::Credential), outcome]))

@@ -21,7 +21,7 @@ pub fn claim_passes(test: &Value, claims: &Value, scene: &Scene<'_>) -> Truth {
 }
 
 /// A step of a pointer leads into what is neither object nor list, or is no index of a list.
-struct WrongType;
+pub struct WrongType;
 
 fn find<'v>(pointer: &str, claims: &'v Value) -> Result<Option<&'v Value>, WrongType> {
     let mut value = claims;
@@ -36,6 +36,17 @@ fn find<'v>(pointer: &str, claims: &'v Value) -> Result<Option<&'v Value>, Wrong
         value = next;
     }
     Ok(Some(value))
+}
+
+/// A copy of the claim that a pointer finds.
+pub fn find_claim(pointer: &str, claims: &Value) -> Result<Option<Value>, WrongType> {
+    find(pointer, claims).map(Option::<&Value>::cloned)
+}
+
+/// A test of one value.
+pub fn value_passes(test: &Value, value: Option<&Value>, scene: &Scene<'_>) -> Truth {
+    let (name, wanted) = test_of(test);
+    scene.count(name, passes(name, wanted, value, scene))
 }
 
 /// A test of all values of a header or a query parameter, each the text or, where it cannot be read, none. Every value of a

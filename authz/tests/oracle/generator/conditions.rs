@@ -3,7 +3,7 @@
 use fastrand::Rng;
 use serde_json::{Map, Value, json};
 
-use super::tests::{claim_test, text_test};
+use super::tests::{claim_test, number_test, region_test, text_test};
 use super::{
     AUDIENCE, CLASSES, CLIENTS, GROUPS, HEADERS, LOGIN, METHODS_OF_AUTHENTICATION, NAMES, PARAMETERS, PARTNER, ROLES,
     SCOPES, TENANTS, chance, pick, some,
@@ -71,8 +71,11 @@ pub fn condition(rng: &mut Rng, scope: &Scope) -> Value {
         condition.insert("credential".to_owned(), Value::from(name));
     }
     for _ in 0..*pick(rng, &[1, 1, 1, 2, 2, 3]) {
-        let (name, wanted) =
-            if chance(rng, 65) { field_of_credential(rng, &about) } else { field_of_request(rng, scope) };
+        let (name, wanted) = match rng.u32(..20) {
+            0 => ("attributes", json!([attribute_test(rng, scope, &["level", "verified", "risk"])])),
+            1..=13 => field_of_credential(rng, &about),
+            _ => field_of_request(rng, scope),
+        };
         condition.insert(name.to_owned(), wanted);
     }
     if scope.depth > 0 && chance(rng, 30) {
@@ -159,8 +162,31 @@ fn field_of_credential(rng: &mut Rng, scope: &Scope) -> (&'static str, Value) {
     (name, wanted)
 }
 
+/// What the bundle declares: two attributes of the user and two that a hop writes.
+pub fn attributes() -> Value {
+    json!([
+        { "name": "level", "type": "number", "claim": "/level", "credential": "user" },
+        { "name": "verified", "type": "boolean", "claim": "/verified" },
+        { "name": "region", "type": "string", "header": "x-region", "by": [{ "uri_san": "spiffe://example.org/ingress" }, { "network": "10.0.0.0/8" }] },
+        { "name": "risk", "type": "number", "header": "X-Level", "by": [{ "network": "0.0.0.0/0" }] },
+    ])
+}
+
+fn attribute_test(rng: &mut Rng, scope: &Scope, names: &[&str]) -> Value {
+    let name = *pick(rng, names);
+    let mut test = match name {
+        _ if chance(rng, 15) => json!({ "exists": rng.bool() }),
+        "verified" => json!({ "equals": rng.bool() }),
+        "region" => region_test(rng, scope),
+        _ => number_test(rng),
+    };
+    test["name"] = Value::from(name);
+    test
+}
+
 fn field_of_request(rng: &mut Rng, scope: &Scope) -> (&'static str, Value) {
-    match rng.u32(..3) {
+    match rng.u32(..4) {
+        3 => ("attributes", json!([attribute_test(rng, scope, &["region", "risk"])])),
         0 => {
             let mut source = json!({ "networks": some(rng, &NETWORKS) });
             if chance(rng, 60) {

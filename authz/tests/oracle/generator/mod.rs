@@ -52,6 +52,7 @@ pub fn bundle(rng: &mut Rng, principals: &Principals) -> Value {
         "issuers": principals.issuers(),
         "credentials": credentials,
         "api_keys": principals.api_keys(),
+        "attributes": conditions::attributes(),
         "rules": rules,
     });
     // What cannot be told to the upstream denies, which would hide much if all were told always.

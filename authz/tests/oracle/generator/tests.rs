@@ -77,7 +77,17 @@ pub fn text_test(rng: &mut Rng, scope: &Scope) -> Value {
     }
 }
 
-fn number_test(rng: &mut Rng) -> Value {
+/// A test of text that is never a number.
+pub fn region_test(rng: &mut Rng, scope: &Scope) -> Value {
+    match rng.u32(..4) {
+        0 => json!({ "equals": text_operand(rng, scope) }),
+        1 => json!({ "one_of": ["eu", text_operand(rng, scope)] }),
+        2 => json!({ "prefix": "e" }),
+        _ => json!({ "glob": pick(rng, &GLOBS) }),
+    }
+}
+
+pub fn number_test(rng: &mut Rng) -> Value {
     let bounds = [
         json!(1),
         json!(1.0),

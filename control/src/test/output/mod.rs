@@ -8,7 +8,9 @@ use std::io::Write as _;
 use clap::ValueEnum;
 use serde_json::{Value, json};
 
+use super::coverage::{ConditionCoverage, RuleCoverage};
 use super::run::{CaseReport, FileReport, Report};
+use crate::trial::named;
 
 /// How results are printed.
 #[derive(Clone, Copy, ValueEnum)]
@@ -44,7 +46,7 @@ fn json(report: &Report) -> String {
         "passed": report.cases().count().saturating_sub(report.failed()),
         "failed": report.failed(),
         "files": report.files.iter().map(file).collect::<Vec<_>>(),
-        "rules": report.rules.iter().map(|(id, cases)| json!({ "id": id, "cases": cases })).collect::<Vec<_>>(),
+        "rules": report.coverage.rules.iter().map(rule).collect::<Vec<_>>(),
     });
     format!("{report:#}\n")
 }
@@ -57,14 +59,30 @@ fn case(case: &CaseReport) -> Value {
     let differences = case.differences.iter().map(
         |difference| json!({ "field": difference.field, "expected": difference.expected, "actual": difference.actual }),
     );
+    let decision = &case.outcome.decision;
     json!({
         "name": case.name,
         "line": case.line,
         "passed": case.passed(),
-        "decision": case.outcome.decision.name(),
-        "reason": case.outcome.reason.code(),
-        "rule": case.outcome.rule,
-        "status": case.outcome.reason.status(),
+        "decision": decision.effect().name(),
+        "reason": decision.reason().code(),
+        "rule": decision.rule(),
+        "status": decision.reason().status(),
+        "audit": decision.is_for_audit(),
+        "rate_limit": decision.rate_limit(),
+        "shadow": decision.shadow().map(named),
+        "candidate": decision.candidate().map(named),
         "differences": differences.collect::<Vec<_>>(),
+    })
+}
+
+fn rule(rule: &RuleCoverage) -> Value {
+    let condition =
+        |part: &ConditionCoverage| json!({ "condition": part.condition, "held": part.held, "not_held": part.not_held });
+    json!({
+        "id": rule.id,
+        "shadow": rule.is_shadow,
+        "cases": rule.cases,
+        "conditions": rule.conditions.iter().map(condition).collect::<Vec<_>>(),
     })
 }

@@ -4,12 +4,17 @@ use anstyle::{AnsiColor, Style};
 
 use crate::github::annotation;
 use crate::source::one_line;
+use crate::test::coverage::{ConditionCoverage, Coverage};
 use crate::test::run::{CaseReport, Difference, Report};
 
 const GOOD: Style = AnsiColor::Green.on_default();
 const BAD: Style = AnsiColor::Red.on_default().bold();
 const NOTE: Style = AnsiColor::Yellow.on_default();
 const QUIET: Style = Style::new().dimmed();
+
+/// Most rules and cases, and most conditions, that a line of the summary names.
+const SHOWN_NAMES: usize = 20;
+const SHOWN_CONDITIONS: usize = 3;
 
 /// With the codes of colours, which whoever prints it removes where nobody sees them.
 pub(super) fn text(report: &Report) -> String {
@@ -40,18 +45,57 @@ fn case_text(case: &CaseReport, file: &str) -> String {
 }
 
 fn summary(report: &Report) -> String {
-    let (rules, uncovered) = (report.rules.len(), report.uncovered());
-    let decided = format!("{} of {rules} rules decided a case", rules.saturating_sub(uncovered.len()));
-    let never = match uncovered.as_slice() {
-        [] => String::new(),
-        rules => format!("; never: {NOTE}{}{NOTE:#}", rules.join(", ")),
-    };
     let (failed, cases) = (report.failed(), report.cases().count());
     let result = match failed {
         0 => format!("{GOOD}{cases} cases passed{GOOD:#}"),
         failed => format!("{BAD}{failed} of {cases} cases failed{BAD:#}"),
     };
-    format!("{decided}{never}\n{result}\n")
+    format!("{}{}{}{result}\n", rules(&report.coverage), conditions(&report.coverage), candidate(report))
+}
+
+fn rules(coverage: &Coverage) -> String {
+    let (rules, undecided) = (coverage.rules.len(), coverage.undecided());
+    let decided = rules.saturating_sub(undecided.len());
+    format!("{decided} of {rules} rules decided a case{}\n", noted("never", &undecided, SHOWN_NAMES))
+}
+
+/// Nothing where no rule has a condition.
+fn conditions(coverage: &Coverage) -> String {
+    let conditions = coverage.conditions().count();
+    let both = coverage.conditions().filter(|(_, condition)| condition.is_seen_both_ways()).count();
+    let named = |is_wanted: fn(&ConditionCoverage) -> bool| {
+        let wanted = coverage.conditions().filter(|(_, condition)| is_wanted(condition));
+        wanted.map(|(rule, condition)| format!("{rule}: {}", condition.condition)).collect::<Vec<_>>()
+    };
+    let never_true = named(|condition| condition.held == 0);
+    let never_false = named(|condition| condition.held > 0 && condition.not_held == 0);
+    let never_true = noted("never true", &never_true, SHOWN_CONDITIONS);
+    let never_false = noted("never false", &never_false, SHOWN_CONDITIONS);
+    match conditions {
+        0 => String::new(),
+        _ => format!("{both} of {conditions} conditions were seen both ways{never_true}{never_false}\n"),
+    }
+}
+
+/// What would change under a candidate; nothing if nothing would.
+fn candidate(report: &Report) -> String {
+    let changed: Vec<&str> = report.cases().filter(|case| case.would_change()).map(|case| case.name.as_str()).collect();
+    match changed.len() {
+        0 => String::new(),
+        count => {
+            format!("the candidate would decide {count} cases otherwise{}\n", noted("they are", &changed, SHOWN_NAMES))
+        }
+    }
+}
+
+/// The first few of those that are worth a look; `--output json` has all.
+fn noted<T: AsRef<str>>(what: &str, items: &[T], most: usize) -> String {
+    let shown: Vec<String> = items.iter().take(most).map(|item| one_line(item.as_ref())).collect();
+    let more = match items.len().saturating_sub(most) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    if items.is_empty() { String::new() } else { format!("; {what}: {NOTE}{}{more}{NOTE:#}", shown.join(", ")) }
 }
 
 /// The text, and a workflow command for each case that failed, which GitHub shows beside its line.
@@ -78,9 +122,9 @@ impl Difference {
 impl CaseReport {
     /// What became of the request.
     pub(super) fn summary(&self) -> String {
-        let outcome = &self.outcome;
-        let rule = outcome.rule.as_ref().map(|rule| format!(", rule {rule}")).unwrap_or_default();
-        let (decision, reason) = (outcome.decision.name(), outcome.reason);
-        format!("it was: {decision}, {}{rule}, status {}", reason.code(), reason.status())
+        let decision = &self.outcome.decision;
+        let (effect, reason) = (decision.effect().name(), decision.reason());
+        let rule = decision.rule().map(|rule| format!(", rule {rule}")).unwrap_or_default();
+        format!("it was: {effect}, {}{rule}, status {}", reason.code(), reason.status())
     }
 }

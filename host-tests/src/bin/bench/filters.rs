@@ -1,0 +1,139 @@
+//! The filters that are compared: ours, and what Envoy has itself.
+
+use std::net::SocketAddr;
+
+use anyhow::Result;
+use host_tests::envoy::example_filter_with;
+use serde_json::{Map, Value, json};
+
+use super::scale;
+use super::tokens::{AUDIENCE, ISSUER, Tokens};
+
+/// Our filter, with this plugin configuration.
+pub(crate) fn portcullis(configuration: &Value) -> Result<Value> {
+    example_filter_with(configuration)
+}
+
+/// A policy with one issuer and so many rules about claims, permitting or denying, each about the paths of one service.
+pub(crate) fn claim_rules(tokens: &Tokens, key: &str, rules: usize, effect: &str) -> Result<Value> {
+    let rule = |number: usize| {
+        let target = json!({ "methods": ["GET"], "paths": [format!("/service-{number}/items/{{id}}")] });
+        let condition = json!({ "claims": [{ "pointer": "/team", "equals": "shop" }] });
+        json!({ "id": format!("rule-{number}"), "effect": effect, "target": target, "condition": condition })
+    };
+    let jwk = tokens.key(key)?;
+    let issuer =
+        json!({ "issuer": ISSUER, "audiences": [AUDIENCE], "algorithms": [jwk["alg"]], "jwks": { "keys": [jwk] } });
+    let rules: Vec<Value> = (0..rules).map(rule).collect();
+    // The upstream learns as much from us as from jwt_authn: nothing that it did not ask for.
+    let bundle = json!({ "version": 1, "revision": 1, "issuers": [issuer], "rules": rules, "identity_headers": {} });
+    Ok(json!({ "version": 1, "bundle": bundle }))
+}
+
+/// Envoy's own token filter.
+pub(crate) fn jwt_authn(tokens: &Tokens, key: &str, is_cached: bool) -> Result<Value> {
+    let keys = json!({ "keys": [tokens.key(key)?] }).to_string();
+    let mut provider = json!({
+        "issuer": ISSUER,
+        "audiences": [AUDIENCE],
+        "local_jwks": { "inline_string": keys },
+        "payload_in_metadata": "claims",
+    });
+    if is_cached {
+        provider["jwt_cache_config"] = json!({ "jwt_cache_size": 100 });
+    }
+    Ok(json!({
+        "name": "envoy.filters.http.jwt_authn",
+        "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.filters.http.jwt_authn.v3.JwtAuthentication",
+            "providers": { "idp": provider },
+            "rules": [{ "match": { "prefix": "/" }, "requires": { "provider_name": "idp" } }],
+        },
+    }))
+}
+
+/// Envoy's own rules about claims, each about the paths of one service: those of [`claim_rules`].
+pub(crate) fn rbac_of_claims(rules: usize) -> Value {
+    let claim = json!({
+        "filter": "envoy.filters.http.jwt_authn",
+        "path": [{ "key": "claims" }, { "key": "team" }],
+        "value": { "string_match": { "exact": "shop" } },
+    });
+    rbac(rules, &json!({ "metadata": claim }))
+}
+
+/// The same for everybody: those of [`scale::configuration`].
+pub(crate) fn rbac_for_everybody(rules: usize) -> Value {
+    rbac(rules, &json!({ "any": true }))
+}
+
+fn rbac(rules: usize, principal: &Value) -> Value {
+    let policy = |number: usize| {
+        let path = json!({ "url_path": { "path": { "prefix": format!("/service-{number}/items/") } } });
+        let method = json!({ "header": { "name": ":method", "string_match": { "exact": "GET" } } });
+        let permissions = json!([{ "and_rules": { "rules": [method, path] } }]);
+        (format!("rule-{number}"), json!({ "permissions": permissions, "principals": [principal] }))
+    };
+    let policies: Map<String, Value> = (0..rules).map(policy).collect();
+    json!({
+        "name": "envoy.filters.http.rbac",
+        "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.filters.http.rbac.v3.RBAC",
+            "rules": { "action": "ALLOW", "policies": policies },
+        },
+    })
+}
+
+/// Public rules only, which no token is needed for.
+pub(crate) fn public_rules(rules: usize) -> Result<Value> {
+    portcullis(&scale::configuration(rules))
+}
+
+/// A service beside the proxy that is asked about each request, over HTTP.
+pub(crate) fn ext_authz() -> Value {
+    json!({
+        "name": "envoy.filters.http.ext_authz",
+        "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.filters.http.ext_authz.v3.ExtAuthz",
+            "transport_api_version": "V3",
+            "http_service": {
+                "server_uri": { "uri": "http://127.0.0.1", "cluster": "engine", "timeout": "1s" },
+                "authorization_request": { "allowed_headers": { "patterns": [{ "exact": "authorization" }] } },
+            },
+        },
+    })
+}
+
+/// The cluster of that service.
+pub(crate) fn engine(address: SocketAddr) -> Value {
+    let socket = json!({ "address": address.ip(), "port_value": address.port() });
+    let endpoint = json!({ "endpoint": { "address": { "socket_address": socket } } });
+    json!({
+        "name": "engine",
+        "type": "STATIC",
+        "load_assignment": { "cluster_name": "engine", "endpoints": [{ "lb_endpoints": [endpoint] }] },
+    })
+}
+
+/// A module that does nothing: the floor of every filter in WebAssembly.
+pub(crate) fn nothing(module: &std::path::Path) -> Result<Value> {
+    let mut filter = portcullis(&json!({}))?;
+    filter["typed_config"]["config"]["vm_config"]["vm_id"] = json!("nothing");
+    filter["typed_config"]["config"]["vm_config"]["code"]["local"]["filename"] = json!(module);
+    Ok(filter)
+}
+
+/// Its text: it allocates what the host hands over from a bump pointer, and lets everything go on.
+pub(crate) const NOTHING: &str = r#"(module
+  (memory (export "memory") 2)
+  (global $top (mut i32) (i32.const 1024))
+  (func (export "_initialize"))
+  (func (export "proxy_abi_version_0_2_1"))
+  (func (export "proxy_on_memory_allocate") (param $size i32) (result i32)
+    (global.get $top)
+    (global.set $top (i32.add (global.get $top) (local.get $size))))
+  (func (export "proxy_on_vm_start") (param i32 i32) (result i32) (i32.const 1))
+  (func (export "proxy_on_configure") (param i32 i32) (result i32) (i32.const 1))
+  (func (export "proxy_on_context_create") (param i32 i32))
+  (func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32) (i32.const 0))
+  (func (export "proxy_on_delete") (param i32)))"#;

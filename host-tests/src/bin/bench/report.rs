@@ -1,0 +1,117 @@
+//! What was measured, for programs and for people.
+
+use comfy_table::Table;
+use serde_json::{Map, Value, json};
+
+use super::measurement::Figure;
+use super::median;
+use super::scale::Scale;
+
+/// The version of the summary's format.
+const VERSION: u64 = 1;
+
+/// The floors: what Envoy costs without any filter, with a token in the request and without.
+const BARE: &str = "bare";
+const BARE_WITHOUT_TOKEN: &str = "bare, no token";
+
+/// Ratios of what two scenarios add to the floor: name, ours, theirs.
+const RATIOS: [(&str, &str, &str); 13] = [
+    ("warm_rs256_over_native", "portcullis, warm, RS256", "jwt_authn + rbac, cached, RS256"),
+    ("cold_rs256_over_native", "portcullis, cold, RS256", "jwt_authn + rbac, cold, RS256"),
+    ("bad_rs256_over_good", "portcullis, bad signature, RS256", "portcullis, cold, RS256"),
+    ("warm_es256_over_native", "portcullis, warm, ES256", "jwt_authn + rbac, cached, ES256"),
+    ("cold_es256_over_native", "portcullis, cold, ES256", "jwt_authn + rbac, cold, ES256"),
+    ("bad_es256_over_good", "portcullis, bad signature, ES256", "portcullis, cold, ES256"),
+    ("warm_eddsa_over_native", "portcullis, warm, EdDSA", "jwt_authn + rbac, cached, EdDSA"),
+    ("cold_eddsa_over_native", "portcullis, cold, EdDSA", "jwt_authn + rbac, cold, EdDSA"),
+    ("bad_eddsa_over_good", "portcullis, bad signature, EdDSA", "portcullis, cold, EdDSA"),
+    ("warm_over_ext_authz", "portcullis, warm, RS256", "ext_authz"),
+    ("warm_over_nothing", "portcullis, warm, RS256", "module that does nothing"),
+    ("rules_10000_over_10_in_envoy", "portcullis, 10000 public rules", "portcullis, 10 public rules"),
+    ("rules_10000_over_rbac", "portcullis, 10000 public rules", "rbac, 10000 policies"),
+];
+
+/// Everything, with the raw figures.
+pub(crate) fn summary(figures: &[Figure], scales: &[Scale]) -> Value {
+    let of = |name: &str| added(figures, name);
+    let mut ratios: Map<String, Value> = RATIOS
+        .into_iter()
+        .filter_map(|(name, ours, theirs)| Some((name.to_owned(), json!(of(ours)? / of(theirs)?))))
+        .collect();
+    if let (Some(first), Some(last)) = (scales.first(), scales.last()) {
+        let ratio = median(&last.native_nanoseconds) / median(&first.native_nanoseconds);
+        ratios.insert("rules_10000_over_10".to_owned(), json!(ratio));
+    }
+    let in_envoy: Vec<Value> = figures
+        .iter()
+        .map(|figure| {
+            json!({
+                "scenario": figure.name,
+                "cpu_microseconds": { "median": median(&figure.microseconds), "raw": figure.microseconds },
+                "added_microseconds": of(&figure.name),
+                "requests": figure.requests,
+            })
+        })
+        .collect();
+    let scale: Vec<Value> = scales
+        .iter()
+        .map(|scale| {
+            json!({
+                "rules": scale.rules,
+                "native_nanoseconds": { "median": median(&scale.native_nanoseconds), "raw": scale.native_nanoseconds },
+                "fuel": scale.fuel,
+                "linear_bytes": scale.linear_bytes,
+            })
+        })
+        .collect();
+    let thousand = scales.iter().find(|scale| scale.rules == 1000).map(|scale| scale.linear_bytes);
+    json!({
+        "version": VERSION,
+        "ratios": ratios,
+        "memory": { "linear_bytes_1000_rules": thousand },
+        "in_envoy": in_envoy,
+        "scale": scale,
+    })
+}
+
+/// What a scenario adds to the floor of its load, in microseconds.
+fn added(figures: &[Figure], name: &str) -> Option<f64> {
+    let find = |name: &str| figures.iter().find(|figure| figure.name == name).map(|one| median(&one.microseconds));
+    let has_no_token = name.ends_with("rules") || name.ends_with("policies");
+    Some(find(name)? - find(if has_no_token { BARE_WITHOUT_TOKEN } else { BARE })?)
+}
+
+/// Markdown, for people.
+pub(crate) fn page(figures: &[Figure], scales: &[Scale], summary: &Value) -> String {
+    let mut in_envoy = table(["in Envoy", "CPU µs a request", "added µs", "lowest to highest"]);
+    for figure in figures {
+        let lowest = figure.microseconds.iter().copied().fold(f64::INFINITY, f64::min);
+        let highest = figure.microseconds.iter().copied().fold(0.0, f64::max);
+        let added = added(figures, &figure.name).map_or_else(String::new, |added| format!("{added:.1}"));
+        let range = format!("{lowest:.1} to {highest:.1}");
+        in_envoy.add_row([figure.name.clone(), format!("{:.1}", median(&figure.microseconds)), added, range]);
+    }
+    let mut ratios = table(["ratio of what is added", "is", "ours", "theirs"]);
+    for (name, ours, theirs) in RATIOS {
+        if let Some(ratio) = summary["ratios"][name].as_f64() {
+            ratios.add_row([name.to_owned(), format!("{ratio:.2}"), ours.to_owned(), theirs.to_owned()]);
+        }
+    }
+    let mut scale = table(["rules", "native, ns", "module, fuel", "VM memory, KiB"]);
+    for row in scales {
+        scale.add_row([
+            row.rules.to_string(),
+            format!("{:.0}", median(&row.native_nanoseconds)),
+            row.fuel.to_string(),
+            row.linear_bytes.div_euclid(1024).to_string(),
+        ]);
+    }
+    format!("{in_envoy}\n\n{ratios}\n\n{scale}\n")
+}
+
+fn table<const N: usize>(header: [&str; N]) -> Table {
+    let mut table = Table::new();
+    table.load_style(comfy_table::presets::ASCII_MARKDOWN);
+    table.set_header(header);
+    table
+}

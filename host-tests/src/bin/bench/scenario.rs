@@ -1,0 +1,123 @@
+//! What is compared: a filter chain, the requests that it gets, and what must become of them.
+
+use anyhow::{Context as _, Result};
+use host_tests::envoy::example_listener;
+use serde_json::{Value, json};
+
+use super::tokens::{Kind, Tokens};
+use super::{filters, scale, service};
+
+/// One filter chain under one kind of load.
+pub(crate) struct Scenario {
+    pub(crate) name: String,
+    pub(crate) configuration: Value,
+    pub(crate) requests: Vec<Line>,
+    /// The status of every answer.
+    pub(crate) status: u16,
+}
+
+/// One request of a load.
+pub(crate) struct Line {
+    pub(crate) path: String,
+    pub(crate) token: Option<String>,
+}
+
+/// How many rules there are where that is not the question.
+const RULES: usize = 100;
+
+/// The filter chains that a load meets.
+struct Chains {
+    tokens: Tokens,
+    engine: std::net::SocketAddr,
+    wanted: String,
+    scenarios: Vec<Scenario>,
+}
+
+/// Every scenario whose name has `wanted` in it.
+pub(crate) fn all(wanted: &str) -> Result<Vec<Scenario>> {
+    let mut chains =
+        Chains { tokens: Tokens::new()?, engine: service::start()?, wanted: wanted.to_owned(), scenarios: Vec::new() };
+    let module = host_tests::repository().join("target/bench/nothing.wasm");
+    std::fs::create_dir_all(module.parent().context("it has a folder")?)?;
+    std::fs::write(&module, wat::parse_str(filters::NOTHING)?)?;
+    // The floor is that of the same load: longer requests cost Envoy more whatever the filter.
+    chains.add("bare, no token", vec![], Kind::None, RULES, 200)?;
+    chains.add("bare", vec![], Kind::Warm("rs256"), RULES, 200)?;
+    chains.add("module that does nothing", vec![filters::nothing(&module)?], Kind::Warm("rs256"), RULES, 200)?;
+    chains.add("ext_authz", vec![filters::ext_authz()], Kind::Warm("rs256"), RULES, 200)?;
+    for (name, key) in [("RS256", "rs256"), ("ES256", "es256"), ("EdDSA", "eddsa")] {
+        chains.of_algorithm(name, key)?;
+    }
+    for rules in scale::SIZES {
+        let (ours, theirs) = (filters::public_rules(rules)?, filters::rbac_for_everybody(rules));
+        chains.add(&format!("portcullis, {rules} public rules"), vec![ours], Kind::None, rules, 200)?;
+        chains.add(&format!("rbac, {rules} policies"), vec![theirs], Kind::None, rules, 200)?;
+    }
+    Ok(chains.scenarios)
+}
+
+impl Chains {
+    /// Cold, warm and forged tokens of an algorithm, and a deny by rule.
+    fn of_algorithm(&mut self, name: &str, key: &'static str) -> Result<()> {
+        let jwt_authn = filters::jwt_authn(&self.tokens, key, false)?;
+        let cached = filters::jwt_authn(&self.tokens, key, true)?;
+        let rbac = filters::rbac_of_claims(RULES);
+        let ours = filters::portcullis(&filters::claim_rules(&self.tokens, key, RULES, "permit")?)?;
+        let denying = filters::portcullis(&filters::claim_rules(&self.tokens, key, RULES, "deny")?)?;
+        let mut add = |scenario: &str, filters: Vec<Value>, kind, status| {
+            self.add(&format!("{scenario}, {name}"), filters, kind, RULES, status)
+        };
+        add("jwt_authn, cold", vec![jwt_authn.clone()], Kind::Cold(key), 200)?;
+        add("jwt_authn + rbac, cold", vec![jwt_authn.clone(), rbac.clone()], Kind::Cold(key), 200)?;
+        add("portcullis, cold", vec![ours.clone()], Kind::Cold(key), 200)?;
+        add("jwt_authn, cached", vec![cached.clone()], Kind::Warm(key), 200)?;
+        add("jwt_authn + rbac, cached", vec![cached, rbac.clone()], Kind::Warm(key), 200)?;
+        add("portcullis, warm", vec![ours.clone()], Kind::Warm(key), 200)?;
+        add("jwt_authn + rbac, bad signature", vec![jwt_authn, rbac], Kind::Forged(key), 401)?;
+        add("portcullis, bad signature", vec![ours], Kind::Forged(key), 401)?;
+        add("portcullis, warm, denied by rule", vec![denying], Kind::Warm(key), 403)
+    }
+
+    fn add(&mut self, name: &str, filters: Vec<Value>, kind: Kind, rules: usize, status: u16) -> Result<()> {
+        if !name.contains(&self.wanted) {
+            return Ok(());
+        }
+        let paths = scale::paths(rules);
+        let tokens = self.tokens.mint(kind)?;
+        let requests = match tokens.as_slice() {
+            [] => paths.into_iter().map(|path| Line { path, token: None }).collect(),
+            tokens => {
+                let paths = paths.into_iter().cycle();
+                tokens.iter().cloned().zip(paths).map(|(token, path)| Line { path, token: Some(token) }).collect()
+            }
+        };
+        let configuration = self.render(filters)?;
+        self.scenarios.push(Scenario { name: name.to_owned(), configuration, requests, status });
+        Ok(())
+    }
+
+    /// The listener of `envoy-config/envoy.yaml` with these filters; Envoy answers by itself, and logs nothing.
+    fn render(&self, filters: Vec<Value>) -> Result<Value> {
+        let mut listener = example_listener()?;
+        let port = listener.pointer_mut("/address/socket_address/port_value").context("the listener has a port")?;
+        *port = json!(0);
+        let manager = listener.pointer_mut("/filter_chains/0/filters/0/typed_config").and_then(Value::as_object_mut);
+        let manager = manager.context("the listener has a connection manager")?;
+        manager.remove("access_log");
+        let router = json!({
+            "name": "envoy.filters.http.router",
+            "typed_config": { "@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router" },
+        });
+        let chain: Vec<Value> = filters.into_iter().chain([router]).collect();
+        let route = json!({ "match": { "prefix": "/" }, "direct_response": { "status": 200 } });
+        manager.insert("http_filters".to_owned(), json!(chain));
+        manager.insert(
+            "route_config".to_owned(),
+            json!({ "virtual_hosts": [{ "name": "all", "domains": ["*"], "routes": [route] }] }),
+        );
+        Ok(json!({
+            "admin": { "address": { "socket_address": { "address": "127.0.0.1", "port_value": 0 } } },
+            "static_resources": { "listeners": [listener], "clusters": [filters::engine(self.engine)] },
+        }))
+    }
+}
