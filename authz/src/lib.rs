@@ -47,7 +47,7 @@ pub use document::{BundleError, BundleErrors, Problem};
 pub use effect::{Action, HeaderEdits, Reply};
 pub use http::{AccessRequest, Host, Path, PeerCertificate, RequestHead};
 pub use jose::{Algorithm, NativeCheck, NativeVerifier};
-pub use jwt::{Introspection, IntrospectionResponse, UnknownKey};
+pub use jwt::{Introspection, IntrospectionResponse, Statement, UnknownKey};
 pub use policy::{RuleOutline, RuleTrace};
 pub use reason::Reason;
 pub use time::UnixTime;

@@ -44,7 +44,8 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
     }
 }
 
-fn deliver(bundle: &[u8], output: Option<&Path>) -> ExitCode {
+/// Prints text, or writes it to a file.
+pub(crate) fn deliver(bundle: &[u8], output: Option<&Path>) -> ExitCode {
     let line = [bundle, b"\n"].concat();
     let (delivered, place) = match output {
         Some(file) => (replace(file, &line), file.display().to_string()),

@@ -7,8 +7,13 @@ mod findings;
 mod fmt;
 mod github;
 mod init;
+mod keygen;
 mod lint;
+mod random;
+mod remote;
 mod replace;
+mod serve;
+mod signing_key;
 mod source;
 mod test;
 mod trial;
@@ -90,6 +95,52 @@ enum Command {
         after_help = "Examples:\n  portcullis fmt policy\n  portcullis fmt --check policy\n  portcullis fmt - < policy.yaml | less"
     )]
     Fmt(fmt::Arguments),
+    /// Make a key that signs manifests, or a token.
+    ///
+    /// The private key goes into a file that only you may read; the public one is printed, for `trust.keys` of the plugin configuration. The
+    /// exit code is 0, or 2 if the file is there already or cannot be written.
+    #[command(
+        after_help = "Examples:\n  portcullis keygen                                  # signing-key.json, and the public key\n  portcullis keygen next-key.json --key-id 2027-01\n  portcullis keygen --token                          # a bearer token, and its hash for serve.yaml"
+    )]
+    Keygen(keygen::Arguments),
+    /// Run the control endpoint, from which proxies get their policy, keys and revocations.
+    ///
+    /// Everything is signed, and kept in a folder or a bucket, which several replicas may share. Nothing is served without a token or
+    /// certificate that serve.yaml names, and only on this machine unless there is TLS. SIGTERM ends it in good order: polls are
+    /// answered first. docs/control.md is its guide.
+    #[command(
+        after_help = "To begin with:\n  portcullis serve --init    # serve.yaml, a signing key, a token for you and one for the proxies\n  portcullis serve\n\nExamples:\n  portcullis serve --config /etc/portcullis/serve.yaml --log json\n  RUST_LOG=debug portcullis serve"
+    )]
+    Serve(serve::Arguments),
+    /// Publish a policy: to a control endpoint or, signed here, as a file.
+    ///
+    /// The policy is judged first, as by `check`; then the endpoint lets it through the gate that every proxy has, signs it, and prints the
+    /// epoch from which on the proxies enforce it. Keys and revocations stay as they are. The exit code is 0 if it was published, 1 if it is
+    /// refused, 2 if something cannot be read or reached, or is not enforced in time.
+    #[command(
+        after_help = "Examples:\n  portcullis publish policy --token-file admin.token\n  portcullis publish policy --to https://control.example.com --fleet production --wait\n  portcullis publish policy --signing-key signing-key.json --name bank --epoch 42 --output signed-bundle.json"
+    )]
+    Publish(Box<remote::PublishArguments>),
+    /// Show a fleet: which proxies enforce which epoch, how old it is, and what went wrong last.
+    #[command(
+        after_help = "Examples:\n  portcullis status\n  portcullis status --history\n  portcullis status --output json | jq '.proxies[] | select(.last_error)'"
+    )]
+    Status(remote::StatusArguments),
+    /// Revoke what was good: a token, or everything of a subject, session, client, key or time.
+    ///
+    /// Proxies refuse it as soon as they have the new epoch, which is printed; remembered tokens too. What is revoked twice is revoked once.
+    #[command(
+        after_help = "Examples:\n  portcullis revoke --issuer https://login.example.com --jti 7d9f\n  portcullis revoke --issuer https://login.example.com --subject alice --issued-before now\n  portcullis revoke --issuer https://login.example.com --kid 2026-11 --for 86400\n  portcullis revoke --issuer https://login.example.com --issued-before 2027-01-01T08:00:00Z"
+    )]
+    Revoke(remote::RevokeArguments),
+    /// Publish the policy of an earlier epoch again, as a new epoch.
+    ///
+    /// Epochs never go back. Keys and revocations stay those of now: going back to a rule does not bring back what was revoked.
+    #[command(after_help = "Example:\n  portcullis status --history && portcullis rollback 40")]
+    Rollback(remote::RollbackArguments),
+    /// Add a signature to an epoch, for fleets that want more than one.
+    #[command(after_help = "Example:\n  portcullis sign 42 --signing-key second-key.json --token-file admin.token")]
+    Sign(remote::SignArguments),
     /// Print the JSON Schema of a format, for editors and other tools.
     #[command(after_help = "Example:\n  portcullis schema bundle > bundle.schema.json")]
     Schema {
@@ -135,6 +186,12 @@ enum Format {
     Explanation,
     /// What a policy says that can hardly be meant.
     LintReport,
+    /// The configuration of the control endpoint, `serve.yaml`.
+    Serve,
+    /// Which proxies of a fleet enforce what.
+    FleetStatus,
+    /// Who has made which epoch, and why.
+    FleetHistory,
 }
 
 impl Format {
@@ -150,6 +207,9 @@ impl Format {
             Self::TestReport => include_str!("../schema/test-report.schema.json"),
             Self::Explanation => include_str!("../schema/explanation.schema.json"),
             Self::LintReport => include_str!("../schema/lint-report.schema.json"),
+            Self::Serve => include_str!("../schema/serve.schema.json"),
+            Self::FleetStatus => include_str!("../schema/fleet-status.schema.json"),
+            Self::FleetHistory => include_str!("../schema/fleet-history.schema.json"),
         }
     }
 }
@@ -163,6 +223,13 @@ fn main() -> ExitCode {
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Lint(arguments) => lint::run(&arguments),
         Command::Fmt(arguments) => fmt::run(&arguments),
+        Command::Keygen(arguments) => keygen::run(&arguments),
+        Command::Serve(arguments) => serve::run(&arguments),
+        Command::Publish(arguments) => remote::publish(&arguments),
+        Command::Status(arguments) => remote::status(&arguments),
+        Command::Revoke(arguments) => remote::revoke(&arguments),
+        Command::Rollback(arguments) => remote::roll_back(&arguments),
+        Command::Sign(arguments) => remote::sign(&arguments),
         Command::Schema { format } => {
             print!("{}", format.schema());
             ExitCode::SUCCESS

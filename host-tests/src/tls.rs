@@ -94,18 +94,23 @@ impl Pki {
         self.workloads.get(name).with_context(|| format!("there is no workload `{name}`"))
     }
 
+    /// What a server needs, as files: its certificate, its key, and who vouches for workloads.
+    pub const fn server_files(&self) -> [(&'static str, &String); 3] {
+        [
+            ("server.pem", &self.server_pem),
+            ("server.key", &self.server_key_pem),
+            ("workloads-ca.pem", &self.authority_pem),
+        ]
+    }
+
     /// Puts certificates into the places where `envoy-config/mtls.yaml` names files.
     pub fn fill_in(&self, document: &mut Value) {
         match document {
             Value::Object(members) => {
-                let pem = match members.get("filename").and_then(Value::as_str) {
-                    Some("server.pem") => Some(&self.server_pem),
-                    Some("server.key") => Some(&self.server_key_pem),
-                    Some("workloads-ca.pem") => Some(&self.authority_pem),
-                    _ => None,
-                };
+                let file = members.get("filename").and_then(Value::as_str);
+                let pem = self.server_files().into_iter().find(|(name, _)| Some(*name) == file);
                 match pem {
-                    Some(pem) => *document = json!({ "inline_string": pem }),
+                    Some((_, pem)) => *document = json!({ "inline_string": pem }),
                     None => members.values_mut().for_each(|member| self.fill_in(member)),
                 }
             }

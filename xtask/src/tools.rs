@@ -22,6 +22,9 @@ pub(crate) fn tools(sh: &Shell) -> PathBuf {
     sh.current_dir().join("target").join("tools")
 }
 
+/// The S3-compatible store of the tests, from PyPI, with what it needs to be a server.
+const S3_SERVER: [&str; 3] = ["moto[s3]==5.2.5", "flask==3.1.3", "flask-cors==6.0.2"];
+
 /// Adds the WebAssembly targets to the toolchain, if it is managed by rustup.
 pub(crate) fn wasm_targets(sh: &Shell) -> Result<()> {
     if which(sh, "rustup").is_none() {
@@ -61,6 +64,20 @@ pub(crate) fn pip_install(sh: &Shell, what: &str, wheel: &str, file: &str) -> Re
         cmd!(sh, "chmod +x {file}").quiet().run()?;
     }
     Ok(file)
+}
+
+/// The folder of the Python packages that the S3-compatible store of the tests is made of.
+pub(crate) fn s3_server(sh: &Shell) -> Result<PathBuf> {
+    let folder = tools(sh).join("moto-5.2.5");
+    if !folder.join("moto").is_dir() {
+        eprintln!("Installing an S3-compatible store (moto from PyPI) ...");
+        cmd!(sh, "python3 -m pip install --quiet --disable-pip-version-check --root-user-action ignore --only-binary :all: --upgrade --target {folder} {S3_SERVER...}")
+            .quiet()
+            .ignore_stderr()
+            .run()
+            .context("moto is missing, and Python 3 with pip, which fetches it from PyPI, could not install it")?;
+    }
+    Ok(folder)
 }
 
 /// The runner of `wasm-bindgen-test`, in the version that `Cargo.lock` has for `wasm-bindgen`.

@@ -1,5 +1,7 @@
 //! The documents of a bundle → one bundle, which the one parser reads.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Map, Value, json};
 
 use super::refusal::{RefusalReason, Refused};
@@ -108,15 +110,30 @@ fn part(kind: &'static str, field: &'static str, text: &[u8]) -> Result<Value, R
     Ok(document.get_mut(field).map(Value::take).unwrap_or_default())
 }
 
+/// Appends revocations. Those of issuers that the policy does not name concern nobody, and are carried along for a policy that
+/// names them again: else a rollback would make good again what was revoked.
 fn add_revocations(policy: &mut Map<String, Value>, added: Value) -> Result<(), Refused> {
-    let Value::Array(added) = added else {
+    let Value::Array(mut added) = added else {
         return Err(refuse("revocations", "entries: is not a list"));
     };
+    let names = issuer_names(policy);
+    added.retain(|entry| entry.get("issuer").and_then(Value::as_str).is_none_or(|issuer| names.contains(issuer)));
     match policy.entry("revocations").or_insert_with(|| json!([])) {
         Value::Array(own) => own.extend(added),
         _ => return Err(refuse("policy", "revocations: is not a list")),
     }
     Ok(())
+}
+
+/// The names of a policy's issuers: templates, and one for each tenant.
+fn issuer_names(policy: &Map<String, Value>) -> BTreeSet<String> {
+    let issuers = policy.get("issuers").and_then(Value::as_array).into_iter().flatten();
+    let names = issuers.filter_map(|issuer| {
+        let name = issuer.get("issuer")?.as_str()?;
+        let tenants = issuer.get("tenants").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
+        Some(tenants.map(|tenant| name.replace("{tenant}", tenant)).chain([name.to_owned()]))
+    });
+    names.flatten().collect()
 }
 
 /// Each key set becomes the `jwks` of its issuer, which must have said where its keys come from.

@@ -210,7 +210,7 @@ fn read_tenants(fields: &Fields<'_>) -> Option<Option<Vec<String>>> {
 /// Where the control endpoint finds the keys. The filter never asks there: it gets them pushed.
 fn read_keys_from(node: &Node<'_>) -> Option<()> {
     let fields = node.object(&["discovery", "jwks_uri", "staleness_seconds"])?;
-    let url = |name| fields.optional(name).map_or(Some(false), |node| read_https_url(&node).map(|()| true));
+    let url = |name| fields.optional(name).map_or(Some(false), |node| read_url(&node).map(|()| true));
     let (discovery, jwks_uri) = (url("discovery"), url("jwks_uri"));
     let staleness =
         fields.optional("staleness_seconds").map_or(Some(0), |node| node.integer(1..=MAX_STALENESS_SECONDS));
@@ -221,9 +221,11 @@ fn read_keys_from(node: &Node<'_>) -> Option<()> {
     }
 }
 
-fn read_https_url(node: &Node<'_>) -> Option<()> {
+/// Plain `http` is for issuers on the endpoint's own machine or network: the endpoint asks them only if its own settings say so.
+fn read_url(node: &Node<'_>) -> Option<()> {
     let text = node.text()?;
-    let is_url = text.strip_prefix("https://").is_some_and(|rest| {
+    let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+    let is_url = rest.is_some_and(|rest| {
         !rest.starts_with('/') && !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#')
     });
     if is_url { Some(()) } else { node.refuse(format!("`{text}` is not an `https` URL without fragment")) }

@@ -6,6 +6,7 @@ mod issuer;
 mod mapping;
 mod preset;
 mod refused_tokens;
+mod statement;
 mod token_cache;
 mod trusted_issuers;
 mod unknown_keys;
@@ -13,5 +14,6 @@ mod validation;
 
 pub(crate) use introspection::Interruption;
 pub use introspection::{Introspection, IntrospectionResponse};
+pub use statement::Statement;
 pub(crate) use trusted_issuers::TrustedIssuers;
 pub use unknown_keys::UnknownKey;
