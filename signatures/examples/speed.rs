@@ -1,5 +1,5 @@
 //! What is timed inside WebAssembly: this crate beside the keys of `jwt-simple`, on the known answers. `cargo xtask
-//! bench-signatures` builds it as a module, and times it in Wasmtime and in V8.
+//! bench` builds it as a module, and times it in Wasmtime and in V8.
 #![expect(unsafe_code, reason = "a host finds exported functions by their names")]
 
 use std::cell::RefCell;

@@ -32,16 +32,13 @@ enum Command {
         #[arg(long)]
         keep: bool,
     },
-    /// Measure what a decision costs, beside Envoy's own filters: the summary is target/bench/summary.json, for people there is
+    /// Measure what a decision costs, beside Envoy's own filters, and what a signature costs in WebAssembly, beside jwt-simple: the summary is target/bench/summary.json, for people there is
     /// target/bench/report.md. It takes about a quarter of an hour, on a machine that does nothing else.
     Bench {
         /// Options of the measurement: `--repetitions`, `--seconds`, `--only`.
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         options: Vec<String>,
     },
-    /// Measure what verifying a signature costs in WebAssembly, beside jwt-simple: in Wasmtime and in Node's V8. The summary is
-    /// target/bench/signatures.json.
-    BenchSignatures,
     /// Check formatting, lints, documentation and dependencies.
     Lint,
     /// Check the dependencies against the RustSec advisory database (needs access to it).
@@ -69,7 +66,6 @@ fn run(command: Command) -> Result<()> {
         Command::Build => module::build(&sh).map(|path| println!("{}", path.display())),
         Command::Demo { keep } => demo(&sh, keep),
         Command::Bench { options } => bench(&sh, &options),
-        Command::BenchSignatures => bench_signatures(&sh),
         Command::Lint => lint(&sh),
         Command::Audit => audit(&sh),
         Command::Test => test(&sh),
@@ -94,14 +90,11 @@ fn bench(sh: &Shell, options: &[String]) -> Result<()> {
     tools::debian_package(sh, "taskset", "util-linux")?;
     module::build(sh)?;
     let envoy = tools::envoy(sh)?;
+    let signatures = module::build_signature_speed(sh)?;
     let _env = sh.push_env("ENVOY_PATH", envoy);
-    Ok(cmd!(sh, "cargo run --quiet --release --package host-tests --bin bench -- {options...}").quiet().run()?)
-}
-
-fn bench_signatures(sh: &Shell) -> Result<()> {
-    let module = module::build_signature_speed(sh)?;
     let _path = sh.push_env("PATH", path_with(sh, &node::node(sh)?)?);
-    Ok(cmd!(sh, "cargo run --quiet --package host-tests --bin signature_speed -- {module}").quiet().run()?)
+    let bench = cmd!(sh, "cargo run --quiet --release --package host-tests --bin bench -- {signatures} {options...}");
+    Ok(bench.quiet().run()?)
 }
 
 /// The path of programs with a folder before it.

@@ -15,15 +15,19 @@ mod service;
 mod tokens;
 
 use std::fs;
+use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::Parser;
+use host_tests::signature_speed;
 
 use measurement::Bench;
 
 /// Measure what a decision costs, beside Envoy's own filters.
 #[derive(Parser)]
 struct Arguments {
+    /// The module in which signatures are verified by us and by `jwt-simple`.
+    signatures: PathBuf,
     /// How often each figure is taken; the median counts.
     #[arg(long, default_value_t = 7)]
     repetitions: usize,
@@ -38,13 +42,14 @@ struct Arguments {
 fn main() -> Result<()> {
     let arguments = Arguments::parse();
     let scales = scale::measure()?;
+    let engines = signature_speed::measure(&arguments.signatures)?;
     let scenarios = scenario::all(arguments.only.as_deref().unwrap_or_default())?;
     let figures = Bench::start(scenarios)?.run(arguments.repetitions, arguments.seconds)?;
-    let summary = report::summary(&figures, &scales);
+    let summary = report::summary(&figures, &scales, &engines);
     let folder = host_tests::repository().join("target/bench");
     fs::create_dir_all(&folder)?;
     fs::write(folder.join("summary.json"), serde_json::to_string_pretty(&summary)?)?;
-    let page = report::page(&figures, &scales, &summary);
+    let page = report::page(&figures, &scales, &engines, &summary);
     fs::write(folder.join("report.md"), &page)?;
     println!("{page}");
     Ok(())

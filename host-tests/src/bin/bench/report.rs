@@ -1,6 +1,7 @@
 //! What was measured, for programs and for people.
 
 use comfy_table::Table;
+use host_tests::signature_speed::{EngineFigures, least, least_speedup};
 use serde_json::{Map, Value, json};
 
 use super::measurement::Figure;
@@ -32,7 +33,7 @@ const RATIOS: [(&str, &str, &str); 13] = [
 ];
 
 /// Everything, with the raw figures.
-pub(crate) fn summary(figures: &[Figure], scales: &[Scale]) -> Value {
+pub(crate) fn summary(figures: &[Figure], scales: &[Scale], engines: &[EngineFigures]) -> Value {
     let of = |name: &str| added(figures, name);
     let mut ratios: Map<String, Value> = RATIOS
         .into_iter()
@@ -41,6 +42,10 @@ pub(crate) fn summary(figures: &[Figure], scales: &[Scale]) -> Value {
     if let (Some(first), Some(last)) = (scales.first(), scales.last()) {
         let ratio = median(&last.native_nanoseconds) / median(&first.native_nanoseconds);
         ratios.insert("rules_10000_over_10".to_owned(), json!(ratio));
+    }
+    for algorithm in ["RS256", "PS256", "ES256", "ES384", "EdDSA"] {
+        let name = format!("pure_{}_speedup", algorithm.to_ascii_lowercase());
+        ratios.insert(name, json!(least_speedup(engines, algorithm)));
     }
     let in_envoy: Vec<Value> = figures
         .iter()
@@ -71,6 +76,7 @@ pub(crate) fn summary(figures: &[Figure], scales: &[Scale]) -> Value {
         "memory": { "linear_bytes_1000_rules": thousand },
         "in_envoy": in_envoy,
         "scale": scale,
+        "signatures": engines,
     })
 }
 
@@ -82,7 +88,7 @@ fn added(figures: &[Figure], name: &str) -> Option<f64> {
 }
 
 /// Markdown, for people.
-pub(crate) fn page(figures: &[Figure], scales: &[Scale], summary: &Value) -> String {
+pub(crate) fn page(figures: &[Figure], scales: &[Scale], engines: &[EngineFigures], summary: &Value) -> String {
     let mut in_envoy = table(["in Envoy", "CPU µs a request", "added µs", "lowest to highest"]);
     for figure in figures {
         let lowest = figure.microseconds.iter().copied().fold(f64::INFINITY, f64::min);
@@ -106,7 +112,24 @@ pub(crate) fn page(figures: &[Figure], scales: &[Scale], summary: &Value) -> Str
             row.linear_bytes.div_euclid(1024).to_string(),
         ]);
     }
-    format!("{in_envoy}\n\n{ratios}\n\n{scale}\n")
+    format!("{in_envoy}\n\n{ratios}\n\n{scale}\n\n{}\n", signatures(engines))
+}
+
+fn signatures(engines: &[EngineFigures]) -> Table {
+    let mut table = table(["in WebAssembly", "ours, µs", "jwt-simple, µs", "times faster", "preparing, ms", "a key, bytes"]);
+    for EngineFigures { engine, figures } in engines {
+        for figure in figures {
+            table.add_row([
+                format!("{}, {engine}", figure.algorithm),
+                format!("{:.0}", least(&figure.ours_microseconds)),
+                format!("{:.0}", least(&figure.jwt_simple_microseconds)),
+                format!("{:.1}", figure.speedup()),
+                format!("{:.2}", least(&figure.prepare_microseconds) / 1000.0),
+                figure.bytes.to_string(),
+            ]);
+        }
+    }
+    table
 }
 
 fn table<const N: usize>(header: [&str; N]) -> Table {
