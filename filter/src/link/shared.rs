@@ -41,7 +41,7 @@ impl Shared {
     /// What was adopted on this host: the floor of all epochs.
     pub(super) fn head(&self) -> Result<Option<Adopted>, HostError> {
         let (value, _) = host::shared_data(&self.head)?;
-        Ok(read_head(&value))
+        Ok(read_head(&self.head, &value))
     }
 
     /// Stores what was adopted, unless something newer is there.
@@ -50,7 +50,7 @@ impl Shared {
         let pieces = std::iter::once(activation.manifest().text().as_bytes()).chain(documents);
         let stored = join(adopted.epoch, pieces).and_then(|value| self.raise(&self.bundle, adopted.epoch, &value));
         // The head in any case: nobody adopts anything older any more, and whoever sees it and no bundle asks for itself.
-        self.raise(&self.head, adopted.epoch, &write_head(adopted))?;
+        self.raise(&self.head, adopted.epoch, &write_head(&self.head, adopted))?;
         stored
     }
 
@@ -58,8 +58,9 @@ impl Shared {
     fn raise(&self, name: &str, epoch: u64, value: &[u8]) -> Result<(), HostError> {
         for _ in 0..ATTEMPTS {
             let (current, version) = host::shared_data(name)?;
+            let is_sound = name != self.head || read_head(name, &current).is_some();
             let is_newer = current.first_chunk().is_none_or(|bytes| u64::from_le_bytes(*bytes) < epoch);
-            if !is_newer || host::set_shared_data(name, value, version)? == Stored::Yes {
+            if (is_sound && !is_newer) || host::set_shared_data(name, value, version)? == Stored::Yes {
                 return Ok(());
             }
         }
@@ -106,13 +107,19 @@ impl Shared {
     }
 }
 
-fn write_head(adopted: &Adopted) -> Vec<u8> {
-    [&adopted.epoch.to_le_bytes()[..], adopted.payload.as_bytes()].concat()
+/// With a checksum over the name too: a damaged epoch would keep every later one out, and Kong's host tells names apart by
+/// 32 bits only.
+fn write_head(name: &str, adopted: &Adopted) -> Vec<u8> {
+    let head = [&adopted.epoch.to_le_bytes()[..], adopted.payload.as_bytes()].concat();
+    let checksum = Digest::of(&[name.as_bytes(), &head].concat());
+    [&head[..], checksum.as_bytes()].concat()
 }
 
-fn read_head(value: &[u8]) -> Option<Adopted> {
-    let (epoch, payload) = value.split_first_chunk()?;
-    Some(Adopted { epoch: u64::from_le_bytes(*epoch), payload: Digest::from_bytes(payload.try_into().ok()?) })
+fn read_head(name: &str, value: &[u8]) -> Option<Adopted> {
+    let (epoch, rest) = value.split_first_chunk()?;
+    let (payload, _) = rest.split_first_chunk()?;
+    let adopted = Adopted { epoch: u64::from_le_bytes(*epoch), payload: Digest::from_bytes(*payload) };
+    (write_head(name, &adopted) == value).then_some(adopted)
 }
 
 fn read_lease(value: &[u8]) -> Option<(u64, UnixTime)> {

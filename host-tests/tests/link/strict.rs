@@ -268,7 +268,12 @@ fn restart() -> Result<()> {
 }
 
 fn damaged() -> Result<()> {
-    let damages: [fn(&str, &mut Vec<u8>); 4] = [
+    let damages: [fn(&str, &mut Vec<u8>); 5] = [
+        |name, value| {
+            if name.ends_with("head") {
+                value.iter_mut().take(8).for_each(|byte| *byte = 0xff);
+            }
+        },
         |name, value| {
             if name.ends_with("bundle") {
                 value.truncate(value.len() / 2)
@@ -564,12 +569,15 @@ fn memory_is_flat() -> Result<()> {
         }
     }
     let memory = host.memory_bytes()?;
-    ensure!(memory == warm, "{warm} bytes after half of the pushes, {memory} after {PUSHES}");
+    ensure!(memory.saturating_sub(warm) <= FRAGMENTS, "{warm} bytes after half of the pushes, {memory} after {PUSHES}");
     Ok(())
 }
 
 /// What a bundle of a megabyte takes, its successor beside it while it is read.
 const MEMORY_FOR_A_MEGABYTE: usize = 64 * 1024 * 1024;
+
+/// What an allocator may still scatter after so many pushes: far less than anything that is kept of each.
+const FRAGMENTS: usize = 256 * 1024;
 
 /// How many bundles are pushed.
 const PUSHES: u64 = 160;
