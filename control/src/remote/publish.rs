@@ -206,8 +206,10 @@ impl Parts {
 fn admit(bundle: &str, trust: &str) -> Result<(), String> {
     let trust = Trust::parse(trust.as_bytes()).map_err(|errors| errors.to_string())?;
     let refused = |refused: Refused| refused.to_string();
-    let admission =
-        SignedBundle::parse(bundle.as_bytes()).map_err(refused)?.admit(&trust, None, clock::now()).map_err(refused)?;
+    let admission = SignedBundle::parse(bundle.as_bytes())
+        .map_err(refused)?
+        .admit(&trust, None, None, clock::now())
+        .map_err(refused)?;
     match admission {
         Admission::New(activation) => activation.activate().map(drop).map_err(refused),
         Admission::Unchanged => Ok(()),

@@ -116,7 +116,8 @@ pub(crate) fn page(figures: &[Figure], scales: &[Scale], engines: &[EngineFigure
 }
 
 fn signatures(engines: &[EngineFigures]) -> Table {
-    let mut table = table(["in WebAssembly", "ours, µs", "jwt-simple, µs", "times faster", "preparing, ms", "a key, bytes"]);
+    let mut table =
+        table(["in WebAssembly", "ours, µs", "jwt-simple, µs", "times faster", "preparing, ms", "a key, bytes"]);
     for EngineFigures { engine, figures } in engines {
         for figure in figures {
             table.add_row([
