@@ -142,19 +142,24 @@ struct Scene {
     lines: BTreeMap<String, Line>,
 }
 
+type Test = dyn Fn(&Scene, &Line) -> Result<()> + Send;
+
 pub fn trials() -> Result<Vec<Trial>> {
-    let others: [(&str, fn(&Scene, &Line) -> Result<()>); 5] = [
-        ("F1_absent_at_start", absent_at_start),
-        ("F14_empty_key_set", empty_key_set),
-        ("F19_two_replicas", two_replicas),
-        ("F33_configuration_reloaded", reloaded),
-        ("pushes_reach_every_worker", pushes),
+    let others: [(&str, Box<Test>); 5] = [
+        ("F1_absent_at_start", Box::new(absent_at_start)),
+        ("F14_empty_key_set", Box::new(empty_key_set)),
+        ("F19_two_replicas", Box::new(two_replicas)),
+        ("F33_configuration_reloaded", Box::new(reloaded)),
+        ("pushes_reach_every_worker", Box::new(pushes)),
     ];
-    let names =
-        WAYS.iter().map(|way| way.0).chain(BUNDLES.iter().map(|bundle| bundle.0)).chain(others.map(|other| other.0));
+    let names = WAYS
+        .iter()
+        .map(|way| way.0)
+        .chain(BUNDLES.iter().map(|bundle| bundle.0))
+        .chain(others.iter().map(|other| other.0));
     let scene = Arc::new(Scene::start(names)?);
     let mut trials = Vec::new();
-    let mut add = |name: &'static str, test: Box<dyn Fn(&Scene, &Line) -> Result<()> + Send>| {
+    let mut add = |name: &'static str, test: Box<Test>| {
         let scene = Arc::clone(&scene);
         trials.push(Trial::test(format!("envoy::{name}"), move || {
             let line = scene.lines.get(name).ok_or("there is no such line")?;
@@ -168,7 +173,7 @@ pub fn trials() -> Result<Vec<Trial>> {
         add(name, Box::new(move |scene, line| bad_bundle(scene, line, bad, reason)));
     }
     for (name, test) in others {
-        add(name, Box::new(test));
+        add(name, test);
     }
     Ok(trials)
 }

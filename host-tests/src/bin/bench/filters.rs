@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use host_tests::envoy::example_filter_with;
 use serde_json::{Map, Value, json};
 
@@ -23,7 +23,7 @@ pub(crate) fn claim_rules(tokens: &Tokens, key: &str, rules: usize, effect: &str
     };
     let jwk = tokens.key(key)?;
     let issuer =
-        json!({ "issuer": ISSUER, "audiences": [AUDIENCE], "algorithms": [jwk["alg"]], "jwks": { "keys": [jwk] } });
+        json!({ "issuer": ISSUER, "audiences": [AUDIENCE], "algorithms": [jwk.get("alg")], "jwks": { "keys": [jwk] } });
     let rules: Vec<Value> = (0..rules).map(rule).collect();
     // The upstream learns as much from us as from jwt_authn: nothing that it did not ask for.
     let bundle = json!({ "version": 1, "revision": 1, "issuers": [issuer], "rules": rules, "identity_headers": {} });
@@ -33,15 +33,13 @@ pub(crate) fn claim_rules(tokens: &Tokens, key: &str, rules: usize, effect: &str
 /// Envoy's own token filter.
 pub(crate) fn jwt_authn(tokens: &Tokens, key: &str, is_cached: bool) -> Result<Value> {
     let keys = json!({ "keys": [tokens.key(key)?] }).to_string();
-    let mut provider = json!({
+    let provider = json!({
         "issuer": ISSUER,
         "audiences": [AUDIENCE],
         "local_jwks": { "inline_string": keys },
         "payload_in_metadata": "claims",
+        "jwt_cache_config": is_cached.then(|| json!({ "jwt_cache_size": 100 })),
     });
-    if is_cached {
-        provider["jwt_cache_config"] = json!({ "jwt_cache_size": 100 });
-    }
     Ok(json!({
         "name": "envoy.filters.http.jwt_authn",
         "typed_config": {
@@ -118,8 +116,9 @@ pub(crate) fn engine(address: SocketAddr) -> Value {
 /// A module that does nothing: the floor of every filter in WebAssembly.
 pub(crate) fn nothing(module: &std::path::Path) -> Result<Value> {
     let mut filter = portcullis(&json!({}))?;
-    filter["typed_config"]["config"]["vm_config"]["vm_id"] = json!("nothing");
-    filter["typed_config"]["config"]["vm_config"]["code"]["local"]["filename"] = json!(module);
+    let vm =
+        json!({ "vm_id": "nothing", "runtime": "envoy.wasm.runtime.v8", "code": { "local": { "filename": module } } });
+    *filter.pointer_mut("/typed_config/config/vm_config").context("the filter has a VM")? = vm;
     Ok(filter)
 }
 

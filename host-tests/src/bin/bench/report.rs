@@ -99,7 +99,7 @@ pub(crate) fn page(figures: &[Figure], scales: &[Scale], engines: &[EngineFigure
     }
     let mut ratios = table(["ratio of what is added", "is", "ours", "theirs"]);
     for (name, ours, theirs) in RATIOS {
-        if let Some(ratio) = summary["ratios"][name].as_f64() {
+        if let Some(ratio) = summary.pointer(&format!("/ratios/{name}")).and_then(Value::as_f64) {
             ratios.add_row([name.to_owned(), format!("{ratio:.2}"), ours.to_owned(), theirs.to_owned()]);
         }
     }
