@@ -48,7 +48,11 @@ pub(crate) fn show(portcullis: &Path) -> Result<()> {
     story.row("one token is revoked", &get("/orders", &stolen), 401, "credential_revoked")?;
     story.row("… and another of the same client is not", &get("/orders", &old), 200, PERMITTED)?;
 
-    story.keys_arrive("the provider announces its next keys", || provider.rotate(Rotation::Announce))?;
+    story
+        .silent_row("published again: each worker tells that it has it", |_| fleet.publish_and_wait().map(|()| true))?;
+    let before = story.proxy.epoch()?;
+    provider.rotate(Rotation::Announce)?;
+    story.silent_row("the provider announces its next keys", |proxy| Ok(proxy.epoch()? > before))?;
     provider.rotate(Rotation::Switch)?;
     let new = provider.mint(RESOURCE, "orders.read", None)?;
     story.row("it signs with them", &get("/orders", &new), 200, PERMITTED)?;
@@ -84,13 +88,10 @@ impl Story {
         Ok(())
     }
 
-    /// Waits until every worker has the keys that something brings, which no request shows.
-    fn keys_arrive(&mut self, what: &str, act: impl FnOnce() -> Result<()>) -> Result<()> {
-        let before = self.proxy.epoch()?;
-        act()?;
-        let elapsed = wait(|| Ok(self.proxy.epoch()? > before))?;
-        let elapsed = elapsed.with_context(|| format!("{what}: no worker has them"))?;
-        self.table.add_row([what, "", &elapsed.as_millis().to_string()]);
+    /// Waits until something is so that no request shows.
+    fn silent_row(&mut self, what: &str, mut is_so: impl FnMut(&mut Proxy) -> Result<bool>) -> Result<()> {
+        let elapsed = wait(|| is_so(&mut self.proxy))?.with_context(|| format!("{what}: it is not so"))?;
+        self.table.add_row([what, "–", &elapsed.as_millis().to_string()]);
         Ok(())
     }
 }

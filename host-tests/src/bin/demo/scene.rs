@@ -55,6 +55,11 @@ impl Fleet {
         self.administer(&["publish", "policy.json"])
     }
 
+    /// Publishes the same again, until the endpoint has heard from every worker that it enforces it.
+    pub(crate) fn publish_and_wait(&self) -> Result<()> {
+        self.administer(&["publish", "policy.json", "--wait", "10"])
+    }
+
     pub(crate) fn revoke(&self, issuer: &str, token_id: &str) -> Result<()> {
         self.administer(&["revoke", "--issuer", issuer, "--jti", token_id])
     }
