@@ -1,7 +1,7 @@
 // A real OpenID provider for the tests: oidc-provider, which is certified by the OpenID Foundation, with keys made at start.
 //
-// It prints its issuer when it listens. A line on its input replaces all its keys, and it prints its issuer again; it ends
-// with its input, so it cannot outlive the tests.
+// It prints its issuer when it listens. A line on its input changes its keys, and it prints its issuer again: `replace` all, or
+// `announce` new ones, `switch` to sign with them, `withdraw` the old. It ends with its input, so it cannot outlive the tests.
 //
 // What a client asks for says what it gets (RFC 8707): of the resource https://orders.example.com/ES256 the origin is the
 // audience, and the path is the algorithm that signs the token, or `opaque`. The client `web` asks for tokens; `gateway` may
@@ -43,8 +43,8 @@ function resourceServer(_context, resource) {
 const client = (id, grants) =>
   ({ client_id: id, client_secret: `secret-of-${id}`, grant_types: grants, redirect_uris: [], response_types: [] });
 
-const makeProvider = (issuer) => new Provider(issuer, {
-  jwks: { keys: makeKeys() },
+const makeProvider = (issuer, keys) => new Provider(issuer, {
+  jwks: { keys },
   clients: [client('web', ['client_credentials']), client('gateway', [])],
   features: {
     clientCredentials: { enabled: true },
@@ -58,11 +58,20 @@ const makeProvider = (issuer) => new Provider(issuer, {
 const server = createServer((request, response) => answer(request, response));
 await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
 const issuer = `http://127.0.0.1:${server.address().port}`;
-let answer = makeProvider(issuer);
+// Of several sets the first signs.
+let sets = [makeKeys()];
+const commands = {
+  replace: () => [makeKeys()],
+  announce: () => [...sets, makeKeys()],
+  switch: () => sets.toReversed(),
+  withdraw: () => sets.slice(0, 1),
+};
+let answer = makeProvider(issuer, sets.flat());
 console.log(issuer);
 
-for await (const _ of createInterface({ input: process.stdin })) {
-  answer = makeProvider(issuer);
+for await (const command of createInterface({ input: process.stdin })) {
+  sets = commands[command]();
+  answer = makeProvider(issuer, sets.flat());
   console.log(issuer);
 }
 process.exit();

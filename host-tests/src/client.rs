@@ -90,7 +90,7 @@ impl Response {
 
 /// One connection, kept alive: all its requests are served by one worker of the proxy.
 pub struct Connection {
-    stream: Box<dyn Stream>,
+    stream: Box<dyn Stream + Send>,
     open: bool,
 }
 

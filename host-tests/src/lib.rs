@@ -4,6 +4,7 @@
 pub mod authorization_server;
 pub mod case;
 pub mod client;
+pub mod control;
 pub mod endpoint;
 pub mod envoy;
 pub mod http_server;

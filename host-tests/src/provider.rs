@@ -15,6 +15,19 @@ use crate::client::{Connection, Request};
 /// The client that asks for tokens, with its password.
 const CLIENT: &str = "web:secret-of-web";
 
+/// What it does with its keys: all at once, or as providers do whose tokens are to be good all the time.
+#[derive(Clone, Copy, Debug)]
+pub enum Rotation {
+    /// It has new ones, and none of the old.
+    Replace,
+    /// It publishes new ones beside those that it signs with.
+    Announce,
+    /// It signs with those that it announced, and publishes the old ones still.
+    Switch,
+    /// It publishes only those that it signs with.
+    Withdraw,
+}
+
 /// A running provider. It ends when this is dropped.
 pub struct Provider {
     child: Child,
@@ -94,13 +107,19 @@ impl Provider {
         answer(self.endpoint("jwks_uri")?, Request::get(""))
     }
 
-    /// Replaces all its keys.
+    /// Changes its keys.
     ///
     /// # Errors
     ///
     /// It is not alive.
-    pub fn rotate(&mut self) -> Result<()> {
-        writeln!(self.input, "rotate")?;
+    pub fn rotate(&mut self, rotation: Rotation) -> Result<()> {
+        let command = match rotation {
+            Rotation::Replace => "replace",
+            Rotation::Announce => "announce",
+            Rotation::Switch => "switch",
+            Rotation::Withdraw => "withdraw",
+        };
+        writeln!(self.input, "{command}")?;
         self.next_line().map(drop)
     }
 

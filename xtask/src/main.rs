@@ -26,7 +26,8 @@ struct Arguments {
 enum Command {
     /// Build the module that proxies load, into dist/portcullis.wasm.
     Build,
-    /// Start Envoy with the module and the policy in examples/bank, send it good and bad requests, and print what became of each.
+    /// Start Envoy with the module and the policy in examples/bank, send it good and bad requests, and print what became of each; then
+    /// the same with a policy, keys and revocations that a control endpoint pushes, and how soon they are enforced.
     Demo {
         /// Leave Envoy running and print curl lines to try.
         #[arg(long)]
@@ -81,8 +82,13 @@ fn demo(sh: &Shell, keep: bool) -> Result<()> {
     cmd!(sh, "cargo run --quiet --package control -- build examples/bank --plugin-configuration --output {policy}")
         .quiet()
         .run()?;
+    let portcullis = sh.current_dir().join("target/debug/portcullis");
     let _env = sh.push_env("ENVOY_PATH", envoy);
-    Ok(cmd!(sh, "cargo run --quiet --package host-tests --bin demo -- {policy} {keep...}").quiet().run()?)
+    let _path = sh.push_env("PATH", path_with(sh, &node::node(sh)?)?);
+    let _provider = sh.push_env("PROVIDER_PATH", node::provider(sh)?);
+    Ok(cmd!(sh, "cargo run --quiet --package host-tests --bin demo -- {policy} {portcullis} {keep...}")
+        .quiet()
+        .run()?)
 }
 
 fn bench(sh: &Shell, options: &[String]) -> Result<()> {

@@ -73,7 +73,10 @@ fn status(answer: &Value) -> String {
         let epochs: Vec<String> = epochs.iter().map(u64::to_string).collect();
         let error = proxy.get("last_error").map(|error| {
             let age = duration(at.saturating_sub(number(error, "/at")));
-            format!("{} (epoch {}, {age} ago)", shown(error, "/reason"), number(error, "/epoch"))
+            // There is none where no manifest came.
+            let epoch = Some(number(error, "/epoch")).filter(|epoch| *epoch > 0);
+            let epoch = epoch.map(|epoch| format!("epoch {epoch}, ")).unwrap_or_default();
+            format!("{} ({epoch}{age} ago)", shown(error, "/reason"))
         });
         proxies.add_row([
             shown(proxy, "/proxy"),

@@ -223,6 +223,8 @@ impl Link {
         self.activation = Some(activation);
         self.is_unshared = true;
         self.behind_since = None;
+        // The others learn of it with the next tick.
+        self.signed_of_life_at = None;
         host::log_info(&format!("portcullis: epoch {} is adopted", adopted.epoch));
         Ok(())
     }
@@ -266,12 +268,13 @@ impl Link {
     /// Tells the other workers that this one is there.
     fn sign_of_life(&mut self, now: UnixTime, elapsed: u64) {
         let is_due = |at: u64| elapsed.saturating_sub(at) >= status::SIGN_OF_LIFE_MILLISECONDS;
-        if let (true, Some(shared)) = (self.signed_of_life_at.is_none_or(is_due), &self.shared) {
-            self.signed_of_life_at = Some(elapsed);
-            if let Ok((stored, version)) = shared.workers() {
-                let list = Value::from(self.workers(&stored, now)).to_string();
-                // It is only for show.
-                let _ = shared.set_workers(list.as_bytes(), version);
+        if let (true, Some(shared)) = (self.signed_of_life_at.is_none_or(is_due), &self.shared)
+            && let Ok((stored, version)) = shared.workers()
+        {
+            let list = Value::from(self.workers(&stored, now)).to_string();
+            // If another worker was faster, the next tick tries again.
+            if shared.set_workers(list.as_bytes(), version).is_ok() {
+                self.signed_of_life_at = Some(elapsed);
             }
         }
     }

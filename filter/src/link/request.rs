@@ -48,17 +48,16 @@ impl Call {
     }
 }
 
-/// Asks for a manifest other than `epoch`; waits for one if it may.
+/// Asks for a manifest other than `epoch`, for which the endpoint may wait this long.
 pub(super) fn ask_for_manifest(
     control: &Control,
     trust: &Trust,
     epoch: Option<u64>,
     status: &str,
-    waits: bool,
+    seconds: u64,
     elapsed: u64,
 ) -> Result<Call, HostError> {
     let path = format!("/v1/fleets/{}/manifest", trust.fleet());
-    let seconds = if waits { control.wait_seconds } else { 0 };
     let (etag, prefer) = (epoch.map(|epoch| format!("\"{epoch}\"")), format!("wait={seconds}"));
     let mut headers =
         vec![("accept", "application/portcullis-manifest+json"), ("prefer", &prefer), ("portcullis-status", status)];

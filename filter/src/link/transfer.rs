@@ -16,6 +16,9 @@ const LONGEST_PAUSE: u64 = 16_000;
 /// The least time between two answers that there is nothing new: an endpoint that does not wait is not asked all the time.
 const LEAST_INTERVAL: u64 = 1000;
 
+/// How long the endpoint may wait after an adoption, in seconds: then it is told which other workers have followed.
+const SHORT_WAIT: u64 = 1;
+
 /// The least time between two reports of keys that tokens named in vain.
 const REPORT_INTERVAL: u64 = 10_000;
 
@@ -68,7 +71,9 @@ impl Link {
         // Renewed while an answer is awaited, too.
         let is_asker = self.is_asker(now, elapsed);
         if is_asker && self.transfer.step.call().is_none() && elapsed >= self.transfer.due_at {
-            self.ask_for_manifest(now, elapsed);
+            // A proxy that has nothing yet does not wait.
+            let seconds = if self.adopted.is_some() { self.wait_seconds() } else { 0 };
+            self.ask_for_manifest(seconds, now, elapsed);
         }
     }
 
@@ -81,12 +86,15 @@ impl Link {
         self.delivery.control.is_some() && (holds_lease() || self.is_left_behind(elapsed))
     }
 
-    fn ask_for_manifest(&mut self, now: UnixTime, elapsed: u64) {
+    fn wait_seconds(&self) -> u64 {
+        self.delivery.control.as_ref().map_or(0, |control| control.wait_seconds)
+    }
+
+    fn ask_for_manifest(&mut self, seconds: u64, now: UnixTime, elapsed: u64) {
         let Some(control) = &self.delivery.control else { return };
         let epoch = self.adopted.as_ref().map(|adopted| adopted.epoch);
         let status = status::header(self.status(now), &[]);
-        // A proxy that has nothing yet does not wait.
-        let asked = request::ask_for_manifest(control, &self.delivery.trust, epoch, &status, epoch.is_some(), elapsed);
+        let asked = request::ask_for_manifest(control, &self.delivery.trust, epoch, &status, seconds, elapsed);
         match asked {
             Ok(call) => {
                 self.transfer.asked_at = elapsed;
@@ -155,12 +163,14 @@ impl Link {
         }
     }
 
-    /// The next poll follows at once: what is published meanwhile must not wait for a tick.
+    /// The next poll follows at once: what is published meanwhile must not wait for a tick. It is a short one where there are
+    /// others to follow.
     fn succeeded(&mut self, now: UnixTime, elapsed: u64) {
         self.share();
         self.transfer.failures = 0;
         self.transfer.due_at = elapsed;
-        self.ask_for_manifest(now, elapsed);
+        let seconds = if self.shared.is_some() { SHORT_WAIT } else { self.wait_seconds() };
+        self.ask_for_manifest(seconds, now, elapsed);
     }
 
     fn unchanged(&mut self, now: UnixTime, elapsed: u64) {
@@ -192,7 +202,7 @@ impl Link {
         let epoch = self.adopted.as_ref().map(|adopted| adopted.epoch);
         let status = status::header(self.status(now), &unknown);
         // What is not told now is told when the next token names it.
-        let report = request::ask_for_manifest(control, &self.delivery.trust, epoch, &status, false, elapsed);
+        let report = request::ask_for_manifest(control, &self.delivery.trust, epoch, &status, 0, elapsed);
         self.transfer.report = report.ok();
     }
 }

@@ -1,17 +1,18 @@
 //! Ten thousand proxies at one control endpoint: what they cost it, and how soon a publication has reached all of them.
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 use clap::Parser;
 use comfy_table::Table;
 use host_tests::client::{Connection, Request};
+use host_tests::control::ControlEndpoint;
 use host_tests::keys::{hexadecimal, sha256};
-use serde_json::{Value, json};
+use serde_json::json;
 
 /// Hold long polls at one control endpoint, publish, and measure.
 #[derive(Parser)]
@@ -68,7 +69,7 @@ fn poll_request(epoch: usize) -> Vec<u8> {
 }
 
 struct Endpoint {
-    child: Child,
+    process: ControlEndpoint,
     address: SocketAddr,
 }
 
@@ -79,7 +80,6 @@ impl Endpoint {
         let [admin, proxy] = TOKENS.map(|token| hexadecimal(&sha256(token.as_bytes())));
         let settings = json!({
             "version": 1,
-            "listen": "127.0.0.1:0",
             "storage": { "folder": "state" },
             "admins": [{ "admin": "bench", "token_sha256": admin }],
             "fleets": [{
@@ -88,18 +88,9 @@ impl Endpoint {
             }],
         });
         std::fs::write(folder.join("serve.yaml"), settings.to_string())?;
-        let mut command = Command::new(portcullis);
-        let mut child = command.args(["serve", "--log", "json"]).current_dir(folder).stderr(Stdio::piped()).spawn()?;
-        let mut lines = BufReader::new(child.stderr.take().context("standard error is piped")?).lines();
-        let address = loop {
-            let line = lines.next().context("the endpoint ended")??;
-            let said: Value = serde_json::from_str(&line).unwrap_or_default();
-            if let Some(address) = said.get("address").and_then(Value::as_str) {
-                break address.parse()?;
-            }
-        };
-        std::thread::spawn(move || lines.map_while(Result::ok).for_each(drop));
-        Ok(Self { child, address })
+        let process = ControlEndpoint::start(portcullis, folder)?;
+        let address = process.address();
+        Ok(Self { process, address })
     }
 
     fn publish(&self, rule: &str) -> Result<()> {
@@ -141,17 +132,9 @@ impl Endpoint {
 
     /// Memory that is resident, from the kernel.
     fn resident_kib(&self) -> Result<u64> {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.process_id()))?;
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("the kernel says how much")?;
         Ok(line.trim().trim_end_matches(" kB").parse()?)
-    }
-}
-
-impl Drop for Endpoint {
-    fn drop(&mut self) {
-        // It may be gone already.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 

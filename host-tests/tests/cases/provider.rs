@@ -8,7 +8,7 @@ use host_tests::case::Expectation;
 use host_tests::client::{Connection, Request};
 use host_tests::envoy::Plugin;
 use host_tests::now;
-use host_tests::provider::Provider;
+use host_tests::provider::{Provider, Rotation};
 use host_tests::token::TokenSpec;
 use libtest_mimic::Trial;
 use serde_json::{Value, json};
@@ -67,7 +67,7 @@ fn run(scene: &Scene) -> Result<()> {
     let opaque = |expected| [visit("opaque, around the rotation", get("Bearer", &opaque), expected)];
     judge(&provider, &mut strict, &opaque(permitted()))?;
     judge(&provider, &mut strict, &expecting(&old, "before the rotation", &permitted()))?;
-    provider.rotate()?;
+    provider.rotate(Rotation::Replace)?;
     let new = mint_all(&provider)?;
     judge(&provider, &mut strict, &expecting(&old, "after the rotation, by the old keys", &permitted()))?;
     judge(&provider, &mut strict, &expecting(&new, "after the rotation, too early", &refused(401, "key_unknown")))?;

@@ -1,6 +1,8 @@
 //! `cargo xtask demo`: real tokens, judged by the real module in a real Envoy, which runs `envoy-config/envoy.yaml` with the policy of
-//! `examples/bank`.
+//! `examples/bank`; and then a policy, keys and revocations that reach a running proxy.
 
+mod live;
+mod scene;
 mod steps;
 
 use std::collections::BTreeMap;
@@ -26,6 +28,8 @@ use steps::{API_KEY, BLOCKED, PARTNER_KEY, REGULATOR, Step, steps};
 struct Arguments {
     /// The plugin configuration with the policy of `examples/bank`, as `portcullis build` makes it.
     plugin_configuration: PathBuf,
+    /// The `portcullis` command.
+    portcullis: PathBuf,
     /// Leave Envoy running and print curl lines to try.
     #[arg(long)]
     keep: bool,
@@ -54,8 +58,7 @@ fn show(arguments: &Arguments) -> Result<()> {
 
     println!("\nA bank's API behind Envoy, with the policy in examples/bank.\n");
     let steps = steps();
-    let mut table = Table::new();
-    table.load_style(presets::UTF8_BORDERS_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
+    let mut table = table();
     table.set_header(["who", "request", "status", "rule", "reason", "the upstream saw"]);
     let mut unexpected = Vec::new();
     for step in &steps {
@@ -67,6 +70,7 @@ fn show(arguments: &Arguments) -> Result<()> {
     }
     println!("{table}\n");
     ensure!(unexpected.is_empty(), "not what this demo is to show:\n{}", unexpected.join("\n"));
+    live::show(&arguments.portcullis)?;
     if arguments.keep {
         print_curl_lines(&steps, &keys, address)?;
         loop {
@@ -74,6 +78,12 @@ fn show(arguments: &Arguments) -> Result<()> {
         }
     }
     Ok(())
+}
+
+fn table() -> Table {
+    let mut table = Table::new();
+    table.load_style(presets::UTF8_BORDERS_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
+    table
 }
 
 /// The policy, with addresses of this machine in the place of networks that nobody here is in.
@@ -119,9 +129,7 @@ impl Row {
         let tag = format!("demo: {}", step.who);
         let request = step.request(keys, now())?.with("user-agent", &tag);
         let response = Connection::open_from(address, step.from.into())?.send(&request)?;
-        let entry = envoy.access_log_entry(&tag)?;
-        let record: Value =
-            entry.get("portcullis").and_then(Value::as_str).map_or(Ok(Value::Null), serde_json::from_str)?;
+        let record = decision_record(envoy, &tag)?;
         let field = |name: &str| record.get(name).and_then(Value::as_str).unwrap_or("–").to_owned();
         let upstream = match (response.status, what_it_was_told(&response.body)) {
             (200, told) if told.is_empty() => "the request".to_owned(),
@@ -142,6 +150,12 @@ impl Row {
             Cell::new(self.upstream),
         ]
     }
+}
+
+/// The decision record in the access log, of the request whose `User-Agent` is `tag`.
+fn decision_record(envoy: &Envoy, tag: &str) -> Result<Value> {
+    let entry = envoy.access_log_entry(tag)?;
+    Ok(entry.get("portcullis").and_then(Value::as_str).map_or(Ok(Value::Null), serde_json::from_str)?)
 }
 
 /// What the filter told the upstream about who asks, and about the transfer.
