@@ -4,7 +4,6 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use p256::ecdsa::signature::Verifier as _;
 use rsa::sha2::{Sha256, Sha384, Sha512};
 use rsa::{BigUint, RsaPublicKey, pkcs1v15, pss};
 use signatures::{Algorithm, KnownAnswer, PublicKey, VerificationKey};
@@ -19,7 +18,8 @@ fuzz_target!(|input: &[u8]| {
     let (signature_input, rest) = take(rest, answer.signature.len());
     let (message_input, _) = take(rest, 64);
     let key = if selector & 16 == 0 { changed(key, key_input) } else { key_input.to_vec() };
-    let signature = if selector & 32 == 0 { changed(answer.signature, signature_input) } else { signature_input.to_vec() };
+    let signature =
+        if selector & 32 == 0 { changed(answer.signature, signature_input) } else { signature_input.to_vec() };
     let message = changed(KnownAnswer::MESSAGE, message_input);
     let ours = prepare(algorithm, &key).is_some_and(|key| key.verify(&message, &signature));
     let theirs = judge(algorithm, &key, &message, &signature).unwrap_or(false);
@@ -51,20 +51,22 @@ fn prepare(algorithm: Algorithm, key: &[u8]) -> Option<VerificationKey> {
 fn judge(algorithm: Algorithm, key: &[u8], message: &[u8], signature: &[u8]) -> Option<bool> {
     macro_rules! rsa {
         ($library:ident, $hash:ident) => {{
+            use rsa::signature::Verifier as _;
             let is_in_range = (256..=512).contains(&key.len()) && key[0] != 0 && key[key.len() - 1] & 1 == 1;
             let key = RsaPublicKey::new(BigUint::from_bytes_be(is_in_range.then_some(key)?), 65537_u32.into()).ok()?;
             let signature = $library::Signature::try_from(signature).ok()?;
-            $library::VerifyingKey::<$hash>::new(key).verify(message, &signature)
+            $library::VerifyingKey::<$hash>::new(key).verify(message, &signature).is_ok()
         }};
     }
     macro_rules! ecdsa {
         ($library:ident) => {{
+            use $library::ecdsa::signature::Verifier as _;
             let is_uncompressed = key.first() == Some(&4);
             let key = $library::ecdsa::VerifyingKey::from_sec1_bytes(is_uncompressed.then_some(key)?).ok()?;
-            key.verify(message, &$library::ecdsa::Signature::from_slice(signature).ok()?)
+            key.verify(message, &$library::ecdsa::Signature::from_slice(signature).ok()?).is_ok()
         }};
     }
-    let result = match algorithm {
+    Some(match algorithm {
         Algorithm::Rs256 => rsa!(pkcs1v15, Sha256),
         Algorithm::Rs384 => rsa!(pkcs1v15, Sha384),
         Algorithm::Rs512 => rsa!(pkcs1v15, Sha512),
@@ -75,8 +77,7 @@ fn judge(algorithm: Algorithm, key: &[u8], message: &[u8], signature: &[u8]) -> 
         Algorithm::Es384 => ecdsa!(p384),
         Algorithm::EdDsa => {
             let key = ed25519_dalek::VerifyingKey::from_bytes(key.try_into().ok()?).ok()?;
-            key.verify_strict(message, &ed25519_dalek::Signature::from_slice(signature).ok()?)
+            key.verify_strict(message, &ed25519_dalek::Signature::from_slice(signature).ok()?).is_ok()
         }
-    };
-    Some(result.is_ok())
+    })
 }

@@ -1,8 +1,9 @@
 //! Arithmetic modulo an odd number in Montgomery's form ("Modular multiplication without trial
 //! division", 1985), for the moduli of RSA and the orders of curves.
 //!
-//! WebAssembly multiplies 64 bits by 64 and keeps the low 64 of the product, so limbs have 28 bits: a column of 147
-//! products, those of 4096 bits, still fits into 64 bits.
+//! WebAssembly multiplies 64 bits by 64 and keeps the low 64 of the product, so limbs have 28 bits: a column of 148
+//! products, those of 4096 bits, still fits into 64 bits. Columns are summed up two at a time, for the same limbs count for
+//! both: loading them takes as long as multiplying.
 
 use super::limbs::{self, is_less, low_bits, subtract};
 
@@ -14,7 +15,7 @@ pub(crate) const BITS: u32 = 28;
 #[derive(Debug)]
 pub(crate) struct Modulus {
     limbs: Vec<u32>,
-    /// The same, the most significant limb first: columns are then sums over two slices in the same direction.
+    /// The same as [`reversed`].
     reversed: Vec<u32>,
     /// -1 / modulus, modulo 2 to the power of [`BITS`].
     negated_inverse: u32,
@@ -30,9 +31,9 @@ impl Modulus {
         if bytes.first() == Some(&0) || bytes.last()? & 1 == 0 {
             return None;
         }
-        let mut limbs = vec![0; (bytes.len() * 8 + 2).div_ceil(BITS as usize)];
+        let mut limbs = vec![0; (bytes.len() * 8 + 2).div_ceil(BITS as usize).next_multiple_of(2)];
         limbs::fill(&mut limbs, bytes, BITS);
-        let reversed = limbs.iter().rev().copied().collect();
+        let reversed = reversed(&limbs);
         let low = *limbs.first()?;
         // Newton's iteration: each step doubles the bits that are right, from three.
         let inverse =
@@ -89,12 +90,14 @@ impl Modulus {
 
     /// `a` · `b` / R, below the modulus, for factors whose product is below R times the modulus.
     pub(crate) fn multiply(&self, a: &[u32], b: &[u32]) -> Vec<u32> {
-        let b: Vec<u32> = b.iter().rev().copied().collect();
-        let last = self.limbs.len() - 1;
-        let mut product = vec![0; self.limbs.len()];
-        self.reduce_columns(&mut product, |column| match column.checked_sub(last) {
-            None => dot(&a[..=column], &b[last - column..]),
-            Some(from) => dot(&a[from..], &b[..=last - from]),
+        let (reversed, last) = (reversed(b), self.limbs.len() - 1);
+        let mut product = vec![0; a.len()];
+        self.reduce_columns(&mut vec![0; a.len()], &mut product, |column| match column.checked_sub(last) {
+            None => {
+                let [first, second] = dot(&a[..=column], &reversed[last - column..]);
+                [first, second + u64::from(a[column + 1]) * u64::from(b[0])]
+            }
+            Some(from) => dot(&a[from..], &reversed),
         });
         self.reduce_once(&mut product);
         product
@@ -103,19 +106,17 @@ impl Modulus {
     /// Squares `a` so many times, each time divided by R; below twice the modulus, as `a` must be.
     pub(crate) fn square_repeatedly(&self, a: &[u32], times: usize) -> Vec<u32> {
         let (mut square, mut a, last) = (vec![0; a.len()], a.to_vec(), a.len() - 1);
-        let mut reversed = a.clone();
+        let (mut quotients, mut reversed) = (square.clone(), reversed(&a));
         for _ in 0..times {
-            reversed.clone_from(&a);
-            reversed.reverse();
-            self.reduce_columns(&mut square, |column| {
+            self.reduce_columns(&mut quotients, &mut square, |column| {
                 // Each product of two different limbs comes twice.
-                let from = column.saturating_sub(last);
-                let pairs = (column + 1 - 2 * from) / 2;
-                let start = last + from - column;
-                let twice = 2 * dot(&a[from..from + pairs], &reversed[start..start + pairs]);
-                if column % 2 == 0 { twice + u64::from(a[column / 2]).pow(2) } else { twice }
+                let (from, half) = (column.saturating_sub(last), column / 2);
+                let [first, second] = dot(&a[from..half], &reversed[last + from - column..]);
+                let (middle, next) = (u64::from(a[half]), u64::from(a.get(half + 1).copied().unwrap_or_default()));
+                [2 * first + middle * middle, 2 * (second + middle * next)]
             });
             std::mem::swap(&mut square, &mut a);
+            reversed[1..].iter_mut().zip(a.iter().rev()).for_each(|(reversed, limb)| *reversed = *limb);
         }
         a
     }
@@ -158,28 +159,36 @@ impl Modulus {
         }
     }
 
-    /// Montgomery's reduction of a product that is given by its columns, each asked for once and in order.
-    fn reduce_columns(&self, reduced: &mut [u32], columns: impl Fn(usize) -> u64) {
+    /// Montgomery's reduction of a product that is given by its columns, asked for two by two and in order. `quotients` is room
+    /// to work in.
+    fn reduce_columns(&self, quotients: &mut [u32], reduced: &mut [u32], columns: impl Fn(usize) -> [u64; 2]) {
         let (count, last) = (self.limbs.len(), self.limbs.len() - 1);
-        let mut quotients = vec![0; count];
+        let [lowest, second_lowest] = [0, 1].map(|index| u64::from(self.limbs[index]));
         let (mut product, mut sum) = (0, 0);
-        for column in 0..count {
-            product += columns(column);
-            sum += u64::from(low_bits(product, BITS)) + dot(&quotients[..column], &self.reversed[last - column..last]);
-            let quotient = low_bits(u64::from(low_bits(sum, BITS)) * u64::from(self.negated_inverse), BITS);
-            quotients[column] = quotient;
-            sum = (sum + u64::from(quotient) * u64::from(self.limbs[0])) >> BITS;
-            product >>= BITS;
-        }
-        for column in count..2 * count {
-            if column < 2 * count - 1 {
-                product += columns(column);
-                sum += dot(&quotients[column - last..], &self.reversed[..2 * last + 1 - column]);
+        let digit = |sum| low_bits(u64::from(low_bits(sum, BITS)) * u64::from(self.negated_inverse), BITS);
+        for column in (0..count).step_by(2) {
+            let products = columns(column);
+            let sums = dot(&quotients[..column], &self.reversed[last - column..]);
+            let mut before = 0;
+            for (index, (column_product, column_sum)) in products.into_iter().zip(sums).enumerate() {
+                product += column_product;
+                sum += u64::from(low_bits(product, BITS)) + column_sum + u64::from(before) * second_lowest;
+                before = digit(sum);
+                quotients[column + index] = before;
+                sum = (sum + u64::from(before) * lowest) >> BITS;
+                product >>= BITS;
             }
-            sum += u64::from(low_bits(product, BITS));
-            reduced[column - count] = low_bits(sum, BITS);
-            sum >>= BITS;
-            product >>= BITS;
+        }
+        for column in (count..2 * count).step_by(2) {
+            let products = columns(column);
+            let sums = dot(&quotients[column - last..], &self.reversed);
+            for (index, (column_product, column_sum)) in products.into_iter().zip(sums).enumerate() {
+                product += column_product;
+                sum += u64::from(low_bits(product, BITS)) + column_sum;
+                reduced[column - count + index] = low_bits(sum, BITS);
+                sum >>= BITS;
+                product >>= BITS;
+            }
         }
     }
 
@@ -211,13 +220,27 @@ impl Modulus {
     }
 }
 
-/// The sum of the products of two slices' limbs.
-fn dot(a: &[u32], b: &[u32]) -> u64 {
-    let (a_chunks, a_rest) = a.as_chunks::<4>();
-    let (b_chunks, b_rest) = b.as_chunks::<4>();
+/// Limbs with the most significant first, and a zero before it: what [`dot`] wants.
+fn reversed(limbs: &[u32]) -> Vec<u32> {
+    [0].iter().chain(limbs.iter().rev()).copied().collect()
+}
+
+/// Two neighbouring columns: the sums of the products of `a`'s limbs with those of `reversed`, from the second on and from the
+/// first on.
+fn dot(a: &[u32], reversed: &[u32]) -> [u64; 2] {
     let product = |a: u32, b: u32| u64::from(a) * u64::from(b);
-    let chunks = a_chunks.iter().zip(b_chunks).fold(0, |sum, (a, b)| {
-        sum + ((product(a[0], b[0]) + product(a[1], b[1])) + (product(a[2], b[2]) + product(a[3], b[3])))
-    });
-    a_rest.iter().zip(b_rest).fold(chunks, |sum, (a, b)| sum + product(*a, *b))
+    let (a_chunks, a_rest) = a.as_chunks::<4>();
+    let (chunks, rest) = reversed[1..=a.len()].as_chunks::<4>();
+    let (mut sums, mut before) = ([0, 0], reversed[0]);
+    for (a, b) in a_chunks.iter().zip(chunks) {
+        sums[0] += (product(a[0], b[0]) + product(a[1], b[1])) + (product(a[2], b[2]) + product(a[3], b[3]));
+        sums[1] += (product(a[0], before) + product(a[1], b[0])) + (product(a[2], b[1]) + product(a[3], b[2]));
+        before = b[3];
+    }
+    for (a, b) in a_rest.iter().zip(rest) {
+        sums[0] += product(*a, *b);
+        sums[1] += product(*a, before);
+        before = *b;
+    }
+    sums
 }
