@@ -91,11 +91,9 @@ impl Condition {
             Audience::Public if condition.is_about_somebody() => node.refuse(
                 "a public rule is for everybody, so its condition can only be about the request, not about credentials",
             ),
-            // However it is met, somebody has to be there: where the condition itself does not see to that, the first
-            // credential is wanted besides.
-            Audience::Authenticated if !condition.demands_somebody() => {
-                Some(condition.and_authenticated(reader.credential))
-            }
+            // However it is met, somebody has to be there: where the condition does not say who, the first credential is wanted
+            // besides.
+            Audience::Authenticated if !condition.says_who() => Some(condition.and_authenticated(reader.credential)),
             Audience::Public | Audience::Authenticated | Audience::Anybody => Some(condition),
         }
     }
@@ -156,6 +154,16 @@ impl Condition {
             Self::Expression(expression) => expression.is_about_somebody(),
             Self::Source(_) | Self::Text(_) | Self::Time(_) => false,
         }
+    }
+
+    /// Whether the condition of a rule says itself whose credential it wants: by a field about one, or by a choice of them.
+    fn says_who(&self) -> bool {
+        let Self::All(parts) = self else { return self.demands_somebody() };
+        parts.iter().any(|part| match part {
+            Self::Identity(_) => true,
+            Self::Any(alternatives) => alternatives.iter().all(Self::demands_somebody),
+            _ => false,
+        })
     }
 
     /// Whether it cannot hold for an anonymous client, in whichever way it is met.

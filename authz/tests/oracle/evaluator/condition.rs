@@ -55,8 +55,16 @@ pub fn evaluate(condition: &Value, around: Option<&Value>, scene: &Scene<'_>) ->
     Outcome::all(&fields.collect::<Vec<_>>())
 }
 
+/// Whether a rule's condition has a field about a credential, or only alternatives that are about somebody.
+pub fn says_who(condition: &Value, bundle: &Value) -> bool {
+    let fields = condition.as_object().unwrap();
+    let is_choice =
+        |alternatives: &Value| list(alternatives).iter().all(|condition| demands_somebody(condition, bundle));
+    fields.keys().any(|name| ABOUT_CREDENTIALS.contains(&name.as_str())) || fields.get("any").is_some_and(is_choice)
+}
+
 /// Whether it is about somebody, in whichever way it is met.
-pub fn demands_somebody(condition: &Value, bundle: &Value) -> bool {
+fn demands_somebody(condition: &Value, bundle: &Value) -> bool {
     let fields = condition.as_object().unwrap();
     fields.iter().any(|(name, wanted)| match name.as_str() {
         "all" => list(wanted).iter().any(|condition| demands_somebody(condition, bundle)),

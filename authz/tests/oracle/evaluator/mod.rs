@@ -146,7 +146,7 @@ fn evaluate(bundle: &Value, rule: &Value, request: &Request, outcomes: &RefCell<
         return Some(outcome);
     }
     // A permit rule that is not public is never met by nobody, and with `once` it wants the credential that is used once.
-    if condition.is_some_and(|condition| condition::demands_somebody(condition, bundle)) && rule["once"] != true {
+    if condition.is_some_and(|condition| condition::says_who(condition, bundle)) && rule["once"] != true {
         return Some(outcome);
     }
     let credential = condition.and_then(|condition| condition.get("credential"));

@@ -112,7 +112,40 @@ pub(crate) fn page(figures: &[Figure], scales: &[Scale], engines: &[EngineFigure
             row.linear_bytes.div_euclid(1024).to_string(),
         ]);
     }
-    format!("{in_envoy}\n\n{ratios}\n\n{scale}\n\n{}\n", signatures(engines))
+    let signatures = signatures(engines);
+    format!("{INTRODUCTION}\n{}\n\n{in_envoy}\n\n{ratios}\n\n{scale}\n\n{signatures}\n", machine())
+}
+
+/// What the page says before its tables.
+const INTRODUCTION: &str = "\
+# What it costs
+
+Made by `cargo xtask bench`, in one run; `docs/performance.md` is its `target/bench/report.md`. The raw figures are in
+`target/bench/summary.json`. Compare rows, not machines.
+
+One Envoy process for each row stands on one core, with one worker, and answers by itself; wrk stands on another core with eight
+connections. A figure is the CPU time of the Envoy process for each request, user and system, the median of the repetitions, which are
+interleaved. *Added* is what is left when the same load on an Envoy without a filter is subtracted. `cold`: every token is new, so many that no
+cache has them; `warm` and `cached`: 50 tokens again and again. 100 rules or RBAC policies about one claim, each about the paths of another service.
+`ext_authz` asks a service on the same machine over HTTP, whose own CPU time does not count.
+";
+
+/// Where it was measured, and of what.
+fn machine() -> String {
+    let text = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
+    let processor = text("/proc/cpuinfo");
+    let processor = processor.lines().find_map(|line| line.strip_prefix("model name")?.split(": ").nth(1));
+    let envoy = std::env::var_os("ENVOY_PATH")
+        .and_then(|envoy| std::process::Command::new(envoy).arg("--version").output().ok())
+        .map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned());
+    let module = std::fs::metadata(host_tests::repository().join("dist/portcullis.wasm")).map(|module| module.len());
+    format!(
+        "Processor: {}, {} cores. Envoy: {}. Module: {} bytes.",
+        processor.unwrap_or("unknown"),
+        std::thread::available_parallelism().map_or(0, std::num::NonZero::get),
+        envoy.as_deref().and_then(|line| line.split(':').nth(1)).unwrap_or("unknown").trim(),
+        module.unwrap_or_default(),
+    )
 }
 
 fn signatures(engines: &[EngineFigures]) -> Table {
