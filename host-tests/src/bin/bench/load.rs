@@ -17,7 +17,7 @@ function init(arguments)
   at = tonumber(arguments[2])
   for line in io.lines(arguments[1]) do
     local path, token = line:match("^(%S+) ?(%S*)$")
-    local headers = { host = "api.example.com" }
+    local headers = { Host = "api.example.com" }
     if token ~= "" then headers.authorization = "Bearer " .. token end
     requests[#requests + 1] = wrk.format("GET", path, headers)
   end
