@@ -15,6 +15,7 @@ use crate::jwt::{Interruption, Introspection, IntrospectionResponse, UnknownKey}
 use crate::policy::{Question, RuleTrace, Verdict};
 use crate::principal::Principal;
 use crate::reason::Reason;
+use crate::steps::Steps;
 use crate::time::UnixTime;
 use crate::use_once::UseOnce;
 
@@ -166,6 +167,15 @@ impl Authorizer {
     /// Refuses every request, by the same path as any other decision: nothing has been configured yet.
     pub const fn closed() -> Self {
         Self { bundle: None, freshness: None, candidate: None }
+    }
+
+    /// Frees it, rule by rule: to free a large bundle at once takes as long as many requests.
+    pub fn release(self) -> Steps<()> {
+        Steps::new(async move {
+            if let Some(bundle) = self.bundle {
+                bundle.release().await;
+            }
+        })
     }
 
     /// Whether there is a bundle that is not too old to permit anything.

@@ -4,6 +4,8 @@
 //! What it lets pass is a second member of the same name (the last one wins), which is how two readers of one token
 //! come to see two different tokens (RFC 8725 section 2.4).
 
+mod in_steps;
+
 use std::cell::Cell;
 use std::fmt;
 
@@ -11,6 +13,7 @@ use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess,
 use serde_json::{Map, Number, Value};
 
 use crate::limits::{MAX_JSON_DEPTH, MAX_JSON_VALUES};
+pub(crate) use in_steps::{parse_in_steps, release_in_steps};
 
 /// Why a text is not acceptable JSON, with line and column.
 #[derive(Debug)]
@@ -174,5 +177,45 @@ mod tests {
         assert!(parse(nested(32).as_bytes()).is_ok());
         assert!(parse(nested(33).as_bytes()).is_err());
         assert!(parse(nested(100_000).as_bytes()).is_err());
+    }
+
+    /// Texts that are longer than a piece, and what becomes of each when it is cut off anywhere or one of its bytes is changed.
+    #[test]
+    fn in_steps_is_read_what_is_read_at_once() {
+        let filler = "\\\"x{[".repeat(150);
+        let numbers: Vec<usize> = (0..280).collect();
+        let texts = [
+            format!(r#" {{ "a" : [ {{"b":[1,2.5e3,-3]}} , "{filler}", [] , {{ }} ],"c\u0041":{{"d":"{filler}" }} }} "#),
+            format!(r#"[{{"version":1,"list":{numbers:?}}},{{"list":{numbers:?},"version":true}} ]"#),
+            format!(r#"{{"a":1,"b":[{numbers:?},{{"a":1,"c":{numbers:?},"a":2}}]}}"#),
+            format!("{}{numbers:?}{}", "[".repeat(31), "]".repeat(31)),
+            format!("{}{numbers:?}{}", "[".repeat(32), "]".repeat(32)),
+            format!(r#""{filler}""#),
+        ];
+        let compare = |text: &[u8]| {
+            let (at_once, in_steps) = (parse(text), crate::steps::finish(parse_in_steps(text)));
+            let told = |result: Result<Value, JsonError>| result.map_err(|error| error.to_string());
+            assert_eq!(told(in_steps), told(at_once), "{}", String::from_utf8_lossy(text));
+        };
+        for text in texts.iter().map(String::as_bytes) {
+            compare(text);
+            for at in (0..text.len()).step_by(3) {
+                compare(&text[..at]);
+                for byte in *b"\"\\[]{},: 0\x00" {
+                    let mut changed = text.to_vec();
+                    changed[at] = byte;
+                    compare(&changed);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn values_are_counted_in_steps_too() {
+        let of = |values: usize| format!("[{}0]", "0,".repeat(values - 2));
+        for (values, is_read) in [(MAX_JSON_VALUES, true), (MAX_JSON_VALUES + 1, false)] {
+            assert_eq!(parse(of(values).as_bytes()).is_ok(), is_read);
+            assert_eq!(crate::steps::finish(in_steps::pieces(of(values).as_bytes())).is_some(), is_read);
+        }
     }
 }

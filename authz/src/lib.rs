@@ -31,6 +31,7 @@ mod policy;
 mod principal;
 mod reason;
 mod revocation;
+mod steps;
 mod time;
 mod use_once;
 
@@ -50,5 +51,6 @@ pub use jose::{Algorithm, NativeCheck, NativeVerifier};
 pub use jwt::{Introspection, IntrospectionResponse, Statement, UnknownKey};
 pub use policy::{RuleOutline, RuleTrace};
 pub use reason::Reason;
+pub use steps::Steps;
 pub use time::UnixTime;
 pub use use_once::UseOnce;

@@ -6,6 +6,7 @@ use crate::document::{Fields, Node};
 use crate::limits::MAX_REVOCATIONS;
 use crate::policy::{IssuerSet, Names};
 use crate::principal::{Attribute, Identity};
+use crate::steps::pause;
 use crate::time::UnixTime;
 
 /// What an entry names. Together with the issuer it is what is looked up.
@@ -43,8 +44,8 @@ struct Entry {
 pub(crate) struct Revocations(BTreeMap<(Kind, String, String), Vec<Entry>>);
 
 impl Revocations {
-    pub(crate) fn read(node: &Node<'_>, names: &Names<'_>) -> Option<Self> {
-        let entries = node.list(|item| read_entry(item, names))?;
+    pub(crate) async fn read(node: &Node<'_>, names: &Names<'_>) -> Option<Self> {
+        let entries = node.list_in_steps(|item| read_entry(item, names)).await?;
         if entries.len() > MAX_REVOCATIONS {
             return node.refuse(format!("has {} entries, at most {MAX_REVOCATIONS} are read", entries.len()));
         }
@@ -53,8 +54,17 @@ impl Revocations {
             for issuer in issuers.iter() {
                 revocations.entry((kind, issuer.clone(), name.clone())).or_default().push(entry);
             }
+            pause().await;
         }
         Some(Self(revocations))
+    }
+
+    /// Frees them, in steps.
+    pub(crate) async fn release(self) {
+        for entry in self.0 {
+            drop(entry);
+            pause().await;
+        }
     }
 
     /// Whether a verified token was revoked. Asked on every request, for remembered tokens too.

@@ -91,8 +91,14 @@ impl Callouts {
     /// Sets how often the root context is called when there is no question. There is one timer for all that wait for it, and
     /// Kong's host wants it set once: questions, which set it again, are for Envoy only.
     pub(crate) fn rest_at(&self, period: u32) -> Result<(), HostError> {
-        self.resting_tick.set(period);
-        host::set_tick_period_milliseconds(period)
+        if self.resting_tick.get() != period {
+            // Where a question is in a hurry, it is set when that has been sent.
+            if !self.is_hurried.get() {
+                host::set_tick_period_milliseconds(period)?;
+            }
+            self.resting_tick.set(period);
+        }
+        Ok(())
     }
 
     /// Sends the questions that are not sent yet. To be called in the root context.

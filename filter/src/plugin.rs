@@ -34,6 +34,8 @@ impl Plugin {
     fn with_link(&self, act: impl FnOnce(&mut Link)) {
         if let Some(Ok(mut link)) = self.link.as_ref().map(|link| link.try_borrow_mut()) {
             act(&mut link);
+            // Should this fail, the next tick tries again.
+            let _ = self.callouts.rest_at(link.tick_milliseconds());
         }
     }
 }

@@ -17,6 +17,7 @@ use crate::http::PlainCharacters;
 use crate::jwt::TrustedIssuers;
 use crate::policy::{Attributes, Names, Policy, RuleOutline};
 use crate::revocation::Revocations;
+use crate::steps;
 
 /// The one version of the bundle format that this code reads.
 const BUNDLE_VERSION: u64 = 1;
@@ -67,7 +68,7 @@ impl Bundle {
     ///
     /// Everything that is wrong with it, each error with its place.
     pub fn parse(text: &[u8]) -> Result<Self, BundleErrors> {
-        document::read(text, Self::read)
+        steps::finish(document::read_in_steps(text, Self::read))
     }
 
     /// The revision of this bundle.
@@ -100,7 +101,15 @@ impl Bundle {
         self.credentials.owns_header(name) || self.attributes.own_header(name)
     }
 
-    pub(crate) fn read(node: &Node<'_>) -> Option<Self> {
+    /// Frees what may be long, in steps.
+    pub(crate) async fn release(self) {
+        let Self { policy, api_keys, revocations, .. } = self;
+        policy.release().await;
+        api_keys.release().await;
+        revocations.release().await;
+    }
+
+    pub(crate) async fn read(node: &Node<'_>) -> Option<Self> {
         let fields = node.object(&[
             "version",
             "revision",
@@ -118,21 +127,30 @@ impl Bundle {
         let revision = fields.required("revision").and_then(|node| node.integer(0..=(1 << 53)));
         let (issuers, credentials) = (fields.required("issuers"), fields.optional("credentials"));
         let names = Names::of(issuers.as_ref(), credentials.as_ref());
-        let issuers = issuers.and_then(|node| TrustedIssuers::read(&node));
+        let issuers = match issuers {
+            Some(node) => TrustedIssuers::read(&node).await,
+            None => None,
+        };
         let credentials =
             credentials.map_or_else(|| Some(Credentials::default()), |node| Credentials::read(&node, &names));
-        let api_keys =
-            fields.optional("api_keys").map_or_else(|| Some(ApiKeys::default()), |node| ApiKeys::read(&node));
-        let revocations = fields
-            .optional("revocations")
-            .map_or_else(|| Some(Revocations::default()), |node| Revocations::read(&node, &names));
+        let api_keys = match fields.optional("api_keys") {
+            Some(node) => ApiKeys::read(&node).await,
+            None => Some(ApiKeys::default()),
+        };
+        let revocations = match fields.optional("revocations") {
+            Some(node) => Revocations::read(&node, &names).await,
+            None => Some(Revocations::default()),
+        };
         let plain_in_paths = fields
             .optional("plain_in_paths")
             .map_or_else(|| Some(PlainCharacters::default()), |node| PlainCharacters::read(&node));
         let attributes = fields
             .optional("attributes")
             .map_or_else(|| Some(Attributes::default()), |node| Attributes::read(&node, &names));
-        let policy = fields.required("rules").and_then(|node| Policy::read(&node, &names, attributes.as_ref()));
+        let policy = match fields.required("rules") {
+            Some(node) => Policy::read(&node, &names, attributes.as_ref()).await,
+            None => None,
+        };
         let identity_headers = fields
             .optional("identity_headers")
             .map_or_else(|| Some(IdentityHeaders::default()), |node| IdentityHeaders::read(&node));

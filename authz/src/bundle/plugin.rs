@@ -4,6 +4,7 @@ use super::Bundle;
 use crate::authorizer::Authorizer;
 use crate::distribution::Delivery;
 use crate::document::{self, BundleErrors, Fields, Node};
+use crate::steps;
 
 /// The one version of the plugin configuration that this code reads.
 const PLUGIN_CONFIGURATION_VERSION: u64 = 1;
@@ -85,8 +86,9 @@ impl Source {
         for node in Delivery::FIELDS.into_iter().filter_map(|name| fields.optional(name)) {
             let _: Option<()> = node.refuse("is about a bundle that is pushed: add `trust`, or remove it");
         }
-        let bundle = fields.required("bundle").and_then(|node| Bundle::read(&node));
-        let candidate = fields.optional("candidate").map_or(Some(None), |node| Bundle::read(&node).map(Some));
+        let bundle = fields.required("bundle").and_then(|node| steps::finish(Bundle::read(&node)));
+        let candidate =
+            fields.optional("candidate").map_or(Some(None), |node| steps::finish(Bundle::read(&node)).map(Some));
         Some(Self::Inline { bundle: Box::new(bundle?), candidate: candidate?.map(Box::new) })
     }
 

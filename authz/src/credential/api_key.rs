@@ -8,6 +8,7 @@ use crate::jose::base64url;
 use crate::limits::MAX_API_KEY_BYTES;
 use crate::principal::{Attribute, Identity};
 use crate::reason::Reason;
+use crate::steps::pause;
 use crate::time::UnixTime;
 
 /// Shortest salt: as long as an identifier that nobody guesses.
@@ -33,14 +34,27 @@ struct ApiKey {
 }
 
 impl ApiKeys {
-    pub(crate) fn read(node: &Node<'_>) -> Option<Self> {
+    pub(crate) async fn read(node: &Node<'_>) -> Option<Self> {
         let fields = node.object(&["salt", "keys"])?;
         let salt = fields
             .required("salt")
             .and_then(|node| read_bytes(&node, |length| length >= MIN_SALT_BYTES, "at least 16 bytes"));
         let (ids, prefixes) = (Unique::default(), Unique::default());
-        let keys = fields.required("keys").and_then(|node| node.list(|item| ApiKey::read(item, &ids, &prefixes)));
-        Some(Self { salt: salt?, keys: keys?.into_iter().collect() })
+        let list = fields.required("keys")?.list_in_steps(|item| ApiKey::read(item, &ids, &prefixes)).await?;
+        let mut keys = BTreeMap::new();
+        for (prefix, key) in list {
+            keys.insert(prefix, key);
+            pause().await;
+        }
+        Some(Self { salt: salt?, keys })
+    }
+
+    /// Frees them, in steps.
+    pub(crate) async fn release(self) {
+        for key in self.keys {
+            drop(key);
+            pause().await;
+        }
     }
 
     /// Finds the key by its prefix and compares its hash. A wrong key and an unknown one take the same way and get the same

@@ -10,17 +10,29 @@ use super::manifest::Manifest;
 use super::payload::{DocumentKind, DocumentReference};
 use super::refusal::{RefusalReason, Refused};
 use crate::authorizer::Authorizer;
+use crate::steps::{self, Steps};
 
 /// A manifest that may be adopted, and those of its documents that are there.
 #[derive(Debug)]
 pub struct Activation {
-    manifest: Manifest,
+    manifest: Box<Manifest>,
     documents: BTreeMap<Digest, Rc<[u8]>>,
+    /// What was offered and not looked at yet.
+    offered: Vec<(Option<Digest>, Rc<[u8]>)>,
+}
+
+/// How far the documents have made a bundle.
+#[derive(Debug)]
+pub struct Loaded {
+    /// The manifest and the documents that are there.
+    pub activation: Activation,
+    /// What may be adopted; none if documents are still missing.
+    pub adopted: Option<(Adopted, Authorizer)>,
 }
 
 impl Activation {
-    pub(super) const fn new(manifest: Manifest) -> Self {
-        Self { manifest, documents: BTreeMap::new() }
+    pub(super) fn new(manifest: Manifest) -> Self {
+        Self { manifest: Box::new(manifest), documents: BTreeMap::new(), offered: Vec::new() }
     }
 
     /// The manifest.
@@ -46,36 +58,82 @@ impl Activation {
     ///
     /// `document_mismatch`.
     pub fn supply(&mut self, sha256: Digest, document: impl Into<Rc<[u8]>>) -> Result<(), Refused> {
-        let document = document.into();
-        let refuse =
-            |why: String| Err(Refused::new(RefusalReason::DocumentMismatch, format!("document {sha256} {why}")));
-        let Some(reference) = self.manifest.payload.documents.iter().find(|listed| listed.sha256 == sha256) else {
-            return refuse("is not in the manifest".to_owned());
-        };
-        // Two entries may be the same document; lengths that differ cannot both be right.
-        if let Some(wrong) = self
-            .manifest
-            .payload
-            .documents
-            .iter()
-            .find(|listed| listed.sha256 == reference.sha256 && listed.bytes != document.len())
-        {
-            return refuse(format!("has {} bytes, {} are announced", document.len(), wrong.bytes));
+        self.offer(Some(sha256), document);
+        steps::finish(self.take_offered())
+    }
+
+    /// Takes over what another manifest's documents are for this one: they were supplied there.
+    pub fn inherit(&mut self, other: &Self) {
+        for missing in self.missing() {
+            let held = other.documents.get(&missing.sha256);
+            if let Some(document) = held.filter(|document| document.len() == missing.bytes) {
+                self.documents.insert(missing.sha256, Rc::clone(document));
+            }
         }
-        let found = Digest::of(&document);
-        if found != sha256 {
-            return refuse(format!("has the SHA-256 {found}"));
+    }
+
+    /// Has a document supplied later, with the first step of [`Self::load`] or with [`Self::activate`]. Its SHA-256 may be any of
+    /// those of the manifest if none is said.
+    pub fn offer(&mut self, sha256: Option<Digest>, document: impl Into<Rc<[u8]>>) {
+        self.offered.push((sha256, document.into()));
+    }
+
+    async fn take_offered(&mut self) -> Result<(), Refused> {
+        for (sha256, document) in std::mem::take(&mut self.offered) {
+            if let Some(sha256) = sha256 {
+                self.check_length(sha256, &document)?;
+            }
+            let found = Digest::of_in_steps(&document).await;
+            if let Some(sha256) = sha256.filter(|sha256| found != *sha256) {
+                return Err(mismatch(sha256, &format!("has the SHA-256 {found}")));
+            }
+            self.check_length(found, &document)?;
+            self.documents.insert(found, document);
         }
-        self.documents.insert(sha256, document);
         Ok(())
+    }
+
+    /// Whether a document is in the manifest and has the length that is announced there.
+    fn check_length(&self, sha256: Digest, document: &[u8]) -> Result<(), Refused> {
+        let mut listed = self.manifest.payload.documents.iter().filter(|listed| listed.sha256 == sha256).peekable();
+        if listed.peek().is_none() {
+            return Err(mismatch(sha256, "is not in the manifest"));
+        }
+        // Two entries may be the same document; lengths that differ cannot both be right.
+        match listed.find(|listed| listed.bytes != document.len()) {
+            Some(wrong) => {
+                let why = format!("has {} bytes, {} are announced", document.len(), wrong.bytes);
+                Err(mismatch(sha256, &why))
+            }
+            None => Ok(()),
+        }
     }
 
     /// Assembles the documents, reads the bundle and runs its tests.
     ///
     /// # Errors
     ///
-    /// `document_missing`, `bundle_invalid` or `tests_failed`.
-    pub fn activate(&self) -> Result<(Adopted, Authorizer), Refused> {
+    /// `document_mismatch`, `document_missing`, `bundle_invalid` or `tests_failed`.
+    pub fn activate(&mut self) -> Result<(Adopted, Authorizer), Refused> {
+        steps::finish(self.activate_in_steps())
+    }
+
+    /// The same in steps, if no document is missing.
+    ///
+    /// # Errors
+    ///
+    /// `document_mismatch`, `bundle_invalid` or `tests_failed`.
+    pub fn load(mut self) -> Steps<Result<Loaded, Refused>> {
+        Steps::new(async move {
+            self.take_offered().await?;
+            let is_complete = self.missing().is_empty();
+            let adopted = if is_complete { Some(self.activate_in_steps().await?) } else { None };
+            Ok(Loaded { activation: self, adopted })
+        })
+    }
+
+    async fn activate_in_steps(&mut self) -> Result<(Adopted, Authorizer), Refused> {
+        self.take_offered().await?;
         let policy = self
             .document(DocumentKind::Policy)?
             .ok_or_else(|| Refused::new(RefusalReason::DocumentMissing, "there is no policy"))?;
@@ -86,7 +144,7 @@ impl Activation {
             credentials: self.document(DocumentKind::Credentials)?,
             tests: self.document(DocumentKind::Tests)?,
         };
-        let authorizer = documents.authorizer(self.manifest.payload.epoch)?;
+        let authorizer = documents.authorizer_in_steps(self.manifest.payload.epoch).await?;
         Ok((self.manifest.as_adopted(), authorizer.with_freshness(self.manifest.payload.freshness())))
     }
 
@@ -101,4 +159,8 @@ impl Activation {
         })?;
         Ok(Some(document))
     }
+}
+
+fn mismatch(sha256: Digest, why: &str) -> Refused {
+    Refused::new(RefusalReason::DocumentMismatch, format!("document {sha256} {why}"))
 }

@@ -2,14 +2,16 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::refusal::{RefusalReason, Refused};
 use super::vectors;
 use crate::authorizer::Authorizer;
 use crate::bundle::Bundle;
 use crate::document::{self, BundleErrors};
+use crate::json;
 use crate::limits::MAX_BUNDLE_BYTES;
+use crate::steps::{self, pause};
 
 /// The one version of each kind of document that this code reads.
 const DOCUMENT_VERSION: u64 = 1;
@@ -52,12 +54,18 @@ impl Documents<'_> {
     ///
     /// `bundle_invalid` with everything that is wrong, or `tests_failed` with every case that fails.
     pub fn authorizer(&self, revision: u64) -> Result<Authorizer, Refused> {
-        let bundle = self.assemble(revision)?;
-        let bundle = document::read_value(&bundle, Bundle::read).map_err(|errors| invalid("policy", &errors))?;
-        let authorizer = Authorizer::new(bundle);
+        steps::finish(self.authorizer_in_steps(revision))
+    }
+
+    /// The same in steps.
+    pub(super) async fn authorizer_in_steps(&self, revision: u64) -> Result<Authorizer, Refused> {
+        let assembled = self.assemble_in_steps(revision).await?;
+        let bundle = document::read_value_in_steps(&assembled, Bundle::read).await;
+        json::release_in_steps(assembled).await;
+        let authorizer = Authorizer::new(bundle.map_err(|errors| invalid("policy", &errors))?);
         if let Some(tests) = self.tests {
-            let cases = document::read(tests, vectors::read).map_err(|errors| invalid("tests", &errors))?;
-            vectors::run(&cases, &authorizer)?;
+            let cases = document::read_in_steps(tests, vectors::read).await;
+            vectors::run(&cases.map_err(|errors| invalid("tests", &errors))?, &authorizer).await?;
         }
         Ok(authorizer)
     }
@@ -68,33 +76,38 @@ impl Documents<'_> {
     ///
     /// `bundle_invalid`: a document is not what it should be, or does not fit the policy.
     pub fn assemble(&self, revision: u64) -> Result<Value, Refused> {
-        let mut policy =
-            match document::parse(self.policy, MAX_BUNDLE_BYTES).map_err(|errors| invalid("policy", &errors))? {
-                Value::Object(members) => members,
-                _ => return Err(refuse("policy", "is not an object")),
-            };
-        if policy.insert("revision".to_owned(), json!(revision)).is_some() {
+        steps::finish(self.assemble_in_steps(revision))
+    }
+
+    async fn assemble_in_steps(&self, revision: u64) -> Result<Value, Refused> {
+        let policy = document::parse_in_steps(self.policy, MAX_BUNDLE_BYTES).await;
+        let mut policy = match policy.map_err(|errors| invalid("policy", &errors))? {
+            Value::Object(members) => members,
+            _ => return Err(refuse("policy", "is not an object")),
+        };
+        if policy.insert("revision".to_owned(), Value::from(revision)).is_some() {
             return Err(refuse("policy", "revision: must not be there; it is the epoch of the manifest"));
         }
         if let Some(credentials) = self.credentials {
-            let api_keys = part("credentials", "api_keys", credentials)?;
+            let api_keys = part("credentials", "api_keys", credentials).await?;
             if policy.insert("api_keys".to_owned(), api_keys).is_some() {
                 return Err(refuse("policy", "api_keys: stands in the credentials document too"));
             }
         }
         if let Some(revocations) = self.revocations {
-            add_revocations(&mut policy, part("revocations", "entries", revocations)?)?;
+            add_revocations(&mut policy, part("revocations", "entries", revocations).await?).await?;
         }
         if let Some(keys) = self.keys {
-            add_keys(&mut policy, part("keys", "issuers", keys)?)?;
+            add_keys(&mut policy, part("keys", "issuers", keys).await?).await?;
         }
         Ok(Value::Object(policy))
     }
 }
 
 /// The one field of a document besides its version.
-fn part(kind: &'static str, field: &'static str, text: &[u8]) -> Result<Value, Refused> {
-    let mut document = document::parse(text, MAX_BUNDLE_BYTES).map_err(|errors| invalid(kind, &errors))?;
+async fn part(kind: &'static str, field: &'static str, text: &[u8]) -> Result<Value, Refused> {
+    let document = document::parse_in_steps(text, MAX_BUNDLE_BYTES).await;
+    let mut document = document.map_err(|errors| invalid(kind, &errors))?;
     let known: &'static [&'static str] = match field {
         "api_keys" => &["version", "api_keys"],
         "entries" => &["version", "entries"],
@@ -112,15 +125,19 @@ fn part(kind: &'static str, field: &'static str, text: &[u8]) -> Result<Value, R
 
 /// Appends revocations. Those of issuers that the policy does not name concern nobody, and are carried along for a policy that
 /// names them again: else a rollback would make good again what was revoked.
-fn add_revocations(policy: &mut Map<String, Value>, added: Value) -> Result<(), Refused> {
-    let Value::Array(mut added) = added else {
+async fn add_revocations(policy: &mut Map<String, Value>, added: Value) -> Result<(), Refused> {
+    let Value::Array(added) = added else {
         return Err(refuse("revocations", "entries: is not a list"));
     };
     let names = issuer_names(policy);
-    added.retain(|entry| entry.get("issuer").and_then(Value::as_str).is_none_or(|issuer| names.contains(issuer)));
-    match policy.entry("revocations").or_insert_with(|| json!([])) {
-        Value::Array(own) => own.extend(added),
-        _ => return Err(refuse("policy", "revocations: is not a list")),
+    let Value::Array(own) = policy.entry("revocations").or_insert_with(|| Value::Array(Vec::new())) else {
+        return Err(refuse("policy", "revocations: is not a list"));
+    };
+    for entry in added {
+        if entry.get("issuer").and_then(Value::as_str).is_none_or(|issuer| names.contains(issuer)) {
+            own.push(entry);
+        }
+        pause().await;
     }
     Ok(())
 }
@@ -137,7 +154,7 @@ fn issuer_names(policy: &Map<String, Value>) -> BTreeSet<String> {
 }
 
 /// Each key set becomes the `jwks` of its issuer, which must have said where its keys come from.
-fn add_keys(policy: &mut Map<String, Value>, key_sets: Value) -> Result<(), Refused> {
+async fn add_keys(policy: &mut Map<String, Value>, key_sets: Value) -> Result<(), Refused> {
     let Value::Object(key_sets) = key_sets else {
         return Err(refuse("keys", "issuers: is not an object"));
     };
@@ -150,6 +167,7 @@ fn add_keys(policy: &mut Map<String, Value>, key_sets: Value) -> Result<(), Refu
             return Err(refuse("keys", &format!("issuers: the policy has no issuer `{name}` with `keys_from`")));
         };
         issuer.insert("jwks".to_owned(), key_set);
+        pause().await;
     }
     Ok(())
 }

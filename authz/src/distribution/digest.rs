@@ -2,6 +2,11 @@
 
 use std::fmt::{self, Write as _};
 
+use crate::steps::{self, pause};
+
+/// How many bytes are hashed in one step.
+const STEP_BYTES: usize = 16 * 1024;
+
 /// A SHA-256. Displayed and read as 64 lower-case hexadecimal digits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Digest([u8; 32]);
@@ -9,7 +14,17 @@ pub struct Digest([u8; 32]);
 impl Digest {
     /// The digest of these bytes.
     pub fn of(bytes: &[u8]) -> Self {
-        Self(hmac_sha256::Hash::hash(bytes))
+        steps::finish(Self::of_in_steps(bytes))
+    }
+
+    /// The same in steps.
+    pub(super) async fn of_in_steps(bytes: &[u8]) -> Self {
+        let mut hash = hmac_sha256::Hash::new();
+        for chunk in bytes.chunks(STEP_BYTES) {
+            hash.update(chunk);
+            pause().await;
+        }
+        Self(hash.finalize())
     }
 
     /// The digest with these 32 bytes.

@@ -4,6 +4,8 @@
 //! command line call the same functions, so what is published has been read by the code that will adopt it. The format is
 //! documented in `docs/distribution.md`.
 //!
+//! A proxy, which has requests to decide meanwhile, lets [`Activation::load`] do a little at a time.
+//!
 //! Each step consumes the one before, and only it makes the next:
 //! [`UnverifiedManifest`] → [`Manifest`] (signatures, fleet and name) → [`Activation`] (epoch and times) → [`Adopted`]
 //! and its authorizer (documents, the one bundle parser, the bundle's own tests). What is refused on the way changes nothing.
@@ -23,7 +25,7 @@ mod tests;
 mod trust;
 mod vectors;
 
-pub use activation::Activation;
+pub use activation::{Activation, Loaded};
 pub use admission::{Admission, Adopted};
 pub use assembly::Documents;
 pub use delivery::{Control, Delivery};

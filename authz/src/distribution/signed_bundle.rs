@@ -1,8 +1,6 @@
 //! A manifest and its documents in one piece: inline in the plugin configuration, or sent to the filter.
 
-use super::activation::Activation;
 use super::admission::{Admission, Adopted};
-use super::digest::Digest;
 use super::manifest::UnverifiedManifest;
 use super::refusal::{RefusalReason, Refused};
 use super::trust::Trust;
@@ -31,7 +29,7 @@ impl SignedBundle {
             .map_err(|errors| Refused::new(reason, errors.to_string()))
     }
 
-    /// Verifies and admits it like a manifest that has just come, and supplies its documents.
+    /// Verifies and admits it like a manifest that has just come, and offers its documents.
     ///
     /// # Errors
     ///
@@ -46,7 +44,7 @@ impl SignedBundle {
         let Self { manifest, documents } = self;
         let mut admission = manifest.verify(trust)?.admit(adopted, floor, now)?;
         if let Admission::New(activation) = &mut admission {
-            supply(activation, documents)?;
+            documents.into_iter().for_each(|document| activation.offer(None, document.into_bytes()));
         }
         Ok(admission)
     }
@@ -57,11 +55,4 @@ impl SignedBundle {
         let documents = fields.required("documents").and_then(|node| node.list(|item| item.text().map(str::to_owned)));
         Some(Self { manifest: manifest?, documents: documents? })
     }
-}
-
-fn supply(activation: &mut Activation, documents: Vec<String>) -> Result<(), Refused> {
-    for document in documents {
-        activation.supply(Digest::of(document.as_bytes()), document.into_bytes())?;
-    }
-    Ok(())
 }

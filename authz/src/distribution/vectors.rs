@@ -11,6 +11,7 @@ use crate::decision::{Decision, Effect};
 use crate::document::{self, Fields, Node};
 use crate::http::RequestHead;
 use crate::reason::Reason;
+use crate::steps::pause;
 use crate::time::UnixTime;
 
 /// The one version of the tests document that this code reads.
@@ -43,8 +44,12 @@ struct Request {
 }
 
 /// Runs all cases.
-pub(super) fn run(cases: &[Case], authorizer: &Authorizer) -> Result<(), Refused> {
-    let failures: Vec<String> = cases.iter().filter_map(|case| case.failure(authorizer)).collect();
+pub(super) async fn run(cases: &[Case], authorizer: &Authorizer) -> Result<(), Refused> {
+    let mut failures = Vec::new();
+    for case in cases {
+        failures.extend(case.failure(authorizer));
+        pause().await;
+    }
     if failures.is_empty() {
         return Ok(());
     }
@@ -109,10 +114,10 @@ impl Request {
 }
 
 /// Reads a tests document.
-pub(super) fn read(node: &Node<'_>) -> Option<Vec<Case>> {
+pub(super) async fn read(node: &Node<'_>) -> Option<Vec<Case>> {
     let fields = node.object(&["version", "cases"])?;
     let version = fields.required("version").and_then(|node| document::read_version(&node, TESTS_VERSION));
-    let cases = fields.required("cases").and_then(|node| node.list(read_case));
+    let cases = fields.required("cases")?.list_in_steps(read_case).await;
     version?;
     cases
 }

@@ -13,6 +13,7 @@ use serde_json::Value;
 
 use crate::json;
 use crate::limits::MAX_BUNDLE_BYTES;
+use crate::steps;
 
 /// Reads a whole document with `read`, or reports everything that is wrong with it.
 ///
@@ -23,18 +24,45 @@ pub fn read<T>(text: &[u8], read: impl Fn(&Node<'_>) -> Option<T>) -> Result<T, 
     read_value(&parse(text, MAX_BUNDLE_BYTES)?, read)
 }
 
+/// The same in steps.
+pub(crate) async fn read_in_steps<T>(
+    text: &[u8],
+    read: impl AsyncFnOnce(&Node<'_>) -> Option<T>,
+) -> Result<T, BundleErrors> {
+    let value = parse_in_steps(text, MAX_BUNDLE_BYTES).await?;
+    let result = read_value_in_steps(&value, read).await;
+    json::release_in_steps(value).await;
+    result
+}
+
 /// The JSON of a document that has at most so many bytes.
 pub(crate) fn parse(text: &[u8], max_bytes: usize) -> Result<Value, BundleErrors> {
+    steps::finish(parse_in_steps(text, max_bytes))
+}
+
+/// The same in steps.
+pub(crate) async fn parse_in_steps(text: &[u8], max_bytes: usize) -> Result<Value, BundleErrors> {
     if text.len() > max_bytes {
         return Err(BundleErrors::unreadable(format!("has {} bytes, at most {max_bytes} are read", text.len())));
     }
-    json::parse(text).map_err(|error| BundleErrors::unreadable(format!("not acceptable JSON: {error}")))
+    let value = json::parse_in_steps(text).await;
+    value.map_err(|error| BundleErrors::unreadable(format!("not acceptable JSON: {error}")))
 }
 
 /// Reads a document whose JSON was parsed before.
 pub(crate) fn read_value<T>(value: &Value, read: impl Fn(&Node<'_>) -> Option<T>) -> Result<T, BundleErrors> {
     let errors = ErrorSink::default();
     let read = read(&Node::root(value, &errors));
+    errors.into_result(read)
+}
+
+/// The same in steps.
+pub(crate) async fn read_value_in_steps<T>(
+    value: &Value,
+    read: impl AsyncFnOnce(&Node<'_>) -> Option<T>,
+) -> Result<T, BundleErrors> {
+    let errors = ErrorSink::default();
+    let read = read(&Node::root(value, &errors)).await;
     errors.into_result(read)
 }
 

@@ -13,6 +13,7 @@ use serde_json::{Map, Value};
 use super::error::{ErrorSink, Problem};
 use crate::json;
 use crate::limits::MAX_LIST_ITEMS;
+use crate::steps::{self, pause};
 
 /// One value of a document and the way to it.
 #[derive(Clone, Copy)]
@@ -124,6 +125,11 @@ impl<'n> Node<'n> {
 
     /// This value as a list, each item read by `read`. All items are read, whatever is wrong with one.
     pub fn list<T>(&self, read: impl Fn(&Node<'_>) -> Option<T>) -> Option<Vec<T>> {
+        steps::finish(self.list_in_steps(read))
+    }
+
+    /// The same, each item in a step of its own.
+    pub(crate) async fn list_in_steps<T>(&self, read: impl Fn(&Node<'_>) -> Option<T>) -> Option<Vec<T>> {
         let Value::Array(items) = self.value else {
             return self.wrong_type("a list");
         };
@@ -138,6 +144,7 @@ impl<'n> Node<'n> {
                 Some(item) => list.push(item),
                 None => complete = false,
             }
+            pause().await;
         }
         complete.then_some(list)
     }

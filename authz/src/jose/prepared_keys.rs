@@ -11,6 +11,7 @@ use super::Algorithm;
 use super::native::{NativeVerifier, subject_public_key_info};
 use super::signature::RawKey;
 use crate::limits::MAX_PREPARED_BYTES;
+use crate::steps::pause;
 
 /// What a key is prepared from: the bytes of its modulus, point or key, and its algorithm.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -73,10 +74,11 @@ struct Generation {
 
 impl PreparedKeys {
     /// For keys of these algorithms: asks for their known answers now, and not when the first token waits for it.
-    pub(crate) fn for_algorithms(algorithms: impl Iterator<Item = Algorithm>) -> Self {
-        algorithms.filter_map(public_algorithm).for_each(|algorithm| {
+    pub(crate) async fn for_algorithms(algorithms: impl Iterator<Item = Algorithm>) -> Self {
+        for algorithm in algorithms.filter_map(public_algorithm) {
             signatures::gives_known_answers(algorithm);
-        });
+            pause().await;
+        }
         Self::default()
     }
 

@@ -170,14 +170,14 @@ impl TrustedIssuers {
         self.issuers.values().any(|issuer| issuer.server.is_some())
     }
 
-    pub(crate) fn read(node: &Node<'_>) -> Option<Self> {
+    pub(crate) async fn read(node: &Node<'_>) -> Option<Self> {
         let unique = Unique::default();
-        let issuers = node.list(|item| TrustedIssuer::read(item, &unique))?;
+        let issuers = node.list_in_steps(|item| TrustedIssuer::read(item, &unique)).await?;
         let issuers: BTreeMap<_, _> =
             issuers.into_iter().flatten().map(|issuer| (Rc::clone(issuer.name()), issuer)).collect();
         let accept_padding = issuers.values().any(|issuer| issuer.padded);
         let algorithms = issuers.values().filter_map(|issuer| issuer.keys.as_ref()).flat_map(|keys| keys.algorithms());
-        let prepared = PreparedKeys::for_algorithms(algorithms);
+        let prepared = PreparedKeys::for_algorithms(algorithms).await;
         Some(Self {
             issuers,
             accept_padding,

@@ -14,6 +14,7 @@ use crate::http::{AccessRequest, RequestHead};
 use crate::matching::Facts;
 use crate::principal::Principal;
 use crate::reason::Reason;
+use crate::steps::pause;
 use crate::time::UnixTime;
 
 /// All rules, in the order of the bundle.
@@ -55,14 +56,23 @@ pub(crate) enum Challenge {
 }
 
 impl Policy {
-    pub(crate) fn read(node: &Node<'_>, names: &Names<'_>, attributes: Option<&Attributes>) -> Option<Self> {
+    pub(crate) async fn read(node: &Node<'_>, names: &Names<'_>, attributes: Option<&Attributes>) -> Option<Self> {
         let unique = Unique::default();
-        let rules = node.list(|item| Rule::read(item, &unique, names, attributes))?;
-        let index = RuleIndex::of(&rules);
+        let rules = node.list_in_steps(|item| Rule::read(item, &unique, names, attributes)).await?;
+        let index = RuleIndex::of(&rules).await;
         let conditions = || rules.iter().filter_map(Rule::condition);
         let (needs_source, needs_peer) =
             (conditions().any(|one| one.needs_source()), conditions().any(|one| one.needs_peer()));
         Some(Self { rules, index, needs_source, needs_peer })
+    }
+
+    /// Frees them, in steps.
+    pub(crate) async fn release(self) {
+        self.index.release().await;
+        for rule in self.rules {
+            drop(rule);
+            pause().await;
+        }
     }
 
     /// The names of the headers that rules set.

@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use super::rule::Rule;
 use super::target::Shape;
 use crate::http::AccessRequest;
+use crate::steps::pause;
 
 /// Rules by the hosts that they name, and those that name none.
 #[derive(Debug, Default)]
@@ -29,7 +30,7 @@ struct PathTree {
 }
 
 impl RuleIndex {
-    pub(super) fn of(rules: &[Rule]) -> Self {
+    pub(super) async fn of(rules: &[Rule]) -> Self {
         let mut index = Self::default();
         for (number, rule) in rules.iter().enumerate() {
             match rule.target.host_keys() {
@@ -40,8 +41,19 @@ impl RuleIndex {
                     }
                 }
             }
+            pause().await;
         }
         index
+    }
+
+    /// Frees it, in steps.
+    pub(super) async fn release(self) {
+        let mut trees: Vec<PathTree> = self.hosts.into_values().chain([self.anywhere]).collect();
+        while let Some(tree) = trees.pop() {
+            trees.extend(tree.literals.into_values());
+            trees.extend(tree.any.map(|any| *any));
+            pause().await;
+        }
     }
 
     /// The numbers of the rules that may apply, in order, each once.

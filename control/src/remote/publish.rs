@@ -211,7 +211,7 @@ fn admit(bundle: &str, trust: &str) -> Result<(), String> {
         .admit(&trust, None, None, clock::now())
         .map_err(refused)?;
     match admission {
-        Admission::New(activation) => activation.activate().map(drop).map_err(refused),
+        Admission::New(mut activation) => activation.activate().map(drop).map_err(refused),
         Admission::Unchanged => Ok(()),
     }
 }

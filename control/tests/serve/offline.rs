@@ -32,7 +32,7 @@ fn a_signed_bundle_goes_through_the_gate() {
     let text = std::fs::read(home.path().join("signed.json")).unwrap();
     let trust = Trust::parse(home.trust().to_string().as_bytes()).unwrap();
     let admission = SignedBundle::parse(&text).unwrap().admit(&trust, None, None, now()).unwrap();
-    let Admission::New(activation) = admission else { panic!("nothing was adopted before") };
+    let Admission::New(mut activation) = admission else { panic!("nothing was adopted before") };
     let (adopted, _) = activation.activate().unwrap();
     assert_eq!(adopted.epoch, 42);
 }

@@ -5,9 +5,11 @@
 //! starts anew takes up what is there. Whatever fails changes nothing but the status; the bundle that was adopted goes on
 //! deciding until its publisher's own words end it. Without shared data every worker asks for itself.
 //!
-//! All of it happens in the root context, between requests, and no request waits for it.
+//! All of it happens in the root context, between requests, and no request waits for it: a large bundle is read in many ticks.
 
 mod clock;
+mod following;
+mod loading;
 mod random;
 mod request;
 mod shared;
@@ -17,12 +19,13 @@ mod transfer;
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use authz::distribution::{Activation, Admission, Adopted, Delivery, RefusalReason, Refused, SignedBundle};
-use authz::{Authorizer, NativeVerifier, UnixTime};
+use authz::distribution::{Activation, Admission, Adopted, Delivery, Loaded, RefusalReason, Refused, SignedBundle};
+use authz::{Authorizer, NativeVerifier, Steps, UnixTime};
 use serde_json::{Value, json};
 
 use crate::host;
 use clock::Stopwatch;
+use loading::{Loading, Way};
 use shared::Shared;
 use status::LastError;
 use transfer::Transfer;
@@ -30,14 +33,11 @@ use transfer::Transfer;
 /// How often the root context is called, in milliseconds: within so much every worker sees what another adopted.
 pub(crate) const TICK_MILLISECONDS: u32 = 100;
 
+/// The same while a bundle is read or freed.
+const LOADING_TICK_MILLISECONDS: u32 = 5;
+
 /// What is the least between two looks, in milliseconds. Kong's host calls more and more often as it reloads.
 const MIN_TICK_MILLISECONDS: u64 = 50;
-
-/// How long a worker believes that what it cannot read of another is only on its way, in milliseconds.
-const PATIENCE_MILLISECONDS: u64 = 2000;
-
-/// How soon it is tried again to follow another worker, in milliseconds: to read a large bundle in vain takes time.
-const FOLLOW_AGAIN_MILLISECONDS: u64 = 500;
 
 /// The authorizer that new requests take.
 #[derive(Clone)]
@@ -58,13 +58,13 @@ impl Active {
         Rc::clone(&self.authorizer.borrow())
     }
 
-    fn set(&self, authorizer: Authorizer) {
+    /// The one that was there before.
+    fn set(&self, authorizer: Authorizer) -> Rc<Authorizer> {
         let authorizer = match &self.native {
             Some(native) => authorizer.with_native(native),
             None => authorizer,
         };
-        // What is replaced is dropped after the borrow has ended.
-        let _old = self.authorizer.replace(Rc::new(authorizer));
+        self.authorizer.replace(Rc::new(authorizer))
     }
 }
 
@@ -85,6 +85,11 @@ pub(crate) struct Link {
     activation: Option<Activation>,
     /// Whether what was adopted has still to be stored for the others.
     is_unshared: bool,
+    loading: Option<Loading>,
+    /// What was replaced, as long as requests may hold it.
+    replaced: Vec<Rc<Authorizer>>,
+    /// The one that is being freed.
+    freeing: Option<Steps<()>>,
     /// Since when another worker is ahead of this one and cannot be followed.
     behind_since: Option<u64>,
     /// When it is tried again to follow it.
@@ -111,6 +116,9 @@ impl Link {
             adopted_at: None,
             activation: None,
             is_unshared: false,
+            loading: None,
+            replaced: Vec::new(),
+            freeing: None,
             behind_since: None,
             follow_again_at: 0,
             signed_of_life_at: None,
@@ -120,6 +128,7 @@ impl Link {
         // Without a clock nothing can be judged; the first tick tries again.
         if let Ok(now) = host::now() {
             link.follow(now, 0);
+            link.load_to_the_end(now, 0);
             if let Some(bundle) = link.delivery.signed_bundle.clone() {
                 let result = link.admit(bundle, now);
                 link.note(result.map(drop), None, now, 0);
@@ -132,6 +141,7 @@ impl Link {
     pub(crate) fn tick(&mut self) {
         let Ok(now) = host::now() else { return };
         let elapsed = self.stopwatch.at(now);
+        self.load_on(now, elapsed);
         if self.ticked_at.is_some_and(|at| elapsed.saturating_sub(at) < MIN_TICK_MILLISECONDS) {
             return;
         }
@@ -149,7 +159,13 @@ impl Link {
         self.take_answer(call, body_bytes, now, elapsed);
     }
 
-    /// Adopts a bundle that was sent here; its epoch.
+    /// When the root context wants to be called again, in milliseconds. Kong's host wants its timer set once.
+    pub(crate) const fn tick_milliseconds(&self) -> u32 {
+        let is_busy = self.loading.is_some() || self.freeing.is_some();
+        if is_busy && self.is_envoy { LOADING_TICK_MILLISECONDS } else { TICK_MILLISECONDS }
+    }
+
+    /// Adopts a bundle that was sent here; its epoch. It is read at once: who sent it waits for the answer.
     pub(crate) fn put(&mut self, body: &[u8], now: UnixTime) -> Result<Option<u64>, Refused> {
         let elapsed = self.stopwatch.at(now);
         let result = SignedBundle::parse(body).and_then(|bundle| self.admit(bundle, now));
@@ -183,7 +199,11 @@ impl Link {
     fn admit(&mut self, bundle: SignedBundle, now: UnixTime) -> Result<(), Refused> {
         match bundle.admit(&self.delivery.trust, self.adopted.as_ref(), self.floor().as_ref(), now)? {
             Admission::Unchanged => Ok(()),
-            Admission::New(activation) => self.adopt(self.with_held(activation), now),
+            Admission::New(mut activation) => {
+                self.supply_held(&mut activation);
+                let (adopted, authorizer) = activation.activate()?;
+                self.adopt(Loaded { activation, adopted: Some((adopted, authorizer)) }, now).map(drop)
+            }
         }
     }
 
@@ -194,20 +214,16 @@ impl Link {
     }
 
     /// Supplies what is already here of the documents.
-    fn with_held(&self, mut activation: Activation) -> Activation {
-        for missing in activation.missing() {
-            let mut held = self.activation.iter().flat_map(Activation::documents);
-            if let Some((sha256, document)) = held.find(|(sha256, _)| *sha256 == missing.sha256) {
-                // What does not fit stays missing.
-                let _ = activation.supply(sha256, Rc::clone(document));
-            }
+    fn supply_held(&self, activation: &mut Activation) {
+        if let Some(held) = &self.activation {
+            activation.inherit(held);
         }
-        activation
     }
 
-    /// Adopts a bundle whole, or not at all.
-    fn adopt(&mut self, activation: Activation, now: UnixTime) -> Result<(), Refused> {
-        let (adopted, authorizer) = activation.activate()?;
+    /// Adopts a bundle whole, or not at all. One of which something is missing comes back.
+    fn adopt(&mut self, loaded: Loaded, now: UnixTime) -> Result<Option<Activation>, Refused> {
+        let Loaded { activation, adopted } = loaded;
+        let Some((adopted, authorizer)) = adopted else { return Ok(Some(activation)) };
         // Kong's host lets a request go on by itself after a callout, whatever the filter says.
         if authorizer.needs_introspection() && !self.is_envoy {
             let detail = "issuers: `introspection` works in Envoy only: this host would let requests through meanwhile";
@@ -215,9 +231,9 @@ impl Link {
         }
         // Another way in may have been faster.
         if self.adopted.is_some_and(|current| current.epoch >= adopted.epoch) {
-            return Ok(());
+            return Ok(None);
         }
-        self.active.set(authorizer);
+        self.replaced.push(self.active.set(authorizer));
         self.adopted = Some(adopted);
         self.adopted_at = Some(now);
         self.activation = Some(activation);
@@ -226,43 +242,7 @@ impl Link {
         // The others learn of it with the next tick.
         self.signed_of_life_at = None;
         host::log_info(&format!("portcullis: epoch {} is adopted", adopted.epoch));
-        Ok(())
-    }
-
-    /// Adopts what another worker has adopted.
-    fn follow(&mut self, now: UnixTime, elapsed: u64) {
-        let Some(shared) = &self.shared else { return };
-        let Ok(Some(head)) = shared.head() else { return };
-        if self.adopted.is_some_and(|adopted| adopted.epoch >= head.epoch) {
-            self.behind_since = None;
-            return;
-        }
-        if elapsed < self.follow_again_at {
-            return;
-        }
-        let resumed = shared.resume(&self.delivery.trust, Some(&head));
-        match resumed.map(|activation| self.adopt(activation, now)) {
-            Some(Ok(())) => self.is_unshared = false,
-            failed => {
-                self.note(failed.unwrap_or(Ok(())), Some(head.epoch), now, elapsed);
-                self.behind_since.get_or_insert(elapsed);
-                self.follow_again_at = elapsed.saturating_add(FOLLOW_AGAIN_MILLISECONDS);
-            }
-        }
-    }
-
-    /// Whether another worker is ahead and this one cannot follow, so that it has to ask for itself.
-    fn is_left_behind(&self, elapsed: u64) -> bool {
-        self.behind_since.is_some_and(|since| elapsed.saturating_sub(since) >= PATIENCE_MILLISECONDS)
-    }
-
-    /// Stores what was adopted for the other workers. What cannot be stored is tried again, and the others ask for themselves.
-    fn share(&mut self) {
-        if let (true, Some(shared), Some(adopted), Some(activation)) =
-            (self.is_unshared, &self.shared, &self.adopted, &self.activation)
-        {
-            self.is_unshared = shared.publish(adopted, activation).is_err();
-        }
+        Ok(None)
     }
 
     /// Tells the other workers that this one is there.

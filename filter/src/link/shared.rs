@@ -67,14 +67,14 @@ impl Shared {
         Err(HostError)
     }
 
-    /// What another worker adopted, or an earlier VM; none if there is nothing that can be verified.
+    /// What another worker adopted, or an earlier VM, with documents that are still to be verified; none if there is nothing good.
     pub(super) fn resume(&self, trust: &Trust, floor: Option<&Adopted>) -> Option<Activation> {
         let (value, _) = host::shared_data(&self.bundle).ok()?;
         let mut pieces = split(&value)?.into_iter();
         let manifest = UnverifiedManifest::parse(pieces.next()?).ok()?.verify(trust).ok()?;
         let mut activation = manifest.resume(floor).ok()?;
         for document in pieces {
-            activation.supply(Digest::of(document), Rc::<[u8]>::from(document)).ok()?;
+            activation.offer(None, Rc::<[u8]>::from(document));
         }
         Some(activation)
     }

@@ -1,10 +1,10 @@
 //! The way of a manifest and its documents from the control endpoint to here.
 
 use authz::UnixTime;
-use authz::distribution::{Activation, Admission, RefusalReason, Refused, UnverifiedManifest};
+use authz::distribution::{Activation, Admission, Loaded, RefusalReason, Refused, UnverifiedManifest};
 
 use super::request::{self, Call, Wanted};
-use super::{Link, random, status};
+use super::{Link, Way, random, status};
 use crate::host::{self, HostError};
 
 /// The first pause after a failure, in milliseconds; it doubles with each, and is jittered.
@@ -70,7 +70,8 @@ impl Link {
         }
         // Renewed while an answer is awaited, too.
         let is_asker = self.is_asker(now, elapsed);
-        if is_asker && self.transfer.step.call().is_none() && elapsed >= self.transfer.due_at {
+        let is_idle = self.transfer.step.call().is_none() && self.loading.is_none();
+        if is_asker && is_idle && elapsed >= self.transfer.due_at {
             // A proxy that has nothing yet does not wait.
             let seconds = if self.adopted.is_some() { self.wait_seconds() } else { 0 };
             self.ask_for_manifest(seconds, now, elapsed);
@@ -119,7 +120,7 @@ impl Link {
                 let answer = answer(&call, body_bytes, Wanted::Manifest, elapsed);
                 match answer.and_then(|body| self.take_manifest(body, now)) {
                     Ok(None) => self.unchanged(now, elapsed),
-                    Ok(Some(activation)) => self.fetch_or_adopt(activation, now, elapsed),
+                    Ok(Some(activation)) => self.fetch_or_load(activation, now, elapsed),
                     Err(refused) => self.failed(&refused, None, now, elapsed),
                 }
             }
@@ -127,7 +128,7 @@ impl Link {
                 let epoch = Some(activation.manifest().payload().epoch);
                 let answer = answer(&call, body_bytes, wanted, elapsed);
                 match answer.and_then(|body| take_document(&mut activation, wanted, body)) {
-                    Ok(()) => self.fetch_or_adopt(*activation, now, elapsed),
+                    Ok(()) => self.load(*activation, Way::Endpoint, now, elapsed),
                     Err(refused) => self.failed(&refused, epoch, now, elapsed),
                 }
             }
@@ -140,19 +141,33 @@ impl Link {
         let manifest = UnverifiedManifest::parse(&body)?.verify(&self.delivery.trust)?;
         match manifest.admit(self.adopted.as_ref(), self.floor().as_ref(), now)? {
             Admission::Unchanged => Ok(None),
-            Admission::New(activation) => Ok(Some(self.with_held(activation))),
+            Admission::New(mut activation) => {
+                self.supply_held(&mut activation);
+                Ok(Some(activation))
+            }
         }
     }
 
-    /// Asks for the next document that is not here, or adopts the bundle if all are.
-    fn fetch_or_adopt(&mut self, activation: Activation, now: UnixTime, elapsed: u64) {
+    /// Goes on when what was here has been read.
+    pub(super) fn loaded_from_endpoint(
+        &mut self,
+        result: Result<Loaded, Refused>,
+        epoch: u64,
+        now: UnixTime,
+        elapsed: u64,
+    ) {
+        match result.and_then(|loaded| self.adopt(loaded, now)) {
+            Ok(None) => self.succeeded(now, elapsed),
+            Ok(Some(activation)) => self.fetch_or_load(activation, now, elapsed),
+            Err(refused) => self.failed(&refused, Some(epoch), now, elapsed),
+        }
+    }
+
+    /// Asks for the next document that is not here, or reads the bundle if all are.
+    fn fetch_or_load(&mut self, activation: Activation, now: UnixTime, elapsed: u64) {
         let epoch = Some(activation.manifest().payload().epoch);
         let Some(missing) = activation.missing().first().copied() else {
-            match self.adopt(activation, now) {
-                Ok(()) => self.succeeded(now, elapsed),
-                Err(refused) => self.failed(&refused, epoch, now, elapsed),
-            }
-            return;
+            return self.load(activation, Way::Endpoint, now, elapsed);
         };
         let Some(control) = &self.delivery.control else { return };
         match request::ask_for_document(control, missing.sha256, elapsed) {
@@ -216,7 +231,10 @@ fn answer(call: &Call, body_bytes: usize, wanted: Wanted, elapsed: u64) -> Resul
 
 fn take_document(activation: &mut Activation, wanted: Wanted, body: Option<Vec<u8>>) -> Result<(), Refused> {
     match (wanted, body) {
-        (Wanted::Document(reference), Some(body)) => activation.supply(reference.sha256, body),
+        (Wanted::Document(reference), Some(body)) => {
+            activation.offer(Some(reference.sha256), body);
+            Ok(())
+        }
         _ => Err(Refused::new(RefusalReason::DocumentMissing, "the answer has no document")),
     }
 }

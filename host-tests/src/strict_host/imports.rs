@@ -33,7 +33,10 @@ pub fn define_imports(linker: &mut Linker<State>) -> Result<()> {
         if caller.data().fault == Some(Fault::ClockFails) {
             return wasmtime::Result::Ok(INTERNAL_FAILURE);
         }
-        let nanoseconds = caller.data().now.saturating_mul(1_000_000);
+        let fuel_left = caller.get_fuel()?;
+        let state = caller.data();
+        let spent = state.fuel.saturating_sub(fuel_left).checked_div(state.fuel_per_millisecond.unwrap_or(u64::MAX));
+        let nanoseconds = state.now.saturating_add(spent.unwrap_or_default()).saturating_mul(1_000_000);
         write(&mut caller, time, &nanoseconds.to_le_bytes())?;
         Ok(OK)
     })?;

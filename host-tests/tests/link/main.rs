@@ -8,6 +8,7 @@
 )]
 
 mod envoy;
+mod steps;
 mod strict;
 
 use std::process::ExitCode;
@@ -17,10 +18,16 @@ use libtest_mimic::{Arguments, Failed};
 /// The time at which things happen where the clock is ours.
 const NOW: u64 = 1_800_000_000;
 
+/// How many instructions take a millisecond where time passes in a callback: Wasmtime does 4 to 20 million.
+const FUEL_PER_MILLISECOND: u64 = 5_000_000;
+
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
     match envoy::trials() {
-        Ok(trials) => libtest_mimic::run(&arguments, strict::trials().into_iter().chain(trials).collect()).exit_code(),
+        Ok(trials) => {
+            libtest_mimic::run(&arguments, strict::trials().into_iter().chain(steps::trials()).chain(trials).collect())
+                .exit_code()
+        }
         Err(error) => {
             eprintln!("{error:#}");
             ExitCode::FAILURE

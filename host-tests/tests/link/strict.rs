@@ -9,7 +9,7 @@ use host_tests::strict_host::{Call, Fault, Setup, SharedData, StrictHost};
 use libtest_mimic::Trial;
 use serde_json::{Value, json};
 
-use crate::{NOW, failed};
+use crate::{FUEL_PER_MILLISECOND, NOW, failed};
 
 type Test = (&'static str, fn() -> Result<()>);
 
@@ -38,15 +38,15 @@ pub fn trials() -> Vec<Trial> {
 }
 
 /// A publisher, an endpoint, and hosts that ask it.
-struct Fleet {
-    publisher: Publisher,
-    endpoint: Endpoint,
-    shared: SharedData,
-    configuration: Value,
+pub struct Fleet {
+    pub publisher: Publisher,
+    pub endpoint: Endpoint,
+    pub shared: SharedData,
+    pub configuration: Value,
 }
 
 impl Fleet {
-    fn new() -> Result<Self> {
+    pub fn new() -> Result<Self> {
         let publisher = Publisher::new("k1")?;
         let control =
             json!({ "cluster": "control", "authority": "control.example.com", "token": TOKEN, "proxy": "edge-1" });
@@ -60,7 +60,7 @@ impl Fleet {
         publication
     }
 
-    fn setup(&self, seed: u8, now: u64) -> Setup {
+    pub fn setup(&self, seed: u8, now: u64) -> Setup {
         Setup { shared_data: Some(self.shared.clone()), seed, now, ..Setup::default() }
     }
 
@@ -82,7 +82,7 @@ impl Fleet {
         Ok(made)
     }
 
-    fn answer(&self, host: &mut StrictHost, call: &Call) -> Result<()> {
+    pub fn answer(&self, host: &mut StrictHost, call: &Call) -> Result<()> {
         let path = call.headers.get(":path").context("a request has a path")?;
         let answer = self.endpoint.answer(path, &call.headers, false);
         let waits = call.headers.get("prefer").is_some_and(|prefer| prefer != "wait=0");
@@ -94,7 +94,7 @@ impl Fleet {
 }
 
 /// The epoch by which a worker decides: that whose path it permits.
-fn epoch(host: &mut StrictHost) -> Result<Option<u64>> {
+pub fn epoch(host: &mut StrictHost) -> Result<Option<u64>> {
     let record = host.send(&Request::get("/healthz"))?.decision.context("it is on record")?;
     Ok(record.get("revision").and_then(Value::as_u64))
 }
@@ -531,7 +531,11 @@ fn unknown_keys() -> Result<()> {
 /// Successive pushes of a bundle of a megabyte, each another one, while requests are served by the old one and the new one.
 fn memory_is_flat() -> Result<()> {
     let fleet = Fleet::new()?;
-    let setup = Setup { memory_bytes: Some(MEMORY_FOR_A_MEGABYTE), ..fleet.setup(1, NOW * 1000) };
+    let setup = Setup {
+        memory_bytes: Some(MEMORY_FOR_A_MEGABYTE),
+        fuel_per_millisecond: Some(FUEL_PER_MILLISECOND),
+        ..fleet.setup(1, NOW * 1000)
+    };
     let mut host = StrictHost::start_in(fleet.configuration.to_string().as_bytes(), &setup)?;
     let large = |epoch: u64| {
         let mut large = policy(epoch);
@@ -561,6 +565,9 @@ fn memory_is_flat() -> Result<()> {
             }
             host.answer(&call, Some((answer.status, answer.body)))?;
             calls.extend(host.calls());
+            while host.is_hurried() {
+                calls.extend(host.tick()?);
+            }
         }
         ensure!(host.send(&Request::get(&format!("/epoch/{epoch}")))?.status == 200, "after push {epoch}");
         ensure!(host.send(&Request::get(&format!("/epoch/{}", epoch + 1)))?.status == 401);
