@@ -337,7 +337,7 @@ impl Authorizer {
     }
 
     /// Reads the request and verifies its credentials: who asks for what.
-    fn identify<'r>(bundle: &Bundle, head: &RequestHead<'r>, now: UnixTime) -> Result<Identified<'r>, Stop> {
+    fn identify<'r>(bundle: &'r Bundle, head: &RequestHead<'r>, now: UnixTime) -> Result<Identified<'r>, Stop> {
         let request = AccessRequest::parse_for(head, bundle.plain_in_paths)?;
         let presented = bundle.credentials.find(head)?;
         let scheme = Credentials::scheme_of(&presented);

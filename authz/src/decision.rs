@@ -3,13 +3,13 @@
 use std::fmt;
 use std::rc::Rc;
 
-use serde_json::{Value, json};
+use serde::Serialize;
 
 use crate::policy::Obligations;
 use crate::reason::Reason;
 
 /// The revision (epoch) of a bundle: the number that whoever publishes it raises with every change.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Revision(pub(crate) u64);
 
 impl fmt::Display for Revision {
@@ -131,31 +131,52 @@ impl Decision {
     ///
     /// It holds nothing of the request or of the token.
     pub fn to_record(&self) -> String {
-        let mut record = json!({
-            "version": 1,
-            "decision": self.effect().name(),
-            "reason": self.reason.code(),
-            "rule": self.rule(),
-            "revision": self.revision.map(|revision| revision.0),
-        });
-        if let (Some(shadow), Some(members)) = (&self.shadow, record.as_object_mut()) {
-            let shadow = json!({
-                "decision": shadow.effect().name(), "reason": shadow.reason.code(), "rule": shadow.rule(),
-            });
-            members.insert("shadow".to_owned(), shadow);
-        }
-        if let (Some(candidate), Some(members)) = (&self.candidate, record.as_object_mut()) {
-            let candidate = json!({
-                "decision": candidate.effect().name(),
-                "reason": candidate.reason.code(),
-                "rule": candidate.rule(),
-                "revision": candidate.revision.map(|revision| revision.0),
-            });
-            members.insert("candidate".to_owned(), candidate);
-        }
-        if let (true, Some(members)) = (self.is_for_audit, record.as_object_mut()) {
-            members.insert("audit".to_owned(), Value::from(true));
-        }
-        record.to_string()
+        let Outcome { decision, reason, rule, .. } = self.outcome();
+        let record = Record {
+            version: 1,
+            decision,
+            reason,
+            rule,
+            revision: self.revision,
+            shadow: self.shadow.as_deref().map(Self::outcome),
+            candidate: self
+                .candidate
+                .as_deref()
+                .map(|candidate| Outcome { revision: Some(candidate.revision), ..candidate.outcome() }),
+            audit: self.is_for_audit,
+        };
+        // Texts and numbers only: there is nothing in it that JSON cannot express.
+        serde_json::to_string(&record).unwrap_or_default()
     }
+
+    /// What was decided, without the revision.
+    fn outcome(&self) -> Outcome<'_> {
+        Outcome { decision: self.effect().name(), reason: self.reason.code(), rule: self.rule(), revision: None }
+    }
+}
+
+/// The members of a decision record.
+#[derive(Serialize)]
+struct Record<'d> {
+    version: u8,
+    decision: &'static str,
+    reason: &'static str,
+    rule: Option<&'d str>,
+    revision: Option<Revision>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    shadow: Option<Outcome<'d>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    candidate: Option<Outcome<'d>>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    audit: bool,
+}
+
+#[derive(Serialize)]
+struct Outcome<'d> {
+    decision: &'static str,
+    reason: &'static str,
+    rule: Option<&'d str>,
+    /// Where it says nothing new it is left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    revision: Option<Option<Revision>>,
 }

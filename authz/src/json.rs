@@ -10,6 +10,7 @@ use std::cell::Cell;
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
+use serde_json::map::Entry;
 use serde_json::{Map, Number, Value};
 
 use crate::limits::{MAX_JSON_DEPTH, MAX_JSON_VALUES};
@@ -113,10 +114,12 @@ impl<'de> Visitor<'de> for Strict<'_> {
         let inner = self.deeper()?;
         let mut object = Map::new();
         while let Some(name) = members.next_key::<String>()? {
-            if object.contains_key(&name) {
-                return Err(A::Error::custom(format_args!("duplicate member `{name}`")));
-            }
-            object.insert(name, members.next_value_seed(inner)?);
+            match object.entry(name) {
+                Entry::Occupied(known) => {
+                    return Err(A::Error::custom(format_args!("duplicate member `{}`", known.key())));
+                }
+                Entry::Vacant(place) => place.insert(members.next_value_seed(inner)?),
+            };
         }
         Ok(Value::Object(object))
     }

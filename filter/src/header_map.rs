@@ -16,8 +16,8 @@ impl HeaderMap {
 
     /// The head of the request; `None` if the serialization is damaged, or a pseudo-header stands in it twice.
     pub(crate) fn request_head(&self) -> Option<RequestHead<'_>> {
-        let mut head = RequestHead::default();
-        for (name, value) in self.pairs()? {
+        let mut head = RequestHead { headers: Vec::with_capacity(self.count()?), ..RequestHead::default() };
+        self.read(|name, value| {
             let earlier = match name {
                 b":method" => head.method.replace(value),
                 b":authority" => head.authority.replace(value),
@@ -28,21 +28,35 @@ impl HeaderMap {
                     None
                 }
             };
-            if earlier.is_some() {
-                return None;
-            }
-        }
+            earlier.is_none()
+        })?;
         Some(head)
     }
 
     /// All names and values; `None` if the serialization is damaged.
     pub(crate) fn pairs(&self) -> Option<Vec<(&[u8], &[u8])>> {
+        let mut pairs = Vec::with_capacity(self.count()?);
+        self.read(|name, value| {
+            pairs.push((name, value));
+            true
+        })?;
+        Some(pairs)
+    }
+
+    /// How many pairs there are, which is no more than there are lengths for.
+    fn count(&self) -> Option<usize> {
         if self.0.is_empty() {
-            return Some(Vec::new());
+            return Some(0);
         }
         let (count, rest) = split_number(&self.0)?;
-        let (mut lengths, mut data) = rest.split_at_checked(count.checked_mul(8)?)?;
-        let mut pairs = Vec::with_capacity(count);
+        (count <= rest.len() / PAIR_BYTES).then_some(count)
+    }
+
+    /// Hands over one pair after another, until one is not accepted.
+    fn read<'m>(&'m self, mut accept: impl FnMut(&'m [u8], &'m [u8]) -> bool) -> Option<()> {
+        let count = self.count()?;
+        let rest = self.0.get(NUMBER_BYTES..).unwrap_or_default();
+        let (mut lengths, mut data) = rest.split_at_checked(count.checked_mul(PAIR_BYTES)?)?;
         while !lengths.is_empty() {
             let (name_bytes, rest) = split_number(lengths)?;
             let (value_bytes, rest) = split_number(rest)?;
@@ -50,11 +64,17 @@ impl HeaderMap {
             let (name, rest) = split_text(data, name_bytes)?;
             let (value, rest) = split_text(rest, value_bytes)?;
             data = rest;
-            pairs.push((name, value));
+            if !accept(name, value) {
+                return None;
+            }
         }
-        data.is_empty().then_some(pairs)
+        data.is_empty().then_some(())
     }
 }
+
+/// A number of 32 bits, and two of them for the lengths of a pair.
+const NUMBER_BYTES: usize = 4;
+const PAIR_BYTES: usize = 8;
 
 fn split_number(bytes: &[u8]) -> Option<(usize, &[u8])> {
     let (number, rest) = bytes.split_first_chunk()?;

@@ -3,6 +3,8 @@
 //!
 //! The module `host` is the one place that names host calls.
 
+#[cfg(target_arch = "wasm32")]
+mod allocator;
 mod callouts;
 mod exchange;
 mod header_map;

@@ -122,11 +122,15 @@ impl Credential {
     }
 
     /// The certificate of the peer, if this is that kind and there is one.
-    pub(super) fn find_peer<'r>(&self, index: usize, head: &RequestHead<'r>) -> Result<Option<Presented<'r>>, Reason> {
+    pub(super) fn find_peer<'r>(
+        &'r self,
+        index: usize,
+        head: &RequestHead<'r>,
+    ) -> Result<Option<Presented<'r>>, Reason> {
         let (place, is_there) = match self.peer_source() {
             None => return Ok(None),
-            Some(PeerSource::Connection) => (Place::Connection, head.peer.is_some()),
-            Some(PeerSource::Forwarded(forwarded)) => (forwarded.place().clone(), forwarded.find(head)?.is_some()),
+            Some(PeerSource::Connection) => (&Place::Connection, head.peer.is_some()),
+            Some(PeerSource::Forwarded(forwarded)) => (forwarded.place(), forwarded.find(head)?.is_some()),
         };
         Ok(is_there.then_some(Presented { credential: index, place, value: Cow::Borrowed(b"") }))
     }

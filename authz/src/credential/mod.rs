@@ -49,7 +49,7 @@ pub(crate) struct Credentials {
 #[derive(Debug)]
 pub(crate) struct Presented<'r> {
     credential: usize,
-    place: Place,
+    place: &'r Place,
     value: Cow<'r, [u8]>,
 }
 
@@ -92,7 +92,7 @@ impl Credentials {
     /// # Errors
     ///
     /// [`Reason::CredentialRepeated`] or [`Reason::CredentialMalformed`].
-    pub(crate) fn find<'r>(&self, head: &RequestHead<'r>) -> Result<Vec<Presented<'r>>, Reason> {
+    pub(crate) fn find<'r>(&'r self, head: &RequestHead<'r>) -> Result<Vec<Presented<'r>>, Reason> {
         let mut found = self.headers.find(head)?;
         for (index, credential) in self.credentials.iter().enumerate() {
             found.extend(credential.find_peer(index, head)?);
@@ -102,11 +102,7 @@ impl Credentials {
                     Place::Cookie(name) => cookie::values(head, name),
                     Place::Query(name) => query::values(head, name)?,
                 };
-                found.extend(values.into_iter().map(|value| Presented {
-                    credential: index,
-                    place: place.clone(),
-                    value,
-                }));
+                found.extend(values.into_iter().map(|value| Presented { credential: index, place, value }));
             }
         }
         found.sort_by_key(|presented| presented.credential);
@@ -192,6 +188,6 @@ impl Credentials {
         let is_presented = |index: usize| presented.iter().any(|presented| presented.credential == index);
         let ignored = self.credentials.iter().enumerate().filter(move |(index, _)| !is_presented(*index));
         let ignored = ignored.filter_map(|(_, credential)| credential.forwarded_place());
-        presented.iter().filter(strip).map(|presented| &presented.place).chain(ignored)
+        presented.iter().filter(strip).map(|presented| presented.place).chain(ignored)
     }
 }

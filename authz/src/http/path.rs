@@ -34,7 +34,7 @@ impl<'r> Path<'r> {
             return Err(Reason::PathMalformed);
         }
         let target = std::str::from_utf8(target).map_err(|_| Reason::PathMalformed)?;
-        if target.contains('#') {
+        if target.bytes().any(|byte| byte == b'#') {
             return Err(Reason::PathAmbiguous);
         }
         let path = target.split_once('?').map_or(target, |(path, _query)| path);
@@ -66,6 +66,10 @@ impl<'r> Path<'r> {
 }
 
 fn decode_segment(raw: &str, plain: PlainCharacters) -> Result<Cow<'_, str>, Reason> {
+    // Nearly all are like this.
+    if !matches!(raw, "" | "." | "..") && raw.bytes().all(|byte| !is_special(byte)) {
+        return Ok(Cow::Borrowed(raw));
+    }
     let decoded = if raw.contains('%') { Cow::Owned(percent_decode(raw)?) } else { Cow::Borrowed(raw) };
     let ambiguous = matches!(&*decoded, "" | "." | "..")
         || decoded.chars().any(|character| is_ambiguous(character) && !plain.contains(character));
@@ -116,6 +120,11 @@ impl PlainCharacters {
 /// the path off. `%` left after one decoding is double encoding.
 fn is_ambiguous(character: char) -> bool {
     matches!(character, '/' | '\\' | ';' | '%' | '?' | '#') || character.is_control()
+}
+
+/// The same for what came as ASCII without control characters, as every target does.
+const fn is_special(byte: u8) -> bool {
+    matches!(byte, b'/' | b'\\' | b';' | b'%' | b'?' | b'#')
 }
 
 /// Decodes `%XX` once.

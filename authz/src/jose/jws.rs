@@ -1,10 +1,13 @@
 //! A JWS in compact serialization (RFC 7515 section 7.1), parsed and not yet believed.
 
+use std::rc::Rc;
+
 use serde_json::{Map, Value};
 
 use super::Algorithm;
 use super::base64url;
 use super::key_set::VerificationKey;
+use super::known_headers::KnownHeaders;
 use super::prepared_keys::PreparedKeys;
 use super::signature;
 use crate::json;
@@ -14,9 +17,11 @@ use crate::reason::Reason;
 /// A token whose signature has not been checked. Nothing in it is believed; `iss`, `kid` and `alg` only select a key.
 #[derive(Debug)]
 pub(crate) struct UnverifiedJws<'t> {
+    /// The header as it was sent.
+    header_text: &'t str,
     /// Header and payload as they were sent, with the dot between them: what is signed (RFC 7515 section 5.1).
     signing_input: &'t [u8],
-    header: Header,
+    header: Rc<Header>,
     payload: Vec<u8>,
     signature: Vec<u8>,
     is_padded: bool,
@@ -39,43 +44,47 @@ const PROOF_TYPE: &str = "dpop+jwt";
 /// A token whose signature is that of the key it was checked with. Can only be had from [`UnverifiedJws::verify`].
 #[derive(Debug)]
 pub(crate) struct VerifiedJws {
-    header: Header,
+    header: Rc<Header>,
     key_id: Option<String>,
 }
 
 impl<'t> UnverifiedJws<'t> {
     /// Takes a token apart, within limits, decoding each part once.
     pub(crate) fn parse(token: &'t [u8]) -> Result<Self, Reason> {
-        match Self::parse_any(token)? {
+        match Self::parse_any(token, &KnownHeaders::default())? {
             unverified if unverified.is_padded => Err(Reason::TokenMalformed),
             unverified => Ok(unverified),
         }
     }
 
-    /// The same for tokens whose parts may be padded, all of them, as some load balancers write them against RFC 7515.
-    pub(crate) fn parse_any(token: &'t [u8]) -> Result<Self, Reason> {
+    /// The same for tokens whose parts may be padded, all of them, as some load balancers write them against RFC 7515; a header
+    /// that is known is not read again.
+    pub(crate) fn parse_any(token: &'t [u8], known: &KnownHeaders) -> Result<Self, Reason> {
         if token.len() > MAX_TOKEN_BYTES {
             return Err(Reason::TokenTooLong);
         }
         let token = std::str::from_utf8(token).map_err(|_| Reason::TokenMalformed)?;
         // At most four pieces are made of thousands of dots (CVE-2025-30204).
         let mut parts = token.splitn(4, '.');
-        let (Some(header), Some(payload), Some(signature), None) =
+        let (Some(header_text), Some(payload), Some(signature), None) =
             (parts.next(), parts.next(), parts.next(), parts.next())
         else {
             return Err(Reason::TokenMalformed);
         };
-        let signed_bytes = header.len().saturating_add(payload.len()).saturating_add(1);
+        let signed_bytes = header_text.len().saturating_add(payload.len()).saturating_add(1);
         let signing_input = token.as_bytes().get(..signed_bytes).ok_or(Reason::TokenMalformed)?;
-        let is_padded = token.contains('=');
+        let is_padded = token.as_bytes().contains(&b'=');
         let decode = |part: &str| if is_padded { base64url::decode_padded(part) } else { base64url::decode(part) };
-        let header = decode(header).ok_or(Reason::TokenMalformed).and_then(|text| Header::parse(&text))?;
+        let header = match known.get(header_text) {
+            Some(header) => header,
+            None => Rc::new(Header::parse(&decode(header_text).ok_or(Reason::TokenMalformed)?)?),
+        };
         let payload = decode(payload).ok_or(Reason::TokenMalformed)?;
         let signature = decode(signature).ok_or(Reason::TokenMalformed)?;
         if signature.is_empty() {
             return Err(Reason::TokenMalformed);
         }
-        Ok(Self { signing_input, header, payload, signature, is_padded })
+        Ok(Self { header_text, signing_input, header, payload, signature, is_padded })
     }
 
     /// Whether its parts are padded.
@@ -83,7 +92,7 @@ impl<'t> UnverifiedJws<'t> {
         self.is_padded
     }
 
-    pub(crate) const fn header(&self) -> &Header {
+    pub(crate) fn header(&self) -> &Header {
         &self.header
     }
 
@@ -104,6 +113,17 @@ impl<'t> UnverifiedJws<'t> {
         let key_id = key.key_id().or(self.header.key_id.as_ref()).cloned();
         Ok(VerifiedJws { header: self.header, key_id })
     }
+
+    /// The same, and its header is known from then on.
+    pub(crate) fn verify_and_learn(
+        self,
+        key: &VerificationKey,
+        prepared: &PreparedKeys,
+        known: &KnownHeaders,
+    ) -> Result<VerifiedJws, Reason> {
+        let text = self.header_text;
+        self.verify(key, prepared).inspect(|verified| known.insert(text, &verified.header))
+    }
 }
 
 impl VerifiedJws {
@@ -112,7 +132,7 @@ impl VerifiedJws {
         self.key_id.as_ref()
     }
 
-    pub(crate) const fn header(&self) -> &Header {
+    pub(crate) fn header(&self) -> &Header {
         &self.header
     }
 }
@@ -133,7 +153,7 @@ impl Header {
         self.members.get("jwk").filter(|_| self.normalized_type().as_deref() == Some(PROOF_TYPE))
     }
 
-    fn parse(text: &[u8]) -> Result<Self, Reason> {
+    pub(super) fn parse(text: &[u8]) -> Result<Self, Reason> {
         let Ok(Value::Object(members)) = json::parse(text) else {
             return Err(Reason::TokenMalformed);
         };

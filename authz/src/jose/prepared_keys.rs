@@ -3,6 +3,7 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::hash::{Hash, Hasher};
 use std::rc::Rc;
 
 use signatures::PublicKey;
@@ -14,10 +15,26 @@ use crate::limits::MAX_PREPARED_BYTES;
 use crate::steps::pause;
 
 /// What a key is prepared from: the bytes of its modulus, point or key, and its algorithm.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug)]
 pub(super) struct Source {
     algorithm: signatures::Algorithm,
     bytes: Rc<[u8]>,
+}
+
+/// The same bytes in memory, not only bytes that are alike: nothing has to be read to know it, and whoever remembers a source
+/// keeps it in its place.
+impl PartialEq for Source {
+    fn eq(&self, other: &Self) -> bool {
+        Rc::ptr_eq(&self.bytes, &other.bytes) && self.algorithm == other.algorithm
+    }
+}
+
+impl Eq for Source {}
+
+impl Hash for Source {
+    fn hash<H: Hasher>(&self, hasher: &mut H) {
+        Rc::as_ptr(&self.bytes).cast::<u8>().hash(hasher);
+    }
 }
 
 impl Source {

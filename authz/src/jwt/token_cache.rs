@@ -3,9 +3,10 @@
 //! Exact: the whole token is the key, so no two tokens share an entry (CVE-2026-35039). It holds identities and never
 //! decisions, belongs to one bundle and dies with it, and an entry is good no longer than its token (CVE-2026-107719).
 
-use std::collections::HashMap;
+use std::hash::{BuildHasher as _, RandomState};
 use std::rc::Rc;
 
+use hashbrown::{HashTable, hash_table};
 use serde_json::Value;
 
 use super::validation::Validated;
@@ -31,27 +32,41 @@ fn count(value: &Value) -> usize {
 }
 
 /// A bounded cache in two generations: when the young one is full it becomes the old one, and what was not used since
-/// then is forgotten. So every operation takes constant time.
+/// then is forgotten, a few entries at a time. So every operation takes constant time.
 #[derive(Debug, Default)]
 pub(super) struct TokenCache {
     young: Generation,
     old: Generation,
+    forgotten: Option<hash_table::IntoIter<Entry>>,
+    hasher: RandomState,
 }
+
+/// How many entries are forgotten for each that comes, so that all are before the next generation is.
+const FORGET_AT_ONCE: usize = 4;
 
 #[derive(Debug, Default)]
 struct Generation {
-    entries: HashMap<Box<[u8]>, Rc<Validated>>,
+    entries: HashTable<Entry>,
     bytes: usize,
+}
+
+#[derive(Debug)]
+struct Entry {
+    token: Box<[u8]>,
+    validated: Rc<Validated>,
 }
 
 impl TokenCache {
     /// The identity of a token that was verified before and is still good.
     pub(super) fn get(&mut self, token: &[u8], now: UnixTime) -> Option<Rc<Identity>> {
-        let validated = match self.young.entries.get(token) {
-            Some(validated) => Rc::clone(validated),
+        let hash = self.hash(token);
+        let validated = match self.young.find(hash, token) {
+            Some(entry) => Rc::clone(&entry.validated),
             None => {
-                let (token, validated) = self.old.entries.remove_entry(token)?;
-                self.put(token, Rc::clone(&validated));
+                let entry = self.old.entries.find_entry(hash, |entry| is_same(&entry.token, token)).ok()?;
+                let (entry, _) = entry.remove();
+                let validated = Rc::clone(&entry.validated);
+                self.put(entry);
                 validated
             }
         };
@@ -60,25 +75,59 @@ impl TokenCache {
 
     /// Whether a token was good before, and may be again.
     pub(super) fn knows(&self, token: &[u8]) -> bool {
-        self.young.entries.contains_key(token) || self.old.entries.contains_key(token)
+        let hash = self.hash(token);
+        self.young.find(hash, token).is_some() || self.old.find(hash, token).is_some()
     }
 
     /// Remembers a token that was verified.
     pub(super) fn insert(&mut self, token: &[u8], validated: Validated) {
-        self.put(token.into(), Rc::new(validated));
+        self.put(Entry { token: token.into(), validated: Rc::new(validated) });
     }
 
-    fn put(&mut self, token: Box<[u8]>, validated: Rc<Validated>) {
-        let bytes = entry_bytes(&token, &validated);
+    fn put(&mut self, entry: Entry) {
+        let bytes = entry_bytes(&entry.token, &entry.validated);
         let full = self.young.entries.len() >= MAX_CACHED_TOKENS / 2
             || self.young.bytes.saturating_add(bytes) > MAX_CACHED_BYTES / 2;
         if full {
-            self.old = std::mem::take(&mut self.young);
+            let old = std::mem::replace(&mut self.old, std::mem::take(&mut self.young));
+            self.forgotten = Some(old.entries.into_iter());
         }
-        if self.young.entries.insert(token, validated).is_none() {
-            self.young.bytes = self.young.bytes.saturating_add(bytes);
+        self.forgotten.iter_mut().flatten().take(FORGET_AT_ONCE).for_each(drop);
+        let hash = self.hash(&entry.token);
+        let hasher = |entry: &Entry| hash_end(&self.hasher, &entry.token);
+        match self.young.entries.entry(hash, |known| is_same(&known.token, &entry.token), hasher) {
+            hash_table::Entry::Occupied(mut known) => *known.get_mut() = entry,
+            hash_table::Entry::Vacant(place) => {
+                place.insert(entry);
+                self.young.bytes = self.young.bytes.saturating_add(bytes);
+            }
         }
     }
+
+    fn hash(&self, token: &[u8]) -> u64 {
+        hash_end(&self.hasher, token)
+    }
+}
+
+impl Generation {
+    fn find(&self, hash: u64, token: &[u8]) -> Option<&Entry> {
+        self.entries.find(hash, |entry| is_same(&entry.token, token))
+    }
+}
+
+/// The end of a token is a part of its signature, and as good as random: to make many that hash alike takes the issuer's key,
+/// and would only make them slower.
+fn hash_end(hasher: &RandomState, token: &[u8]) -> u64 {
+    const END: usize = 24;
+    hasher.hash_one(token.last_chunk::<END>().map_or(token, |end| end))
+}
+
+/// Whether two tokens are the same, all of them. `==` compares byte by byte in WebAssembly.
+fn is_same(one: &[u8], other: &[u8]) -> bool {
+    let ((words, rest), (other_words, other_rest)) = (one.as_chunks::<8>(), other.as_chunks::<8>());
+    one.len() == other.len()
+        && words.iter().zip(other_words).all(|(one, other)| u64::from_le_bytes(*one) == u64::from_le_bytes(*other))
+        && rest == other_rest
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ use super::refused_tokens::RefusedTokens;
 use super::token_cache::TokenCache;
 use super::unknown_keys::{UnknownKey, UnknownKeys};
 use crate::document::{Node, Unique};
-use crate::jose::{NativeVerifier, PreparedKeys, UnverifiedJws, base64url};
+use crate::jose::{KnownHeaders, NativeVerifier, PreparedKeys, UnverifiedJws, base64url};
 use crate::limits::MAX_TOKEN_BYTES;
 use crate::policy::IssuerSet;
 use crate::principal::Identity;
@@ -31,6 +31,7 @@ pub(crate) struct TrustedIssuers {
     verified: RefCell<TokenCache>,
     refused: RefCell<RefusedTokens>,
     prepared: PreparedKeys,
+    headers: KnownHeaders,
     unknown_keys: RefCell<UnknownKeys>,
 }
 
@@ -67,8 +68,10 @@ impl TrustedIssuers {
             let issuer = opaque.and_then(|name| self.issuers.get(name)).ok_or(Reason::IssuerUnknown)?;
             return Err(self.introspect(issuer, token, now));
         }
-        let parse = if self.accept_padding { UnverifiedJws::parse_any } else { UnverifiedJws::parse };
-        let unverified = parse(token)?;
+        let unverified = UnverifiedJws::parse_any(token, &self.headers)?;
+        if unverified.is_padded() && !self.accept_padding {
+            return Err(Reason::TokenMalformed.into());
+        }
         let claims = unverified.read_claims()?;
         let name = issuer_name(&claims)?;
         let issuer = self.issuers.get(name).filter(|_| is_accepted(name)).ok_or(Reason::IssuerUnknown)?;
@@ -83,7 +86,7 @@ impl TrustedIssuers {
                 unknown.insert(issuer, unverified.header());
             }
         })?;
-        let verified = unverified.verify(key, &self.prepared)?;
+        let verified = unverified.verify_and_learn(key, &self.prepared, &self.headers)?;
         let validated = issuer.validate(&verified, claims, now)?;
         let identity = Rc::clone(&validated.identity);
         if let Ok(mut verified) = self.verified.try_borrow_mut() {
@@ -184,6 +187,7 @@ impl TrustedIssuers {
             verified: RefCell::default(),
             refused: RefCell::default(),
             prepared,
+            headers: KnownHeaders::default(),
             unknown_keys: RefCell::default(),
         })
     }

@@ -22,6 +22,7 @@ use crate::time::UnixTime;
 pub(crate) struct Policy {
     pub(super) rules: Vec<Rule>,
     index: RuleIndex,
+    has_shadow: bool,
     needs_source: bool,
     needs_peer: bool,
 }
@@ -63,7 +64,8 @@ impl Policy {
         let conditions = || rules.iter().filter_map(Rule::condition);
         let (needs_source, needs_peer) =
             (conditions().any(|one| one.needs_source()), conditions().any(|one| one.needs_peer()));
-        Some(Self { rules, index, needs_source, needs_peer })
+        let has_shadow = rules.iter().any(|rule| rule.is_shadow);
+        Some(Self { rules, index, has_shadow, needs_source, needs_peer })
     }
 
     /// Frees them, in steps.
@@ -103,7 +105,7 @@ impl Policy {
 
     /// What would be decided if the rules that are only watched were enforced; none if there are none for the request.
     pub(crate) fn evaluate_shadow(&self, question: &Question<'_>) -> Option<Verdict> {
-        let is_watched = self.applicable(question.request).any(|rule| rule.is_shadow);
+        let is_watched = self.has_shadow && self.applicable(question.request).any(|rule| rule.is_shadow);
         is_watched.then(|| self.evaluate_with(question, |_| true))
     }
 

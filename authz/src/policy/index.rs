@@ -3,6 +3,7 @@
 //! It only leaves out what cannot apply; [`super::target::Target`] has the last word, so a mistake here could lose a rule
 //! and never make one apply. That none is lost is what the tests compare with asking all.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use super::rule::Rule;
@@ -57,10 +58,13 @@ impl RuleIndex {
     }
 
     /// The numbers of the rules that may apply, in order, each once.
-    pub(super) fn candidates(&self, request: &AccessRequest<'_>) -> Vec<usize> {
+    pub(super) fn candidates<'r>(&self, request: &'r AccessRequest<'_>) -> Vec<usize> {
         let host = request.host.as_str();
-        let segments: Vec<String> =
-            request.path.segments().iter().map(|segment| segment.to_ascii_lowercase()).collect();
+        let lower_case = |segment: &'r Cow<'_, str>| match segment.bytes().any(|byte| byte.is_ascii_uppercase()) {
+            true => Cow::Owned(segment.to_ascii_lowercase()),
+            false => Cow::Borrowed(&**segment),
+        };
+        let segments: Vec<Cow<'_, str>> = request.path.segments().iter().map(lower_case).collect();
         let mut found = Vec::new();
         self.anywhere.collect(&segments, &mut found);
         if !self.hosts.is_empty() {
@@ -95,12 +99,12 @@ impl PathTree {
         }
     }
 
-    fn collect(&self, segments: &[String], found: &mut Vec<usize>) {
+    fn collect(&self, segments: &[Cow<'_, str>], found: &mut Vec<usize>) {
         found.extend(&self.tails);
         match segments.split_first() {
             None => found.extend(&self.ends),
             Some((segment, rest)) => {
-                if let Some(tree) = self.literals.get(segment.as_str()) {
+                if let Some(tree) = self.literals.get(&**segment) {
                     tree.collect(rest, found);
                 }
                 if let Some(tree) = &self.any {

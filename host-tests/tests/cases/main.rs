@@ -6,6 +6,7 @@ mod conformance;
 mod module;
 mod paths;
 mod provider;
+mod ratchet;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -93,6 +94,7 @@ fn main() -> ExitCode {
         }
     }
     trials.extend(module::trials(&scene));
+    trials.extend(ratchet::trials(&scene));
     trials.extend(callouts::trials(&scene));
     trials.extend(conformance::trials(&scene, vectors));
     trials.push(paths::trial(&scene));

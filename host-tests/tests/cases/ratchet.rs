@@ -1,0 +1,152 @@
+//! What decisions cost, in instructions and memory of the strict host: `host-tests/ratchet.json` says how much, and it only ever goes down.
+//!
+//! Instructions are counted and not timed, so the figures are the same on every machine. More than is written fails, because it is
+//! a step back; clearly less fails too, so that what was won is written down and cannot be lost again.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use anyhow::{Context as _, Result, ensure};
+use host_tests::client::Request;
+use host_tests::keys::SigningKey;
+use host_tests::strict_host::StrictHost;
+use host_tests::token::{Forgery, TokenSpec};
+use libtest_mimic::Trial;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::{NOW, Scene, failed};
+
+/// How much a figure may differ, in percent: signatures and hash tables are not the same in every run.
+const MARGIN: u64 = 3;
+
+/// What is written down.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Ratchet {
+    /// Instructions of Wasmtime from the call of the host to the decision; the median of some requests.
+    instructions: BTreeMap<String, u64>,
+    /// Bytes of the module, and of its linear memory.
+    bytes: BTreeMap<String, u64>,
+}
+
+pub fn trials(scene: &Arc<Scene>) -> Vec<Trial> {
+    let scene = Arc::clone(scene);
+    vec![Trial::test("ratchet::what_decisions_cost_is_what_is_written", move || compare(&scene).map_err(failed))]
+}
+
+fn compare(scene: &Scene) -> Result<()> {
+    let text = std::fs::read_to_string(host_tests::repository().join("host-tests/ratchet.json"))?;
+    let written: Ratchet = serde_json::from_str(&text)?;
+    let (instructions, bytes) = (instructions(scene)?, bytes(scene)?);
+    let differences: Vec<String> =
+        differences(&written.instructions, &instructions).chain(differences(&written.bytes, &bytes)).collect();
+    let measured = json!({ "instructions": instructions, "bytes": bytes });
+    ensure!(
+        differences.is_empty(),
+        "{}\nIf this is what a change is meant to cost, or saves, write it into host-tests/ratchet.json:\n{measured:#}",
+        differences.join("\n"),
+    );
+    Ok(())
+}
+
+fn differences<'f>(
+    written: &'f BTreeMap<String, u64>,
+    measured: &'f BTreeMap<String, u64>,
+) -> impl Iterator<Item = String> + 'f {
+    let names = written.keys().chain(measured.keys().filter(|name| !written.contains_key(*name)));
+    names.filter_map(|name| {
+        let (before, now) = (written.get(name), measured.get(name));
+        let is_same = before
+            .zip(now)
+            .is_some_and(|(before, now)| before.abs_diff(*now).saturating_mul(100) <= before.saturating_mul(MARGIN));
+        let show = |figure: Option<&u64>| figure.map_or_else(|| "nothing".to_owned(), u64::to_string);
+        (!is_same).then(|| format!("{name}: {} is written, {} was measured", show(before), show(now)))
+    })
+}
+
+fn instructions(scene: &Scene) -> Result<BTreeMap<String, u64>> {
+    let permitting = policy(scene, 100, "permit", Vec::new())?;
+    let denying = policy(scene, 100, "deny", Vec::new())?;
+    let mut envoy = StrictHost::start(permitting.as_bytes())?;
+    let mut elsewhere = StrictHost::start_elsewhere(permitting.as_bytes())?;
+    let mut refusing = StrictHost::start(denying.as_bytes())?;
+    let public = Request::get("/public/17");
+    let figures = [
+        ("public", median(&mut envoy, |_| Ok(public.clone()))?),
+        ("warm", median(&mut envoy, |_| bearer(scene, "rs256", 0, Forgery::None))?),
+        ("warm_denied_by_rule", median(&mut refusing, |_| bearer(scene, "rs256", 0, Forgery::None))?),
+        ("cold_rs256_in_envoy", median(&mut envoy, |number| bearer(scene, "rs256", number, Forgery::None))?),
+        ("cold_rs256", median(&mut elsewhere, |number| bearer(scene, "rs256", number, Forgery::None))?),
+        ("cold_es256", median(&mut envoy, |number| bearer(scene, "es256", number, Forgery::None))?),
+        ("cold_eddsa", median(&mut envoy, |number| bearer(scene, "eddsa", number, Forgery::None))?),
+        ("bad_rs256", median(&mut elsewhere, |number| bearer(scene, "rs256", number, Forgery::FlippedSignature))?),
+    ];
+    Ok(figures.into_iter().map(|(name, figure)| (name.to_owned(), figure)).collect())
+}
+
+/// What the decision about one of these requests takes, when everything has been done before.
+fn median(host: &mut StrictHost, request: impl Fn(usize) -> Result<Request>) -> Result<u64> {
+    const REQUESTS: usize = 31;
+    let mut figures = Vec::new();
+    for number in 0..REQUESTS {
+        let context = host.begin(&request(number)?, NOW)?;
+        figures.push(host.fuel_used());
+        host.finish(context)?;
+    }
+    figures.sort_unstable();
+    figures.get(REQUESTS / 2).copied().context("there are figures")
+}
+
+fn bytes(scene: &Scene) -> Result<BTreeMap<String, u64>> {
+    let module = std::fs::metadata(host_tests::repository().join("dist/portcullis.wasm"))?.len();
+    let keys = (0..100).map(|number| Ok(SigningKey::generate("ES256", &format!("key-{number}"))?.jwk()));
+    let mut host = StrictHost::start(policy(scene, 1000, "permit", keys.collect::<Result<_>>()?)?.as_bytes())?;
+    let at_start = u64::try_from(host.memory_bytes()?)?;
+    let declared = 8 * 1024 * 1024;
+    ensure!(at_start <= declared, "1,000 rules and 100 keys take {at_start} bytes, {declared} are declared");
+    for number in 0..10_000 {
+        host.handle(&bearer(scene, "es256", number, Forgery::None)?, NOW)?;
+    }
+    let with_tokens = u64::try_from(host.memory_bytes()?)?;
+    let figures =
+        [("module", module), ("linear_1000_rules_100_keys", at_start), ("linear_and_10000_tokens", with_tokens)];
+    Ok(figures.into_iter().map(|(name, figure)| (name.to_owned(), figure)).collect())
+}
+
+/// A plugin configuration with so many rules about a claim, each about the paths of one service, and one public rule.
+fn policy(scene: &Scene, rules: usize, effect: &str, more_keys: Vec<Value>) -> Result<String> {
+    let rule = |number: usize| {
+        json!({
+            "id": format!("rule-{number}"),
+            "effect": effect,
+            "target": { "methods": ["GET"], "paths": [format!("/service-{number}/items/{{id}}")] },
+            "condition": { "claims": [{ "pointer": "/team", "equals": "shop" }] },
+        })
+    };
+    let public = json!({ "id": "public", "effect": "permit", "public": true, "target": { "paths": ["/public/{id}"] } });
+    let keys: Vec<Value> =
+        ["rs256", "es256", "eddsa"].into_iter().map(|name| Ok(scene.keys.get(name)?.jwk())).collect::<Result<_>>()?;
+    let keys: Vec<Value> = keys.into_iter().chain(more_keys).collect();
+    let issuer = json!({
+        "issuer": "https://idp.example.com/",
+        "audiences": ["orders-api"],
+        "algorithms": ["RS256", "ES256", "EdDSA"],
+        "jwks": { "keys": keys },
+    });
+    let rules: Vec<Value> = (0..rules).map(rule).chain([public]).collect();
+    let bundle = json!({ "version": 1, "revision": 1, "issuers": [issuer], "rules": rules, "identity_headers": {} });
+    Ok(json!({ "version": 1, "bundle": bundle }).to_string())
+}
+
+/// A request with the token of one of many users, as common providers make it.
+fn bearer(scene: &Scene, key: &str, number: usize, forgery: Forgery) -> Result<Request> {
+    let claims = json!({
+        "sub": format!("user-{number:05}"), "jti": format!("{number:032}"), "client_id": "shop-frontend",
+        "scope": "openid profile orders.read orders.write", "team": "shop", "email_verified": true,
+        "realm_access": { "roles": ["customer", "reader"] },
+    });
+    let claims = claims.as_object().cloned().context("claims are an object")?;
+    let token = TokenSpec { key: key.to_owned(), claims, forgery, ..TokenSpec::default() }.mint(&scene.keys, NOW)?;
+    Ok(Request::get("/service-7/items/17").with("authorization", &format!("Bearer {token}")))
+}
