@@ -53,7 +53,7 @@ mod tests {
                 &Rc::new(Header::parse(format!(r#"{{"alg":"ES256","kid":"{number}"}}"#).as_bytes()).unwrap()),
             );
         }
-        assert!(known.get(&text(0)).is_none() && known.get(&text(1)[1..]).is_none());
+        assert!(known.get(&text(0)).is_none() && known.get("").is_none());
         assert_eq!(known.get(&text(MAX_HEADERS)).unwrap().key_id.as_deref(), Some("32"));
     }
 }
