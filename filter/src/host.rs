@@ -5,6 +5,7 @@
 //! status other than "ok" an error.
 
 mod abi;
+mod metric;
 
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -15,6 +16,7 @@ use proxy_wasm::types::{BufferType, LogLevel, MapType, StreamType};
 
 use crate::header_map::HeaderMap;
 use abi::HostBytes;
+pub(crate) use metric::{Counter, Gauge};
 
 /// The key of the filter state that holds the decision record: `%FILTER_STATE(wasm.portcullis.decision:PLAIN)%` in
 /// Envoy's access log.

@@ -11,6 +11,7 @@ mod header_map;
 mod host;
 mod link;
 mod management;
+mod metrics;
 mod plugin;
 mod replay_guard;
 

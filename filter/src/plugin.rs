@@ -12,6 +12,7 @@ use crate::exchange::{Exchange, Stream};
 use crate::host;
 use crate::link::{Active, Link, TICK_MILLISECONDS};
 use crate::management::Managed;
+use crate::metrics;
 
 /// The root context. Until it is configured it refuses every request.
 pub(crate) struct Plugin {
@@ -63,7 +64,11 @@ impl RootContext for Plugin {
                  authorization server is asked; use tokens with signatures",
             );
         }
-        self.active = Active::new(authorizer, is_envoy.then(|| NativeVerifier::prove(host::verify_signature)));
+        let native = is_envoy.then(|| NativeVerifier::prove(host::verify_signature));
+        if let Some(native) = &native {
+            metrics::native_signatures(native);
+        }
+        self.active = Active::new(authorizer, native);
         self.link = None;
         if let Some(delivery) = delivery {
             self.is_managed = delivery.management.is_some();

@@ -26,24 +26,25 @@ pub struct NativeVerifier {
     algorithms: Vec<signatures::Algorithm>,
 }
 
-/// The algorithms that a proxy is asked about, with their hash functions.
-const ALGORITHMS: [(signatures::Algorithm, &str); 3] = [
-    (signatures::Algorithm::Rs256, "sha256"),
-    (signatures::Algorithm::Rs384, "sha384"),
-    (signatures::Algorithm::Rs512, "sha512"),
+/// The algorithms that a proxy is asked about, with their hash functions and names.
+const ALGORITHMS: [(signatures::Algorithm, &str, &str); 3] = [
+    (signatures::Algorithm::Rs256, "sha256", "rs256"),
+    (signatures::Algorithm::Rs384, "sha384", "rs384"),
+    (signatures::Algorithm::Rs512, "sha512", "rs512"),
 ];
 
 impl NativeVerifier {
     /// Puts a function to the test: for each algorithm, a good signature has to pass, and altered ones, that of another message and
     /// that of another key must not. `verify` says whether a signature is good; none if it cannot say.
     pub fn prove(verify: fn(&NativeCheck<'_>) -> Option<bool>) -> Self {
-        let proved = ALGORITHMS.into_iter().filter(|(algorithm, hash)| gives_known_answers(verify, *algorithm, hash));
-        Self { verify, algorithms: proved.map(|(algorithm, _)| algorithm).collect() }
+        let proved =
+            ALGORITHMS.into_iter().filter(|(algorithm, hash, _)| gives_known_answers(verify, *algorithm, hash));
+        Self { verify, algorithms: proved.map(|(algorithm, ..)| algorithm).collect() }
     }
 
-    /// For how many algorithms it is used.
-    pub const fn algorithms(&self) -> usize {
-        self.algorithms.len()
+    /// The algorithms that a proxy may be asked about (RFC 7518, in lower case), and whether it is: not where it failed the test.
+    pub fn proved(&self) -> impl Iterator<Item = (&'static str, bool)> {
+        ALGORITHMS.into_iter().map(|(algorithm, _, name)| (name, self.algorithms.contains(&algorithm)))
     }
 
     /// Whether a signature is good; none if the proxy is not asked, or has no answer.
@@ -54,7 +55,7 @@ impl NativeVerifier {
         message: &[u8],
         signature: &[u8],
     ) -> Option<bool> {
-        let (_, hash) = ALGORITHMS.iter().find(|(known, _)| *known == algorithm)?;
+        let (_, hash, _) = ALGORITHMS.iter().find(|(known, ..)| *known == algorithm)?;
         if !self.algorithms.contains(&algorithm) {
             return None;
         }
@@ -138,24 +139,29 @@ mod tests {
     }
 
     fn honest(check: &NativeCheck<'_>) -> Option<bool> {
-        let (algorithm, _) = ALGORITHMS.into_iter().find(|(_, hash)| *hash == check.hash)?;
+        let (algorithm, ..) = ALGORITHMS.into_iter().find(|(_, hash, _)| *hash == check.hash)?;
         let key = PublicKey::Rsa { modulus: modulus(check.public_key), exponent: &[1, 0, 1] };
         Some(VerificationKey::new(algorithm, key).ok()?.verify(check.message, check.signature))
     }
 
+    /// For how many algorithms a function would be used.
+    fn proved(verify: fn(&NativeCheck<'_>) -> Option<bool>) -> usize {
+        NativeVerifier::prove(verify).proved().filter(|(_, is_native)| *is_native).count()
+    }
+
     #[test]
     fn only_a_function_that_gives_the_known_answers_is_used() {
-        assert_eq!(NativeVerifier::prove(honest).algorithms(), 3);
+        assert_eq!(proved(honest), 3);
         let only_sha256 = |check: &NativeCheck<'_>| honest(check).filter(|_| check.hash == "sha256");
-        assert_eq!(NativeVerifier::prove(only_sha256).algorithms(), 1);
+        assert_eq!(proved(only_sha256), 1);
         let ignores_the_key = |check: &NativeCheck<'_>| {
             let PublicKey::Rsa { modulus, .. } = KnownAnswer::of(Algorithm::Rs256).key else { return None };
             honest(&NativeCheck { public_key: &subject_public_key_info(modulus), ..*check })
         };
-        assert_eq!(NativeVerifier::prove(ignores_the_key).algorithms(), 0);
-        assert_eq!(NativeVerifier::prove(|_| Some(true)).algorithms(), 0);
-        assert_eq!(NativeVerifier::prove(|_| Some(false)).algorithms(), 0);
-        assert_eq!(NativeVerifier::prove(|_| None).algorithms(), 0);
+        assert_eq!(proved(ignores_the_key), 0);
+        assert_eq!(proved(|_| Some(true)), 0);
+        assert_eq!(proved(|_| Some(false)), 0);
+        assert_eq!(proved(|_| None), 0);
     }
 
     #[test]

@@ -108,8 +108,8 @@ fn a_proxy_is_known_by_its_certificate() {
         Connection::open_tls(endpoint.address, &pki, workload).unwrap().send(&request).unwrap().status
     };
     // Nothing was published yet: whoever is known is told so.
-    assert_eq!(poll(Some("edge"), None), 404);
-    assert_eq!(poll(None, Some(&home.proxy)), 404);
+    assert_eq!(poll(Some("edge"), None), 204);
+    assert_eq!(poll(None, Some(&home.proxy)), 204);
     assert_eq!(poll(None, None), 401);
     assert_eq!(poll(Some("stranger"), None), 401);
     // A bad credential is not mended by a good one.

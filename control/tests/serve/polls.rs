@@ -13,8 +13,14 @@ fn a_poll_is_answered_by_what_is_new() {
     let home = Home::new();
     let endpoint = home.start();
     // Nothing yet, and nothing to come in that time.
-    assert_eq!(endpoint.poll(None, 0).status, 404);
+    assert_eq!(endpoint.poll(None, 0).status, 204);
+    let (address, request) = (endpoint.address, endpoint.poll_request(None, 30));
+    let early = std::thread::spawn(move || Connection::open(address).unwrap().send(&request).unwrap());
+    endpoint.until("a proxy waits for the first publication", |endpoint| {
+        String::from_utf8(endpoint.get("/metrics").body).unwrap().contains("open_polls{fleet=\"production\"} 1")
+    });
     let epoch = endpoint.publish(&policy("a"));
+    assert_eq!(early.join().unwrap().status, 200);
     let first = endpoint.poll(None, 30);
     assert_eq!((first.status, header(&first, "etag")), (200, Some("\"1\"")));
     assert_eq!(header(&first, "content-type"), Some("application/portcullis-manifest+json"));

@@ -18,7 +18,7 @@ fn nothing_is_served_before_the_second_signature() {
     home.fleet()["threshold"] = json!(2);
     let endpoint = home.start();
     assert_eq!(endpoint.publish(&policy("a")), 1);
-    assert_eq!(endpoint.poll(None, 0).status, 404);
+    assert_eq!(endpoint.poll(None, 0).status, 204);
     let (_, table, _) = home.run(&endpoint, &["status"]);
     assert!(table.contains("epoch 1 waits for more signatures"), "{table}");
 
@@ -28,7 +28,7 @@ fn nothing_is_served_before_the_second_signature() {
     // The same signer twice is one signer.
     let (code, _, errors) = home.run(&endpoint, &["sign", "1", "--signing-key", "signing-key.json"]);
     assert_eq!(code, 1, "{errors}");
-    assert_eq!(endpoint.poll(None, 0).status, 404);
+    assert_eq!(endpoint.poll(None, 0).status, 204);
     let (code, output, errors) = home.run(&endpoint, &["sign", "1", "--signing-key", "second-key.json"]);
     assert_eq!((code, output.as_str()), (0, "epoch 1 is served\n"), "{errors}");
 

@@ -8,7 +8,7 @@
 use std::num::NonZeroU32;
 use std::ptr;
 
-use proxy_wasm::types::{BufferType, MapType, StreamType};
+use proxy_wasm::types::{BufferType, MapType, MetricType, StreamType};
 
 use super::HostError;
 
@@ -52,6 +52,9 @@ unsafe extern "C" {
     fn proxy_set_effective_context(context_id: u32) -> u32;
     fn proxy_continue_stream(stream: StreamType) -> u32;
     fn proxy_get_current_time_nanoseconds(time: *mut u64) -> u32;
+    fn proxy_define_metric(kind: MetricType, name: *const u8, name_size: usize, id: *mut u32) -> u32;
+    fn proxy_record_metric(id: u32, value: u64) -> u32;
+    fn proxy_increment_metric(id: u32, offset: i64) -> u32;
     fn proxy_send_local_response(
         status: u32,
         details: *const u8,
@@ -196,6 +199,24 @@ pub(super) fn get_current_time_nanoseconds() -> Result<u64, HostError> {
     // SAFETY: the host writes eight bytes to `time`, which outlives the call.
     ok(unsafe { proxy_get_current_time_nanoseconds(&raw mut time) })?;
     Ok(time)
+}
+
+/// To be called in Envoy only: some versions of Kong's host trap on metrics.
+pub(super) fn define_metric(kind: MetricType, name: &[u8]) -> Result<u32, HostError> {
+    let mut id = 0;
+    // SAFETY: the host reads a live slice, and writes four bytes to `id`, which outlives the call.
+    ok(unsafe { proxy_define_metric(kind, name.as_ptr(), name.len(), &raw mut id) })?;
+    Ok(id)
+}
+
+pub(super) fn record_metric(id: u32, value: u64) -> Result<(), HostError> {
+    // SAFETY: only numbers are passed.
+    ok(unsafe { proxy_record_metric(id, value) })
+}
+
+pub(super) fn increment_metric(id: u32, offset: i64) -> Result<(), HostError> {
+    // SAFETY: only numbers are passed.
+    ok(unsafe { proxy_increment_metric(id, offset) })
 }
 
 pub(super) fn send_local_response(status: u16, details: &[u8], body: &[u8], headers: &[u8]) -> Result<(), HostError> {

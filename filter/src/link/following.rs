@@ -43,11 +43,11 @@ impl Link {
             Some(_) => Err(Refused::new(RefusalReason::DocumentMissing, "another worker shares not all documents")),
         });
         if result.is_err() {
-            self.note(result, Some(epoch), now, elapsed);
             self.fell_behind(elapsed);
         } else if self.adopted.is_some_and(|adopted| adopted.epoch == epoch) {
             self.is_unshared = false;
         }
+        self.note(result, Some(epoch), now, elapsed);
     }
 
     fn fell_behind(&mut self, elapsed: u64) {

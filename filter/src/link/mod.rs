@@ -24,6 +24,7 @@ use authz::{Authorizer, NativeVerifier, Steps, UnixTime};
 use serde_json::{Value, json};
 
 use crate::host;
+use crate::metrics::BundleMetrics;
 use clock::Stopwatch;
 use loading::{Loading, Way};
 use shared::Shared;
@@ -97,6 +98,7 @@ pub(crate) struct Link {
     signed_of_life_at: Option<u64>,
     transfer: Transfer,
     last_error: Option<LastError>,
+    metrics: BundleMetrics,
 }
 
 impl Link {
@@ -106,6 +108,7 @@ impl Link {
         let shares = delivery.shared_data.unwrap_or(is_envoy);
         let mut link = Self {
             shared: shares.then(|| Shared::of(&delivery.trust)),
+            metrics: if is_envoy { BundleMetrics::define(&delivery.trust) } else { BundleMetrics::default() },
             delivery,
             active,
             is_envoy,
@@ -233,6 +236,9 @@ impl Link {
         if self.adopted.is_some_and(|current| current.epoch >= adopted.epoch) {
             return Ok(None);
         }
+        if let Some(freshness) = authorizer.freshness() {
+            self.metrics.adopted(activation.manifest().payload().issued_at, freshness.stale_until);
+        }
         self.replaced.push(self.active.set(authorizer));
         self.adopted = Some(adopted);
         self.adopted_at = Some(now);
@@ -248,14 +254,17 @@ impl Link {
     /// Tells the other workers that this one is there.
     fn sign_of_life(&mut self, now: UnixTime, elapsed: u64) {
         let is_due = |at: u64| elapsed.saturating_sub(at) >= status::SIGN_OF_LIFE_MILLISECONDS;
-        if let (true, Some(shared)) = (self.signed_of_life_at.is_none_or(is_due), &self.shared)
-            && let Ok((stored, version)) = shared.workers()
-        {
-            let list = Value::from(self.workers(&stored, now)).to_string();
-            // If another worker was faster, the next tick tries again.
-            if shared.set_workers(list.as_bytes(), version).is_ok() {
-                self.signed_of_life_at = Some(elapsed);
-            }
+        if !self.signed_of_life_at.is_none_or(is_due) {
+            return;
+        }
+        let stored = self.shared.as_ref().map(Shared::workers).transpose();
+        let Ok(stored) = stored.map(Option::unwrap_or_default) else { return };
+        let workers = self.workers(&stored.0, now);
+        self.metrics.seen(&workers);
+        let list = Value::from(workers).to_string();
+        // If another worker was faster, the next tick tries again.
+        if self.shared.as_ref().is_none_or(|shared| shared.set_workers(list.as_bytes(), stored.1).is_ok()) {
+            self.signed_of_life_at = Some(elapsed);
         }
     }
 
@@ -268,10 +277,19 @@ impl Link {
         status::status(self, self.workers(&stored.map(|(stored, _)| stored).unwrap_or_default(), now))
     }
 
-    /// Remembers what went wrong; what went well forgets nothing, so that operators can read it.
+    /// Remembers what went wrong until something goes well.
     fn note(&mut self, result: Result<(), Refused>, epoch: Option<u64>, now: UnixTime, elapsed: u64) {
-        if let Err(refused) = result {
-            self.last_error = Some(LastError::note(self.last_error.as_ref(), &refused, epoch, now, elapsed));
+        match result {
+            Ok(()) => {
+                self.metrics.succeeded(now);
+                if let Some(error) = &mut self.last_error {
+                    error.is_over = true;
+                }
+            }
+            Err(refused) => {
+                self.metrics.refused(refused.reason());
+                self.last_error = Some(LastError::note(self.last_error.as_ref(), &refused, epoch, now, elapsed));
+            }
         }
     }
 }

@@ -121,7 +121,8 @@ pub(super) fn body_of(response: CallResponse, wanted: Wanted) -> Result<Option<V
             unreachable("the answer does not have the length that it announces, or announces none".to_owned())
         }
         200 => Ok(Some(response.into_body())),
-        304 if matches!(wanted, Wanted::Manifest) => Ok(None),
+        // Nothing was published yet, or nothing new.
+        204 | 304 if matches!(wanted, Wanted::Manifest) => Ok(None),
         401 | 403 => {
             Err(Refused::new(RefusalReason::Unauthorized, "the endpoint does not accept this proxy's credential"))
         }

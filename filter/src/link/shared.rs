@@ -98,12 +98,15 @@ impl Shared {
         host::shared_data(&self.workers)
     }
 
-    /// Replaces the list of workers. Whoever is overtaken tries again later.
+    /// Replaces the list of workers; an error for whoever is overtaken, who has to read it again.
     pub(super) fn set_workers(&self, list: &[u8], version: Option<NonZeroU32>) -> Result<(), HostError> {
         if list.len() > MAX_WORKERS_BYTES {
             return Err(HostError);
         }
-        host::set_shared_data(&self.workers, list, version).map(drop)
+        match host::set_shared_data(&self.workers, list, version)? {
+            Stored::Yes => Ok(()),
+            Stored::Overtaken => Err(HostError),
+        }
     }
 }
 

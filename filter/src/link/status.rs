@@ -29,6 +29,8 @@ pub(super) struct LastError {
     pub(super) at: UnixTime,
     /// When the log was told, by the stopwatch.
     told_at: u64,
+    /// Whether something went well since. It is remembered all the same, so that the log is not told of it again and again.
+    pub(super) is_over: bool,
 }
 
 impl LastError {
@@ -53,7 +55,7 @@ impl LastError {
             },
             |earlier| earlier.told_at,
         );
-        Self { reason: refused.reason(), epoch, at: now, told_at }
+        Self { reason: refused.reason(), epoch, at: now, told_at, is_over: false }
     }
 
     fn to_json(self) -> Value {
@@ -73,7 +75,8 @@ pub(super) fn status(link: &Link, workers: Vec<Value>) -> Value {
     if let Some(members) = status.as_object_mut() {
         let proxy = link.delivery.control.as_ref().and_then(|control| control.proxy.as_deref());
         members.extend(proxy.map(|proxy| ("proxy".to_owned(), Value::from(proxy))));
-        members.extend(link.last_error.map(|error| ("last_error".to_owned(), error.to_json())));
+        let error = link.last_error.filter(|error| !error.is_over);
+        members.extend(error.map(|error| ("last_error".to_owned(), error.to_json())));
     }
     status
 }

@@ -72,9 +72,8 @@ impl Link {
         let is_asker = self.is_asker(now, elapsed);
         let is_idle = self.transfer.step.call().is_none() && self.loading.is_none();
         if is_asker && is_idle && elapsed >= self.transfer.due_at {
-            // A proxy that has nothing yet does not wait.
-            let seconds = if self.adopted.is_some() { self.wait_seconds() } else { 0 };
-            self.ask_for_manifest(seconds, now, elapsed);
+            // A proxy that has nothing yet waits too: for the first publication.
+            self.ask_for_manifest(self.wait_seconds(), now, elapsed);
         }
     }
 
@@ -181,6 +180,7 @@ impl Link {
     /// The next poll follows at once: what is published meanwhile must not wait for a tick. It is a short one where there are
     /// others to follow.
     fn succeeded(&mut self, now: UnixTime, elapsed: u64) {
+        self.note(Ok(()), None, now, elapsed);
         self.share();
         self.transfer.failures = 0;
         self.transfer.due_at = elapsed;
@@ -189,6 +189,7 @@ impl Link {
     }
 
     fn unchanged(&mut self, now: UnixTime, elapsed: u64) {
+        self.note(Ok(()), None, now, elapsed);
         self.transfer.failures = 0;
         self.transfer.due_at = self.transfer.asked_at.saturating_add(LEAST_INTERVAL);
         self.go_on(now, elapsed);

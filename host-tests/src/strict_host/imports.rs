@@ -4,10 +4,10 @@ use crate::outcome::Outcome;
 use anyhow::Result;
 use wasmtime::{Caller, Extern, Linker, Memory, Module};
 
-use super::native_crypto;
 use super::{Call, Fault, ROOT_CONTEXT, SharedData, State, Stream, UNUSED_IMPORTS};
+use super::{metrics, native_crypto};
 
-const OK: i32 = 0;
+pub(super) const OK: i32 = 0;
 const NOT_FOUND: i32 = 1;
 const BAD_ARGUMENT: i32 = 2;
 const CAS_MISMATCH: i32 = 8;
@@ -133,6 +133,7 @@ pub fn define_imports(linker: &mut Linker<State>) -> Result<()> {
     define_callouts(linker)?;
     define_local_response(linker)?;
     native_crypto::define(linker)?;
+    metrics::define(linker)?;
     define_wasi(linker)
 }
 
@@ -367,7 +368,7 @@ pub(super) fn read(caller: &mut Caller<'_, State>, address: i32, size: i32) -> w
     Ok(bytes)
 }
 
-fn write(caller: &mut Caller<'_, State>, address: i32, bytes: &[u8]) -> wasmtime::Result<()> {
+pub(super) fn write(caller: &mut Caller<'_, State>, address: i32, bytes: &[u8]) -> wasmtime::Result<()> {
     Ok(memory(caller)?.write(&mut *caller, usize::try_from(address)?, bytes)?)
 }
 

@@ -4,6 +4,7 @@
 //! the clock is ours, and every way in which a host may fail can be switched on.
 
 mod imports;
+mod metrics;
 mod native_crypto;
 
 use std::cell::RefCell;
@@ -99,6 +100,8 @@ pub enum Fault {
     NativeCryptoFails,
     /// Shared data has no room for a value of more than some bytes.
     SharedDataFull,
+    /// There are no metrics.
+    MetricsUnavailable,
 }
 
 struct State {
@@ -133,6 +136,8 @@ struct State {
     log: String,
     /// How often the host's own crypto was asked.
     native_calls: usize,
+    /// The metrics by name, with their kind and value; their numbers are those of their places.
+    metrics: Vec<(String, i32, u64)>,
 }
 
 /// The data that the VMs of a host share.
@@ -276,6 +281,7 @@ impl StrictHost {
             attributes: BTreeMap::new(),
             log: String::new(),
             native_calls: 0,
+            metrics: Vec::new(),
         };
         let mut store = Store::new(module.engine(), state);
         store.limiter(|state| &mut state.limits);
@@ -512,6 +518,11 @@ impl StrictHost {
     /// How often the host's own crypto was asked since the start.
     pub fn native_calls(&self) -> usize {
         self.store.data().native_calls
+    }
+
+    /// The value of a metric; none if there is none of this name.
+    pub fn metric(&self, name: &str) -> Option<u64> {
+        self.store.data().metrics.iter().find(|(known, ..)| known == name).map(|(_, _, value)| *value)
     }
 
     /// The linear memory that the module has, in bytes.

@@ -52,7 +52,8 @@ pub(super) async fn manifest(
         )
             .into_response()),
         Some(served) => Ok((StatusCode::NOT_MODIFIED, [(ETAG, format!("\"{}\"", served.epoch()))]).into_response()),
-        None => Err(Problem::not_found("nothing was published for this fleet yet")),
+        // No failure, so that nobody waits before asking again: the first publication has somewhere to go.
+        None => Ok(StatusCode::NO_CONTENT.into_response()),
     }
 }
 
