@@ -1,6 +1,6 @@
 //! An HTTP/1.1 client that sends exactly the bytes it is told to, well formed or not.
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::time::Duration;
 
@@ -145,7 +145,25 @@ impl Connection {
     ///
     /// No response in time, or one that is not HTTP.
     pub fn send(&mut self, request: &Request) -> Result<Response> {
-        self.stream.write_all(&request.to_bytes())?;
+        self.begin(request)?;
+        self.finish(request)
+    }
+
+    /// Sends a request only.
+    ///
+    /// # Errors
+    ///
+    /// The connection was closed.
+    pub fn begin(&mut self, request: &Request) -> Result<()> {
+        Ok(self.stream.write_all(&request.to_bytes())?)
+    }
+
+    /// Reads the response to the request that was sent.
+    ///
+    /// # Errors
+    ///
+    /// No response in time, or one that is not HTTP.
+    pub fn finish(&mut self, request: &Request) -> Result<Response> {
         let mut received = Vec::new();
         let (mut response, head_bytes) = loop {
             self.receive(&mut received)?;
@@ -192,7 +210,13 @@ impl Connection {
 
     fn receive(&mut self, into: &mut Vec<u8>) -> Result<()> {
         let mut buffer = [0; 16 * 1024];
-        let count = self.stream.read(&mut buffer).context("no response in time")?;
+        let count = loop {
+            match self.stream.read(&mut buffer) {
+                // A signal says nothing about the proxy.
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                read => break read.context("no response in time")?,
+            }
+        };
         if count == 0 {
             bail!("the connection was closed without a response");
         }

@@ -1,12 +1,15 @@
 //! A control endpoint that can be told to fail in every way in which one can fail.
 
+mod wire;
+
 use std::collections::BTreeMap;
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anyhow::Result;
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use serde_json::Value;
 
 use crate::publisher::{FLEET, Publication};
@@ -53,6 +56,9 @@ struct State {
     /// What another replica offers, every other time.
     also_offered: Option<Publication>,
     documents: BTreeMap<String, Vec<u8>>,
+    /// What connections present; none is HTTP without TLS. Those that were made with another are closed.
+    identity: Option<Arc<ServerConfig>>,
+    connections: usize,
     requests: usize,
     statuses: Vec<Value>,
 }
@@ -98,9 +104,20 @@ impl Endpoint {
         self.state.1.notify_all();
     }
 
+    /// Presents this certificate from now on, also to those who are connected: they have to connect again.
+    pub fn present(&self, identity: Arc<ServerConfig>) {
+        self.state().identity = Some(identity);
+        self.state.1.notify_all();
+    }
+
     /// Forgets a document.
     pub fn forget(&self, digest: &str) {
         self.state().documents.remove(digest);
+    }
+
+    /// How many connections came.
+    pub fn connections(&self) -> usize {
+        self.state().connections
     }
 
     /// How many requests came.
@@ -134,19 +151,23 @@ impl Endpoint {
         }
         let wait = text("prefer").strip_prefix("wait=").and_then(|seconds| seconds.parse().ok()).unwrap_or_default();
         let known = text("if-none-match").to_owned();
+        let identity = state.identity.clone();
         let (fault, is_known) = (state.fault, |state: &State| {
             state.offered.as_ref().is_none_or(|offered| format!("\"{}\"", offered.epoch) == known)
         });
         if may_wait && wait > 0 {
             let duration = Duration::from_secs(wait);
             let waited = self.state.1.wait_timeout_while(state, duration, |state| {
-                is_known(state) && state.fault == fault && state.also_offered.is_none()
+                is_known(state)
+                    && state.fault == fault
+                    && is_same(state.identity.as_ref(), identity.as_ref())
+                    && state.also_offered.is_none()
             });
             state = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
         let other = state.also_offered.as_ref().filter(|_| state.requests.is_multiple_of(2));
         match other.or(state.offered.as_ref()) {
-            None => answer(503, Vec::new(), Vec::new()),
+            None => answer(204, Vec::new(), Vec::new()),
             Some(offered) if known == format!("\"{}\"", offered.epoch) => answer(304, Vec::new(), Vec::new()),
             Some(offered) => {
                 let etag = ("etag", format!("\"{}\"", offered.epoch));
@@ -177,104 +198,45 @@ impl Endpoint {
             for connection in listener.incoming().flatten() {
                 let endpoint = endpoint.clone();
                 // Whoever hangs up is gone.
-                std::thread::spawn(move || endpoint.serve(connection));
+                std::thread::spawn(move || endpoint.accept(connection));
             }
         });
         Ok(address)
     }
 
-    fn serve(&self, mut connection: TcpStream) -> Result<()> {
-        let mut reader = BufReader::new(connection.try_clone()?);
+    fn accept(&self, connection: TcpStream) -> Result<()> {
+        let identity = {
+            let mut state = self.state();
+            state.connections = state.connections.saturating_add(1);
+            state.identity.clone()
+        };
+        match &identity {
+            None => self.serve(connection, None),
+            Some(config) => {
+                let tls = ServerConnection::new(Arc::clone(config))?;
+                self.serve(StreamOwned::new(tls, connection), Some(config))
+            }
+        }
+    }
+
+    fn serve(&self, connection: impl Read + Write, identity: Option<&Arc<ServerConfig>>) -> Result<()> {
+        let mut connection = BufReader::new(connection);
         loop {
-            let Some((path, headers)) = read_request(&mut reader)? else { return Ok(()) };
+            let Some((path, headers)) = wire::read_request(&mut connection)? else { return Ok(()) };
             let answer = self.answer(&path, &headers, true);
-            let fault = self.state().fault;
-            if !write_answer(&mut connection, &answer, fault, &path, self.requests())? {
+            let (fault, is_current) = {
+                let state = self.state();
+                (state.fault, is_same(state.identity.as_ref(), identity))
+            };
+            let goes_on =
+                is_current && wire::write_answer(connection.get_mut(), &answer, fault, &path, self.requests())?;
+            if !goes_on {
                 return Ok(());
             }
         }
     }
 }
 
-fn read_request(reader: &mut BufReader<TcpStream>) -> Result<Option<(String, BTreeMap<String, String>)>> {
-    let (mut line, mut headers) = (String::new(), BTreeMap::new());
-    if reader.read_line(&mut line)? == 0 {
-        return Ok(None);
-    }
-    let path = line.split(' ').nth(1).unwrap_or_default().to_owned();
-    loop {
-        let mut line = String::new();
-        if reader.read_line(&mut line)? == 0 || line.trim().is_empty() {
-            break;
-        }
-        if let Some((name, value)) = line.split_once(':') {
-            headers.insert(name.trim().to_ascii_lowercase(), value.trim().to_owned());
-        }
-    }
-    let length = headers.get("content-length").and_then(|length| length.parse().ok()).unwrap_or(0);
-    reader.by_ref().take(length).read_to_end(&mut Vec::new())?;
-    Ok(Some((path, headers)))
-}
-
-/// Writes an answer as the fault has it; whether the connection goes on.
-fn write_answer(
-    connection: &mut TcpStream,
-    answer: &Answer,
-    fault: Fault,
-    path: &str,
-    requests: usize,
-) -> Result<bool> {
-    let head = |status: u16, more: &str, length: Option<usize>| {
-        let length = length.map(|length| format!("content-length: {length}\r\n")).unwrap_or_default();
-        format!("HTTP/1.1 {status} -\r\n{length}{more}\r\n").into_bytes()
-    };
-    let etags = answer.headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect::<String>();
-    let whole = [head(answer.status, &etags, Some(answer.body.len())), answer.body.clone()].concat();
-    let half = answer.body.get(..answer.body.len().div_euclid(2)).unwrap_or_default();
-    let is_cut = answer.status == 200;
-    match fault {
-        Fault::Closes => return Ok(false),
-        Fault::Flaps if requests.is_multiple_of(3) => return Ok(false),
-        Fault::Silent => std::thread::sleep(Duration::from_secs(120)),
-        Fault::Drips => {
-            for byte in whole {
-                connection.write_all(&[byte])?;
-                std::thread::sleep(Duration::from_secs(1));
-            }
-        }
-        Fault::Cuts if is_cut => {
-            connection.write_all(&[&head(200, &etags, Some(answer.body.len())), half].concat())?;
-            return Ok(false);
-        }
-        Fault::CutsWithoutLength if is_cut => {
-            connection.write_all(&[&head(200, "connection: close\r\n", None), half].concat())?;
-            return Ok(false);
-        }
-        Fault::FlipsDocuments if path.starts_with("/v1/documents/") && is_cut => {
-            let mut body = answer.body.clone();
-            let middle = body.len().div_euclid(2);
-            if let Some(byte) = body.get_mut(middle) {
-                *byte ^= 1;
-            }
-            connection.write_all(&[head(200, &etags, Some(body.len())), body].concat())?;
-        }
-        Fault::Status(status) => connection.write_all(&head(status, "", Some(0)))?,
-        Fault::Redirects => connection.write_all(&head(302, "location: /v1/elsewhere\r\n", Some(0)))?,
-        Fault::Html => {
-            let page = b"<html><body>Welcome to the hotel. Please log in.</body></html>";
-            connection.write_all(&[&head(200, "content-type: text/html\r\n", Some(page.len())), &page[..]].concat())?;
-        }
-        Fault::Empty => connection.write_all(&head(200, "", Some(0)))?,
-        Fault::Floods(megabytes) => {
-            let chunk = vec![b' '; 1 << 20];
-            connection.write_all(&head(200, "", Some(megabytes.saturating_mul(chunk.len()))))?;
-            for _ in 0..megabytes {
-                connection.write_all(&chunk)?;
-            }
-        }
-        Fault::None | Fault::Flaps | Fault::Cuts | Fault::CutsWithoutLength | Fault::FlipsDocuments => {
-            connection.write_all(&whole)?;
-        }
-    }
-    Ok(true)
+fn is_same(one: Option<&Arc<ServerConfig>>, other: Option<&Arc<ServerConfig>>) -> bool {
+    one.map(Arc::as_ptr) == other.map(Arc::as_ptr)
 }

@@ -19,7 +19,7 @@ use crate::client::{Connection, Request};
 use crate::repository;
 use access_log::AccessLog;
 pub use configuration::{
-    Backends, Plugin, Ports, example_filter_with, example_listener, example_mtls, example_plugin_configuration,
+    Backends, Control, Plugin, Ports, example_filter_with, example_listener, example_mtls, example_plugin_configuration,
 };
 
 /// How many workers Envoy has.
@@ -44,9 +44,26 @@ impl Envoy {
     ///
     /// No Envoy, no module, or Envoy refuses the configuration: then with what it says.
     pub fn start(plugins: &BTreeMap<String, Plugin>, backends: &Backends, ports: Ports) -> Result<Self> {
+        Self::start_with(WORKERS, &[], plugins, backends, ports)
+    }
+
+    /// The same with so many workers and this environment.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Self::start`].
+    pub fn start_with(
+        workers: usize,
+        environment: &[(&str, &Path)],
+        plugins: &BTreeMap<String, Plugin>,
+        backends: &Backends,
+        ports: Ports,
+    ) -> Result<Self> {
         let folder = tempfile::tempdir()?;
         let configuration = configuration::render(plugins, backends, ports, folder.path())?;
-        Self::launch(Command::new(binary()?), folder, &configuration, plugins.len(), WORKERS)
+        let mut command = Command::new(binary()?);
+        command.envs(environment.iter().copied());
+        Self::launch(command, folder, &configuration, plugins.len(), workers)
     }
 
     /// Starts Envoy with a configuration that has one listener, with one worker, on one core of the machine.

@@ -17,8 +17,12 @@ pub mod strict_host;
 pub mod tls;
 pub mod token;
 pub mod upstream;
+pub mod workers;
 
 use std::path::{Path, PathBuf};
+
+use anyhow::{Result, ensure};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 /// The root of the repository.
 pub fn repository() -> PathBuf {
@@ -31,4 +35,17 @@ pub fn now() -> u64 {
     #[expect(clippy::disallowed_methods, reason = "a real proxy has a real clock, and tokens for it need real times")]
     let now = std::time::SystemTime::now();
     now.duration_since(std::time::UNIX_EPOCH).unwrap_or_default().as_secs()
+}
+
+/// Lets this process have so many connections, and as many more as the system allows.
+///
+/// # Errors
+///
+/// It does not allow so many.
+pub fn allow_connections(count: usize) -> Result<()> {
+    let needed = u64::try_from(count)?.saturating_add(100);
+    let limit = getrlimit(Resource::Nofile);
+    let most = limit.maximum.unwrap_or(u64::MAX);
+    ensure!(most >= needed, "{needed} files have to be open, and {most} may be: `ulimit -Hn {needed}`, as root");
+    Ok(setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit })?)
 }

@@ -1,5 +1,7 @@
 //! Whoever publishes bundles in the tests: a signing key, and documents.
 
+use std::sync::Arc;
+
 use anyhow::{Result, anyhow};
 use authz::distribution::{DocumentKind, DocumentReference, ManifestPayload, UnverifiedManifest, WhenStale};
 use authz::{Algorithm, UnixTime};
@@ -14,8 +16,11 @@ pub const FLEET: &str = "tests";
 pub const NAME: &str = "shop";
 
 /// A publisher with one key.
+#[derive(Clone)]
 pub struct Publisher {
-    key: Ed25519KeyPair,
+    key: Arc<Ed25519KeyPair>,
+    /// The fleet that it publishes for.
+    pub fleet: String,
     /// The name of its bundle.
     pub name: String,
     /// The `kid` under which it signs.
@@ -46,11 +51,18 @@ impl Publisher {
     ///
     /// No random numbers.
     pub fn new(key_id: &str) -> Result<Self> {
-        let key = Ed25519KeyPair::generate().map_err(|_| anyhow!("no key"))?;
+        let key = Arc::new(Ed25519KeyPair::generate().map_err(|_| anyhow!("no key"))?);
         let key_id = key_id.to_owned();
         let when_stale = WhenStale::Serve;
-        let name = NAME.to_owned();
-        Ok(Self { key, name, key_id, lifetime_seconds: 3600, max_staleness_seconds: 86_400, when_stale })
+        let (fleet, name) = (FLEET.to_owned(), NAME.to_owned());
+        Ok(Self { key, fleet, name, key_id, lifetime_seconds: 3600, max_staleness_seconds: 86_400, when_stale })
+    }
+
+    /// The same key, for a bundle of another fleet or another name.
+    #[must_use]
+    pub fn of(mut self, fleet: &str, name: &str) -> Self {
+        (self.fleet, self.name) = (fleet.to_owned(), name.to_owned());
+        self
     }
 
     /// The public key, for `trust.keys`.
@@ -61,7 +73,7 @@ impl Publisher {
 
     /// The object `trust` of a plugin configuration that believes this publisher.
     pub fn trust(&self) -> Value {
-        json!({ "fleet": FLEET, "name": self.name, "keys": [self.jwk()] })
+        json!({ "fleet": self.fleet, "name": self.name, "keys": [self.jwk()] })
     }
 
     /// Publishes a policy and, if there are, other documents.
@@ -76,7 +88,7 @@ impl Publisher {
         let references: Vec<_> = documents.iter().map(|(kind, text)| DocumentReference::of(*kind, text)).collect();
         let digests: Vec<String> = references.iter().map(|reference| reference.sha256.to_string()).collect();
         let payload = ManifestPayload {
-            fleet: FLEET.to_owned(),
+            fleet: self.fleet.clone(),
             name: self.name.clone(),
             epoch,
             issued_at: UnixTime::from_seconds(now),

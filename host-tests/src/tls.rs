@@ -5,9 +5,9 @@ use std::net::TcpStream;
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
-use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, SanType};
+use rcgen::{BasicConstraints, Certificate, CertificateParams, DnType, IsCa, Issuer, KeyPair, SanType, date_time_ymd};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, ServerName};
-use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+use rustls::{ClientConfig, ClientConnection, RootCertStore, ServerConfig, StreamOwned};
 use serde_json::{Value, json};
 
 use crate::keys::{hexadecimal, sha256};
@@ -46,6 +46,47 @@ impl Workload {
     }
 }
 
+/// A certificate authority.
+pub struct Authority {
+    certificate: Certificate,
+    issuer: Issuer<'static, KeyPair>,
+}
+
+impl Authority {
+    /// Makes one.
+    ///
+    /// # Errors
+    ///
+    /// What the library reports.
+    pub fn generate() -> Result<Self> {
+        let mut parameters = CertificateParams::new(Vec::<String>::new())?;
+        parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        parameters.distinguished_name.push(DnType::CommonName, "test authority");
+        let key = KeyPair::generate()?;
+        Ok(Self { certificate: parameters.self_signed(&key)?, issuer: Issuer::new(parameters, key) })
+    }
+
+    /// Its own certificate (PEM).
+    pub fn pem(&self) -> String {
+        self.certificate.pem()
+    }
+
+    /// What a server of this name presents, with a certificate that is good until the first day of a year.
+    ///
+    /// # Errors
+    ///
+    /// What the libraries report.
+    pub fn server(&self, name: &str, until: i32) -> Result<Arc<ServerConfig>> {
+        let mut parameters = CertificateParams::new(vec![name.to_owned()])?;
+        parameters.not_after = date_time_ymd(until, 1, 1);
+        let key = KeyPair::generate()?;
+        let certificate = parameters.signed_by(&key, &self.issuer)?;
+        let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
+        let builder = ServerConfig::builder().with_no_client_auth();
+        Ok(Arc::new(builder.with_single_cert(vec![certificate.der().clone()], key)?))
+    }
+}
+
 /// A certificate authority with a server and some workloads.
 pub struct Pki {
     authority: CertificateDer<'static>,
@@ -62,17 +103,12 @@ impl Pki {
     ///
     /// What the library reports.
     pub fn generate<'n>(workloads: impl IntoIterator<Item = &'n str>) -> Result<Self> {
-        let mut parameters = CertificateParams::new(Vec::<String>::new())?;
-        parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        parameters.distinguished_name.push(DnType::CommonName, "test authority");
-        let key = KeyPair::generate()?;
-        let authority = parameters.self_signed(&key)?;
-        let issuer = Issuer::new(parameters, key);
+        let authority = Authority::generate()?;
         let server_key = KeyPair::generate()?;
-        let server = CertificateParams::new(vec!["localhost".to_owned()])?.signed_by(&server_key, &issuer)?;
-        let workloads = workloads.into_iter().map(|name| Ok((name.to_owned(), workload(name, &issuer)?)));
+        let server = CertificateParams::new(vec!["localhost".to_owned()])?.signed_by(&server_key, &authority.issuer)?;
+        let workloads = workloads.into_iter().map(|name| Ok((name.to_owned(), workload(name, &authority.issuer)?)));
         Ok(Self {
-            authority: authority.der().clone(),
+            authority: authority.certificate.der().clone(),
             authority_pem: authority.pem(),
             server_pem: server.pem(),
             server_key_pem: server_key.serialize_pem(),

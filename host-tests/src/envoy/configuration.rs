@@ -100,8 +100,19 @@ pub struct Backends {
     /// Who is asked about tokens, by the name of the cluster: each is that of `envoy-config/authorization-server.yaml`,
     /// without TLS.
     pub authorization_servers: Vec<(&'static str, SocketAddr)>,
-    /// Control endpoints, by the name of the cluster: each is that of `envoy-config/control.yaml`, without TLS.
-    pub control: Vec<(String, SocketAddr)>,
+    /// Control endpoints.
+    pub control: Vec<Control>,
+}
+
+/// A control endpoint: the cluster of `envoy-config/control.yaml`, under another name and at another address.
+#[derive(Clone, Debug)]
+pub struct Control {
+    /// The name of the cluster.
+    pub cluster: String,
+    /// Where it is.
+    pub address: SocketAddr,
+    /// The certificate (PEM) of the authority that is believed; without one there is no TLS.
+    pub authority: Option<String>,
 }
 
 impl From<SocketAddr> for Backends {
@@ -132,8 +143,9 @@ pub(super) fn render(
     let clusters = configuration.pointer_mut("/static_resources/clusters").and_then(Value::as_array_mut);
     let servers =
         backends.authorization_servers.iter().map(|(name, address)| ("authorization-server.yaml", *name, *address));
-    let control = backends.control.iter().map(|(name, address)| ("control.yaml", name.as_str(), *address));
-    let servers = servers.chain(control).map(|(file, name, address)| cluster(file, name, address));
+    let control = backends.control.iter().map(control_cluster);
+    let servers =
+        servers.map(|(file, name, address)| cluster(file, name, address).and_then(without_tls)).chain(control);
     clusters.context("the file has clusters")?.extend(servers.collect::<Result<Vec<_>>>()?);
     if matches!(ports, Ports::Free) {
         set(&mut configuration, &format!("/admin/address{port}"), json!(0))?;
@@ -176,14 +188,26 @@ fn render_listener(mut listener: Value, name: &str, plugin: &Plugin, folder: &Pa
     Ok(listener)
 }
 
-/// The cluster of a file of `envoy-config`, with this name, at this address and without TLS.
+fn control_cluster(control: &Control) -> Result<Value> {
+    let mut cluster = cluster("control.yaml", &control.cluster, control.address)?;
+    let Some(authority) = &control.authority else { return without_tls(cluster) };
+    let trusted = "/transport_socket/typed_config/common_tls_context/validation_context/trusted_ca";
+    set(&mut cluster, trusted, json!({ "inline_string": authority }))?;
+    Ok(cluster)
+}
+
+fn without_tls(mut cluster: Value) -> Result<Value> {
+    cluster.as_object_mut().and_then(|cluster| cluster.remove("transport_socket")).context("the cluster has TLS")?;
+    Ok(cluster)
+}
+
+/// The cluster of a file of `envoy-config`, with this name and at this address.
 fn cluster(file: &str, name: &str, address: SocketAddr) -> Result<Value> {
     let mut cluster = example(file)?;
     set(&mut cluster, "/name", json!(name))?;
     let endpoint = "/load_assignment/endpoints/0/lb_endpoints/0/endpoint/address/socket_address";
     set(&mut cluster, &format!("{endpoint}/address"), json!(address.ip()))?;
     set(&mut cluster, &format!("{endpoint}/port_value"), json!(address.port()))?;
-    cluster.as_object_mut().and_then(|cluster| cluster.remove("transport_socket")).context("the cluster has TLS")?;
     Ok(cluster)
 }
 

@@ -2,28 +2,21 @@
 //! adopted goes on deciding, and when the fault ends the next bundle is adopted by itself. The numbers are those of the faults
 //! that the project answers for.
 
-use std::collections::BTreeMap;
-use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use authz::distribution::DocumentKind;
 use host_tests::client::{Connection, Request};
-use host_tests::endpoint::{Endpoint, Fault, TOKEN};
-use host_tests::envoy::{Backends, Envoy, Plugin, Ports};
+use host_tests::endpoint::Fault;
+use host_tests::envoy::WORKERS;
 use host_tests::now;
 use host_tests::publisher::{Publication, Publisher, policy};
 use libtest_mimic::Trial;
 use serde_json::{Value, json};
 
-use crate::failed;
-
-/// Connections to each listener, so that every worker is asked.
-const CONNECTIONS: usize = 10;
-
-/// How long after the end of a fault everything must be as before.
-const RECOVERY: Duration = Duration::from_secs(30);
+use crate::scene::{Line, STALE, Scene, Test};
+use crate::{certificates, failed, metrics, put, rotation, shared_data};
 
 /// How the way to the endpoint fails, for how many seconds, and the reason that is told if one is. (Envoy itself gives up what is
 /// too large for its buffers.)
@@ -128,30 +121,20 @@ fn altered(publisher: &Publisher, alter: impl FnOnce(&mut Value)) -> Result<Publ
     Ok(publication)
 }
 
-/// One bundle of its own, with its endpoint and its listener.
-struct Line {
-    name: String,
-    publisher: Publisher,
-    endpoint: Endpoint,
-    address: SocketAddr,
-}
-
-/// All of them behind one Envoy.
-struct Scene {
-    envoy: Envoy,
-    lines: BTreeMap<String, Line>,
-}
-
-type Test = dyn Fn(&Scene, &Line) -> Result<()> + Send;
-
 pub fn trials() -> Result<Vec<Trial>> {
-    let others: [(&str, Box<Test>); 5] = [
+    let mut others: Vec<(&str, Box<Test>)> = vec![
         ("F1_absent_at_start", Box::new(absent_at_start)),
         ("F14_empty_key_set", Box::new(empty_key_set)),
         ("F19_two_replicas", Box::new(two_replicas)),
         ("F33_configuration_reloaded", Box::new(reloaded)),
+        (STALE, Box::new(goes_stale)),
         ("pushes_reach_every_worker", Box::new(pushes)),
+        ("F21_keys_rotate_under_load", Box::new(rotation::keys_rotate)),
+        (put::LINE, Box::new(put::put)),
+        ("metrics_and_readiness", Box::new(metrics::shown)),
     ];
+    others.extend(certificates::tests());
+    others.extend(shared_data::tests());
     let names = WAYS
         .iter()
         .map(|way| way.0)
@@ -176,92 +159,6 @@ pub fn trials() -> Result<Vec<Trial>> {
         add(name, test);
     }
     Ok(trials)
-}
-
-impl Scene {
-    fn start<'n>(names: impl Iterator<Item = &'n str>) -> Result<Self> {
-        let (mut lines, mut plugins, mut control) = (BTreeMap::new(), BTreeMap::new(), Vec::new());
-        for name in names {
-            let mut publisher = Publisher::new("k1")?;
-            publisher.name = name.to_owned();
-            let endpoint = Endpoint::default();
-            // That of the one that is absent at first is only reserved.
-            let address = match name {
-                "F1_absent_at_start" => TcpListener::bind(("127.0.0.1", 0))?.local_addr()?,
-                _ => endpoint.start()?,
-            };
-            control.push((name.to_owned(), address));
-            let configuration = json!({
-                "version": 1, "trust": publisher.trust(),
-                "control": { "cluster": name, "authority": "control.example.com", "token": TOKEN, "wait_seconds": 5 },
-                "management": { "path": "/portcullis" },
-            });
-            let is_discovered = name == "F33_configuration_reloaded";
-            plugins.insert(name.to_owned(), Plugin { configuration, is_discovered, ..Plugin::default() });
-            lines.insert(name.to_owned(), Line { name: name.to_owned(), publisher, endpoint, address });
-        }
-        let backends =
-            Backends { upstream: host_tests::upstream::start()?, authorization_servers: Vec::new(), control };
-        Ok(Self { envoy: Envoy::start(&plugins, &backends, Ports::Free)?, lines })
-    }
-}
-
-impl Line {
-    fn offer(&self, epoch: u64) -> Publication {
-        let publication = self.publisher.publish(epoch, now(), &policy(epoch), &[]);
-        self.endpoint.offer(&publication);
-        publication
-    }
-
-    /// The epochs by which the workers decide, asked on connections of their own. Nothing protected passes, ever.
-    fn epochs(&self, scene: &Scene) -> Result<Vec<Option<u64>>> {
-        let mut epochs = Vec::new();
-        for _ in 0..CONNECTIONS {
-            let mut connection = Connection::open(scene.envoy.address(&self.name)?)?;
-            let protected = connection.send(&Request::get("/orders"))?.status;
-            ensure!([401, 503].contains(&protected), "a protected request got {protected}");
-            let state: Value = serde_json::from_slice(&connection.send(&Request::get("/portcullis/status"))?.body)?;
-            let epoch = state.get("epoch").and_then(Value::as_u64);
-            let health = connection.send(&Request::get("/healthz"))?.status;
-            // Once there is a bundle there is always one.
-            ensure!(health == 200 || (health == 503 && epoch.is_none()), "{health} under {epoch:?}");
-            epochs.push(epoch);
-        }
-        Ok(epochs)
-    }
-
-    /// Waits until every worker decides by this epoch.
-    fn wait_for(&self, scene: &Scene, epoch: u64) -> Result<()> {
-        let pause = Duration::from_millis(50);
-        for _ in 0..RECOVERY.as_millis() / pause.as_millis() {
-            // Twice, so that no worker is missed by chance.
-            if self.is_everywhere(scene, epoch)? && self.is_everywhere(scene, epoch)? {
-                return Ok(());
-            }
-            std::thread::sleep(pause);
-        }
-        bail!("{:?} instead of {epoch}; {:?}", self.epochs(scene)?, self.endpoint.statuses().last())
-    }
-
-    fn is_everywhere(&self, scene: &Scene, epoch: u64) -> Result<bool> {
-        Ok(self.epochs(scene)?.iter().all(|found| *found == Some(epoch)))
-    }
-
-    /// For so long every worker goes on deciding by this epoch.
-    fn keeps(&self, scene: &Scene, epoch: Option<u64>, seconds: u64) -> Result<()> {
-        for _ in 0..seconds * 10 {
-            let epochs = self.epochs(scene)?;
-            ensure!(epochs.iter().all(|found| *found == epoch), "{epochs:?} instead of {epoch:?}");
-            std::thread::sleep(Duration::from_millis(100));
-        }
-        Ok(())
-    }
-
-    /// Whether the endpoint was told this reason.
-    fn was_told(&self, reason: &str) -> bool {
-        let is_told = |status: &Value| status.pointer("/last_error/reason").is_some_and(|told| told == reason);
-        reason.is_empty() || self.endpoint.statuses().iter().any(is_told)
-    }
 }
 
 fn way_fails(scene: &Scene, line: &Line, fault: Fault, seconds: u64, reason: &str) -> Result<()> {
@@ -328,16 +225,32 @@ fn reloaded(scene: &Scene, line: &Line) -> Result<()> {
     line.offer(1);
     line.wait_for(scene, 1)?;
     for wait in [6, 7, 8] {
-        let configuration = json!({
-            "version": 1, "trust": line.publisher.trust(),
-            "control": { "cluster": line.name, "authority": "control.example.com", "token": TOKEN, "wait_seconds": wait },
-            "management": { "path": "/portcullis" },
-        });
-        scene.envoy.update(&line.name, &configuration)?;
+        line.start_anew(scene, wait)?;
         line.keeps(scene, Some(1), 1)?;
     }
     line.offer(2);
     line.wait_for(scene, 2)
+}
+
+/// A bundle that nobody renews is closed when its publisher's words say so, and the next one opens.
+fn goes_stale(scene: &Scene, line: &Line) -> Result<()> {
+    let ask = |path| Connection::open(scene.envoy.address(&line.name)?)?.send(&Request::get(path));
+    let health = || ask("/healthz").map(|response| response.status);
+    let until = |status: u16| -> Result<()> {
+        for _ in 0..300 {
+            if health()? == status {
+                return Ok(());
+            }
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        bail!("{} instead of {status}", health()?)
+    };
+    line.offer(1);
+    until(200)?;
+    until(503)?;
+    ensure!(ask("/portcullis/ready")?.status == 503, "and whoever balances the load is told");
+    line.offer(2);
+    until(200)
 }
 
 fn pushes(scene: &Scene, line: &Line) -> Result<()> {
@@ -349,6 +262,6 @@ fn pushes(scene: &Scene, line: &Line) -> Result<()> {
     let trap = log.lines().find(|line| line.contains("[wasm]") && line.contains("critical"));
     ensure!(trap.is_none(), "{trap:?}");
     let workers = line.endpoint.statuses().last().and_then(|status| status["workers"].as_array().map(Vec::len));
-    ensure!(workers.context("it says who there is")? >= host_tests::envoy::WORKERS);
+    ensure!(workers.context("it says who there is")? >= WORKERS);
     Ok(())
 }

@@ -7,7 +7,15 @@
     reason = "a test fails by panicking"
 )]
 
+mod certificates;
+mod clock;
 mod envoy;
+mod herd;
+mod metrics;
+mod put;
+mod rotation;
+mod scene;
+mod shared_data;
 mod steps;
 mod strict;
 
@@ -25,8 +33,10 @@ fn main() -> ExitCode {
     let arguments = Arguments::from_args();
     match envoy::trials() {
         Ok(trials) => {
-            libtest_mimic::run(&arguments, strict::trials().into_iter().chain(steps::trials()).chain(trials).collect())
-                .exit_code()
+            let in_process =
+                [strict::trials(), steps::trials(), herd::trials(), metrics::trials()].into_iter().flatten();
+            let all = in_process.chain(clock::trials()).chain(trials).collect();
+            libtest_mimic::run(&arguments, all).exit_code()
         }
         Err(error) => {
             eprintln!("{error:#}");

@@ -2,24 +2,18 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::JoinHandle;
-use std::time::Duration;
 
-use anyhow::{Context as _, Result, anyhow, ensure};
-use host_tests::client::{Connection, Request};
+use anyhow::{Context as _, Result, ensure};
+use host_tests::client::Request;
 use host_tests::control::ControlEndpoint;
-use host_tests::envoy::{Backends, Envoy, Plugin, Ports, WORKERS};
+use host_tests::envoy::{Backends, Control, Envoy, Plugin, Ports, WORKERS};
 use host_tests::upstream;
+use host_tests::workers::{Load, Workers};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 /// The listener of the proxy.
 const LISTENER: &str = "ingress";
-
-/// How long a good client pauses between its requests.
-const PAUSE: Duration = Duration::from_millis(5);
 
 /// A control endpoint, and its administrator's commands.
 pub(crate) struct Fleet {
@@ -87,100 +81,40 @@ fn insert(document: &mut Value, place: &str, name: &str, value: Value) -> Result
 /// An Envoy that gets everything from the endpoint of a fleet.
 pub(crate) struct Proxy {
     envoy: Envoy,
-    workers: Vec<Connection>,
+    workers: Workers,
 }
 
 impl Proxy {
     pub(crate) fn start(fleet: &Fleet) -> Result<Self> {
         let cluster = fleet.plugin.pointer("/control/cluster").and_then(Value::as_str);
         let cluster = cluster.context("the plugin configuration names a cluster")?.to_owned();
-        let backends = Backends { control: vec![(cluster, fleet.endpoint.address())], ..upstream::start()?.into() };
+        let control = Control { cluster, address: fleet.endpoint.address(), authority: None };
+        let backends = Backends { control: vec![control], ..upstream::start()?.into() };
         let plugin = Plugin { configuration: fleet.plugin.clone(), ..Plugin::default() };
         let envoy = Envoy::start(&[(LISTENER.to_owned(), plugin)].into(), &backends, Ports::Free)?;
-        let workers = connect(&envoy)?;
+        let workers = Workers::connect(&envoy, LISTENER, WORKERS)?;
         Ok(Self { envoy, workers })
     }
 
     /// The status that each worker answers with.
     pub(crate) fn ask(&mut self, request: &Request) -> Result<Vec<u16>> {
-        self.workers.iter_mut().map(|worker| Ok(worker.send(request)?.status)).collect()
+        self.workers.ask(request)
     }
 
     /// The lowest epoch that a worker decides by.
     pub(crate) fn epoch(&mut self) -> Result<Option<u64>> {
-        let epochs = self.workers.iter_mut().map(|worker| Ok(status(worker)?.get("epoch").and_then(Value::as_u64)));
-        Ok(epochs.collect::<Result<Vec<_>>>()?.into_iter().min().flatten())
+        Ok(self.workers.epochs()?.into_iter().min().flatten())
     }
 
     /// The reason that Envoy logs for this request.
     pub(crate) fn reason(&mut self, request: &Request, tag: &str) -> Result<String> {
-        let worker = self.workers.first_mut().context("there are workers")?;
-        worker.send(&request.clone().with("user-agent", tag))?;
+        self.workers.ask(&request.clone().with("user-agent", tag))?;
         let record = super::decision_record(&self.envoy, tag)?;
         Ok(record.get("reason").and_then(Value::as_str).unwrap_or_default().to_owned())
     }
 
     /// Starts a good client of every worker.
     pub(crate) fn load(&self, request: Request) -> Result<Load> {
-        Ok(Load::start(connect(&self.envoy)?, request))
-    }
-}
-
-/// One connection to each worker: which one gets a new connection is for the kernel to say.
-fn connect(envoy: &Envoy) -> Result<Vec<Connection>> {
-    let mut workers: Vec<(Value, Connection)> = Vec::new();
-    for _ in 0..200 {
-        let mut connection = Connection::open(envoy.address(LISTENER)?)?;
-        let name = status(&mut connection)?.get("worker").cloned().context("a worker has a name")?;
-        if workers.iter().all(|(known, _)| *known != name) {
-            workers.push((name, connection));
-        }
-        if workers.len() == WORKERS {
-            return Ok(workers.into_iter().map(|(_, connection)| connection).collect());
-        }
-    }
-    Err(anyhow!("of {WORKERS} workers only {} answer", workers.len()))
-}
-
-fn status(worker: &mut Connection) -> Result<Value> {
-    Ok(serde_json::from_slice(&worker.send(&Request::get("/portcullis/status"))?.body)?)
-}
-
-/// Good requests, all the time.
-pub(crate) struct Load {
-    request: Arc<Mutex<Request>>,
-    is_over: Arc<AtomicBool>,
-    client: JoinHandle<Result<usize>>,
-}
-
-impl Load {
-    fn start(mut workers: Vec<Connection>, request: Request) -> Self {
-        let (request, is_over) = (Arc::new(Mutex::new(request)), Arc::new(AtomicBool::new(false)));
-        let (next, ends) = (Arc::clone(&request), Arc::clone(&is_over));
-        let client = std::thread::spawn(move || {
-            let mut count = 0_usize;
-            while !ends.load(Ordering::Relaxed) {
-                let request = next.lock().unwrap_or_else(PoisonError::into_inner).clone();
-                for worker in &mut workers {
-                    let status = worker.send(&request)?.status;
-                    ensure!(status == 200, "after {count} good requests one got {status}");
-                    count = count.saturating_add(1);
-                }
-                std::thread::sleep(PAUSE);
-            }
-            Ok(count)
-        });
-        Self { request, is_over, client }
-    }
-
-    /// Goes on with another token.
-    pub(crate) fn go_on_with(&self, request: Request) {
-        *self.request.lock().unwrap_or_else(PoisonError::into_inner) = request;
-    }
-
-    /// How many requests there were, if every one was let through.
-    pub(crate) fn end(self) -> Result<usize> {
-        self.is_over.store(true, Ordering::Relaxed);
-        self.client.join().map_err(|_| anyhow!("the client panicked"))?
+        Ok(Load::start(Workers::connect(&self.envoy, LISTENER, WORKERS)?, request))
     }
 }
