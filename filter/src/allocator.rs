@@ -5,6 +5,11 @@
 //! What was a small piece once stays one: the lists hold as much as was in use at once, and no more.
 
 #![expect(unsafe_code, reason = "an allocator hands out raw memory; each block says why it is sound")]
+#![expect(
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    reason = "`list_of` bounds the number of a list, and `cut` compares before it subtracts"
+)]
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
