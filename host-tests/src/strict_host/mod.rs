@@ -29,16 +29,19 @@ pub const MEMORY_BYTES: usize = 16 * 1024 * 1024;
 
 /// What the module may import, and no more: a host refuses to load a module with an import that it does not know.
 /// The filter itself uses the first group; the second comes with the SDK's default callbacks and is never called.
-pub const USED_IMPORTS: [&str; 20] = [
+pub const USED_IMPORTS: [&str; 23] = [
     "env.proxy_call_foreign_function",
     "env.proxy_continue_stream",
+    "env.proxy_define_metric",
     "env.proxy_get_buffer_bytes",
     "env.proxy_get_current_time_nanoseconds",
     "env.proxy_get_header_map_pairs",
     "env.proxy_get_property",
     "env.proxy_get_shared_data",
     "env.proxy_http_call",
+    "env.proxy_increment_metric",
     "env.proxy_log",
+    "env.proxy_record_metric",
     "env.proxy_remove_header_map_value",
     "env.proxy_replace_header_map_value",
     "env.proxy_send_local_response",
