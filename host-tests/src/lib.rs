@@ -18,6 +18,7 @@ pub mod tls;
 pub mod token;
 pub mod upstream;
 pub mod workers;
+pub mod workload;
 
 use std::path::{Path, PathBuf};
 

@@ -157,9 +157,9 @@ impl HeaderPlaces {
                 let token = token_of(value, place.scheme())?;
                 Some(Presented { credential: *credential, place, value: Cow::Borrowed(token) })
             };
-            let is_joined = || if is_joined(value) { Reason::CredentialRepeated } else { Reason::CredentialMalformed };
             // What fits has no comma, so it was not joined of several.
-            found.push(places.iter().find_map(fits).ok_or_else(is_joined)?);
+            let refusal = || if is_joined(value) { Reason::CredentialRepeated } else { Reason::CredentialMalformed };
+            found.push(places.iter().find_map(fits).ok_or_else(refusal)?);
         }
         Ok(found)
     }

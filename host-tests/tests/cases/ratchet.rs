@@ -1,7 +1,7 @@
-//! What decisions cost, in instructions and memory of the strict host: `host-tests/ratchet.json` says how much, and it only ever goes down.
+//! What decisions cost, in instructions and memory of the strict host: `host-tests/ratchet.json` says how much.
 //!
-//! Instructions are counted and not timed, so the figures are the same on every machine. More than is written fails, because it is
-//! a step back; clearly less fails too, so that what was won is written down and cannot be lost again.
+//! Instructions are counted and not timed, so the figures are the same on every machine. More than is written fails, so that
+//! whoever makes it dearer says so; clearly less fails too, so that what was won is written down and cannot be lost again.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,6 +11,7 @@ use host_tests::client::Request;
 use host_tests::keys::SigningKey;
 use host_tests::strict_host::StrictHost;
 use host_tests::token::{Forgery, TokenSpec};
+use host_tests::workload::{claim_rule, claims};
 use libtest_mimic::Trial;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -116,14 +117,6 @@ fn bytes(scene: &Scene) -> Result<BTreeMap<String, u64>> {
 
 /// A plugin configuration with so many rules about a claim, each about the paths of one service, and one public rule.
 fn policy(scene: &Scene, rules: usize, effect: &str, more_keys: Vec<Value>) -> Result<String> {
-    let rule = |number: usize| {
-        json!({
-            "id": format!("rule-{number}"),
-            "effect": effect,
-            "target": { "methods": ["GET"], "paths": [format!("/service-{number}/items/{{id}}")] },
-            "condition": { "claims": [{ "pointer": "/team", "equals": "shop" }] },
-        })
-    };
     let public = json!({ "id": "public", "effect": "permit", "public": true, "target": { "paths": ["/public/{id}"] } });
     let keys: Vec<Value> =
         ["rs256", "es256", "eddsa"].into_iter().map(|name| Ok(scene.keys.get(name)?.jwk())).collect::<Result<_>>()?;
@@ -134,19 +127,14 @@ fn policy(scene: &Scene, rules: usize, effect: &str, more_keys: Vec<Value>) -> R
         "algorithms": ["RS256", "ES256", "EdDSA"],
         "jwks": { "keys": keys },
     });
-    let rules: Vec<Value> = (0..rules).map(rule).chain([public]).collect();
+    let rules: Vec<Value> = (0..rules).map(|number| claim_rule(number, effect)).chain([public]).collect();
     let bundle = json!({ "version": 1, "revision": 1, "issuers": [issuer], "rules": rules, "identity_headers": {} });
     Ok(json!({ "version": 1, "bundle": bundle }).to_string())
 }
 
 /// A request with the token of one of many users, as common providers make it.
 fn bearer(scene: &Scene, key: &str, number: usize, forgery: Forgery) -> Result<Request> {
-    let claims = json!({
-        "sub": format!("user-{number:05}"), "jti": format!("{number:032}"), "client_id": "shop-frontend",
-        "scope": "openid profile orders.read orders.write", "team": "shop", "email_verified": true,
-        "realm_access": { "roles": ["customer", "reader"] },
-    });
-    let claims = claims.as_object().cloned().context("claims are an object")?;
-    let token = TokenSpec { key: key.to_owned(), claims, forgery, ..TokenSpec::default() }.mint(&scene.keys, NOW)?;
+    let token = TokenSpec { key: key.to_owned(), claims: claims(number), forgery, ..TokenSpec::default() };
+    let token = token.mint(&scene.keys, NOW)?;
     Ok(Request::get("/service-7/items/17").with("authorization", &format!("Bearer {token}")))
 }

@@ -10,12 +10,14 @@
 mod certificates;
 mod clock;
 mod envoy;
+mod fleet;
 mod herd;
 mod metrics;
 mod put;
 mod rotation;
 mod scene;
 mod shared_data;
+mod sharing;
 mod steps;
 mod strict;
 
@@ -33,8 +35,9 @@ fn main() -> ExitCode {
     let arguments = Arguments::from_args();
     match envoy::trials() {
         Ok(trials) => {
-            let in_process =
-                [strict::trials(), steps::trials(), herd::trials(), metrics::trials()].into_iter().flatten();
+            let in_process = [strict::trials(), sharing::trials(), steps::trials(), herd::trials(), metrics::trials()]
+                .into_iter()
+                .flatten();
             let all = in_process.chain(clock::trials()).chain(trials).collect();
             libtest_mimic::run(&arguments, all).exit_code()
         }

@@ -7,7 +7,7 @@ use host_tests::strict_host::{Call, Setup, StrictHost};
 use libtest_mimic::Trial;
 use serde_json::{Value, json};
 
-use crate::strict::{Fleet, epoch};
+use crate::fleet::{Fleet, epoch};
 use crate::{FUEL_PER_MILLISECOND, NOW, failed};
 
 /// The most that one callback may do: 5 ms.

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use anyhow::{Context as _, Result};
 use host_tests::envoy::example_filter_with;
+use host_tests::workload::claim_rule;
 use serde_json::{Map, Value, json};
 
 use super::scale;
@@ -16,15 +17,10 @@ pub(crate) fn portcullis(configuration: &Value) -> Result<Value> {
 
 /// A policy with one issuer and so many rules about claims, permitting or denying, each about the paths of one service.
 pub(crate) fn claim_rules(tokens: &Tokens, key: &str, rules: usize, effect: &str) -> Result<Value> {
-    let rule = |number: usize| {
-        let target = json!({ "methods": ["GET"], "paths": [format!("/service-{number}/items/{{id}}")] });
-        let condition = json!({ "claims": [{ "pointer": "/team", "equals": "shop" }] });
-        json!({ "id": format!("rule-{number}"), "effect": effect, "target": target, "condition": condition })
-    };
     let jwk = tokens.key(key)?;
     let issuer =
         json!({ "issuer": ISSUER, "audiences": [AUDIENCE], "algorithms": [jwk.get("alg")], "jwks": { "keys": [jwk] } });
-    let rules: Vec<Value> = (0..rules).map(rule).collect();
+    let rules: Vec<Value> = (0..rules).map(|number| claim_rule(number, effect)).collect();
     // The upstream learns as much from us as from jwt_authn: nothing that it did not ask for.
     let bundle = json!({ "version": 1, "revision": 1, "issuers": [issuer], "rules": rules, "identity_headers": {} });
     Ok(json!({ "version": 1, "bundle": bundle }))

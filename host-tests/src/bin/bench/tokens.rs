@@ -1,9 +1,10 @@
 //! The tokens of the load: as a provider would mint them, so many that no cache has them, or a few.
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use host_tests::keys::{KeyRing, SigningKey};
 use host_tests::token::{Forgery, TokenSpec};
-use serde_json::{Map, Value, json};
+use host_tests::workload::claims;
+use serde_json::Value;
 
 /// The issuer of all tokens.
 pub(crate) const ISSUER: &str = "https://idp.example.com/";
@@ -58,14 +59,8 @@ impl Tokens {
         (0..count).map(|number| self.mint_one(name, number, forgery)).collect()
     }
 
-    /// About 700 bytes with an RSA signature, as access tokens of common providers are.
     fn mint_one(&self, name: &str, number: usize, forgery: Forgery) -> Result<String> {
-        let claims = json!({
-            "sub": format!("user-{number}"), "jti": format!("{number:032}"), "exp": { "now": 86_400 }, "client_id": "shop-frontend",
-            "scope": "openid profile orders.read orders.write", "team": "shop", "email_verified": true,
-            "realm_access": { "roles": ["customer", "reader"] },
-        });
-        let claims: Map<String, Value> = claims.as_object().cloned().context("claims are an object")?;
-        TokenSpec { key: name.to_owned(), claims, forgery, ..TokenSpec::default() }.mint(&self.keys, self.now)
+        let token = TokenSpec { key: name.to_owned(), claims: claims(number), forgery, ..TokenSpec::default() };
+        token.mint(&self.keys, self.now)
     }
 }

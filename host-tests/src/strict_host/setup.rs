@@ -1,0 +1,91 @@
+//! What a host is like, how it may fail, and what it has to do with the world outside.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+/// A host call that fails, to see what the filter makes of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// Reading the headers reports a failure.
+    HeadersUnavailable,
+    /// The header map arrives damaged.
+    HeadersDamaged,
+    /// Setting a header reports a failure.
+    SetHeaderFails,
+    /// Removing a header reports a failure.
+    RemoveHeaderFails,
+    /// The clock reports a failure.
+    ClockFails,
+    /// Putting the decision on record reports a failure.
+    RecordFails,
+    /// Reading shared data reports a failure.
+    SharedDataUnavailable,
+    /// Another worker is always faster at writing shared data.
+    SharedDataContended,
+    /// The host's own crypto has no answer.
+    NativeCryptoFails,
+    /// Shared data has no room for a value of more than some bytes.
+    SharedDataFull,
+    /// There are no metrics.
+    MetricsUnavailable,
+}
+
+/// The data that the VMs of a host share.
+#[derive(Clone, Default)]
+pub struct SharedData(pub(super) Rc<RefCell<SharedValues>>);
+
+/// A value and its version for each name.
+type SharedValues = BTreeMap<Vec<u8>, (Vec<u8>, u32)>;
+
+impl SharedData {
+    /// Changes every value, as something that damages memory would.
+    pub fn damage(&self, mut damage: impl FnMut(&str, &mut Vec<u8>)) {
+        for (name, (value, _)) in self.0.borrow_mut().iter_mut() {
+            damage(&String::from_utf8_lossy(name), value);
+        }
+    }
+
+    /// How many values there are, and how many bytes they have.
+    pub fn size(&self) -> (usize, usize) {
+        let values = self.0.borrow();
+        (values.len(), values.values().map(|(value, _)| value.len()).fold(0, usize::saturating_add))
+    }
+}
+
+/// The status and the body of an answer, whose length is told; none is a timeout.
+pub type Answer = Option<(u16, Vec<u8>)>;
+
+/// A call that the filter makes.
+#[derive(Clone, Debug)]
+pub struct Call {
+    /// The number by which the answer is known.
+    pub number: i32,
+    /// What the host calls the server.
+    pub cluster: String,
+    /// The headers.
+    pub headers: BTreeMap<String, String>,
+    /// The body.
+    pub body: String,
+    /// How long it may take, in milliseconds.
+    pub timeout: i32,
+}
+
+/// What a host is like.
+#[derive(Clone, Default)]
+pub struct Setup {
+    /// Whether it is not Envoy, but one that cannot keep a request waiting.
+    pub is_elsewhere: bool,
+    /// The most memory that the module may have; that of one VM if none.
+    pub memory_bytes: Option<usize>,
+    /// What its VMs share; their own if none, and nothing elsewhere.
+    pub shared_data: Option<SharedData>,
+    /// What makes this VM's random numbers differ from another's.
+    pub seed: u8,
+    /// The time at which it starts, in milliseconds.
+    pub now: u64,
+    /// The way in which it fails at its start.
+    pub fault: Option<Fault>,
+    /// How many instructions take a millisecond; none if the clock stands still in a callback.
+    pub fuel_per_millisecond: Option<u64>,
+}
