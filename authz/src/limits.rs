@@ -28,7 +28,8 @@ pub const MAX_IDENTITY_HEADER_BYTES: usize = 8 * 1024;
 /// Largest bundle that is parsed: 10,000 rules are about 4 MB.
 pub const MAX_BUNDLE_BYTES: usize = 8 * 1024 * 1024;
 
-/// Most bytes of all documents of one manifest: a bundle is read whole, with its text and its parsed form beside the old one.
+/// Most bytes of all documents of one manifest, besides packed revocations: a bundle is read whole, with its text and its parsed
+/// form beside the old one.
 pub const MAX_DOCUMENTS_BYTES: usize = 16 * 1024 * 1024;
 
 /// Longest manifest: five documents and eight signatures take 4 KiB.
@@ -86,8 +87,11 @@ pub const MAX_CACHED_BYTES: usize = 4 * 1024 * 1024;
 /// Ed25519, or hundreds of RSA. Those that are not used give way to those that are.
 pub const MAX_PREPARED_BYTES: usize = 1024 * 1024;
 
-/// Most revocations in a bundle.
+/// Most revocations in a bundle that are not packed.
 pub const MAX_REVOCATIONS: usize = 20_000;
+
+/// Most packed revocations: 12 bytes for each, in each worker and once on the host.
+pub const MAX_PACKED_REVOCATIONS: usize = 1 << 20;
 
 /// Longest name of an issuer: it is a URL, and is kept once for each tenant.
 pub const MAX_ISSUER_BYTES: usize = 1024;

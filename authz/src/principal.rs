@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use serde_json::{Map, Value};
 
+use crate::revocation::Fingerprints;
 use crate::time::UnixTime;
 use crate::use_once::UseOnce;
 
@@ -49,6 +50,8 @@ pub(crate) struct Identity {
     /// When the end user last authenticated.
     pub(crate) auth_time: Attribute<UnixTime>,
     pub(crate) claims: Map<String, Value>,
+    /// What it may be revoked by among packed revocations.
+    pub(crate) fingerprints: Fingerprints,
 }
 
 /// What a token is bound to (RFC 7800): who presents it has to prove that they have it.

@@ -5,8 +5,17 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-use anyhow::{Context as _, Result};
-use serde_json::Value;
+use anyhow::{Context as _, Result, ensure};
+use serde_json::{Value, json};
+
+use crate::client::{Connection, Request};
+use crate::keys::{hexadecimal, sha256};
+use crate::publisher::{FLEET, NAME};
+
+/// The tokens of an endpoint that [`ControlEndpoint::start_new`] makes: it is gone with its measurement.
+const ADMIN_TOKEN: &str = "administrator";
+/// See [`ADMIN_TOKEN`].
+pub const PROXY_TOKEN: &str = "proxy";
 
 /// A running endpoint. It is killed when this is dropped.
 pub struct ControlEndpoint {
@@ -38,6 +47,57 @@ impl ControlEndpoint {
         };
         std::thread::spawn(move || lines.map_while(Result::ok).for_each(drop));
         Ok(Self { child, address })
+    }
+
+    /// Makes an endpoint for the fleet of the tests in an empty folder, and serves it; `trust` of its proxies is the other value.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Self::start`], or it makes no key.
+    pub fn start_new(portcullis: &Path, folder: &Path) -> Result<(Self, Value)> {
+        let keygen = Command::new(portcullis).arg("keygen").current_dir(folder).output()?;
+        ensure!(keygen.status.success(), "{}", String::from_utf8_lossy(&keygen.stderr));
+        let mut key: Value = serde_json::from_slice(&std::fs::read(folder.join("signing-key.json"))?)?;
+        key.as_object_mut().context("a key is an object")?.remove("d");
+        let [admin, proxy] = [ADMIN_TOKEN, PROXY_TOKEN].map(|token| hexadecimal(&sha256(token.as_bytes())));
+        let settings = json!({
+            "version": 1,
+            "storage": { "folder": "state" },
+            "admins": [{ "admin": "tests", "token_sha256": admin }],
+            "fleets": [{
+                "fleet": FLEET, "name": NAME, "signing_key": "signing-key.json",
+                "proxies": [{ "proxy": "edge", "token_sha256": proxy }],
+            }],
+        });
+        std::fs::write(folder.join("serve.yaml"), settings.to_string())?;
+        Ok((Self::start(portcullis, folder)?, json!({ "fleet": FLEET, "name": NAME, "keys": [key] })))
+    }
+
+    /// Publishes a policy.
+    ///
+    /// # Errors
+    ///
+    /// It is not published: then with what the endpoint says.
+    pub fn publish(&self, policy: &Value) -> Result<()> {
+        self.post("publish", &json!({ "policy": policy }))
+    }
+
+    /// Revokes.
+    ///
+    /// # Errors
+    ///
+    /// The same.
+    pub fn revoke(&self, entry: &Value) -> Result<()> {
+        self.post("revocations", &json!({ "entries": [entry] }))
+    }
+
+    fn post(&self, what: &str, body: &Value) -> Result<()> {
+        let request = Request::get(&format!("/v1/fleets/{FLEET}/{what}"));
+        let mut request = request.with("authorization", &format!("Bearer {ADMIN_TOKEN}"));
+        (request.method, request.body) = (b"POST".to_vec(), body.to_string().into_bytes());
+        let response = Connection::open(self.address)?.send(&request)?;
+        ensure!(response.status == 200, "{}", String::from_utf8_lossy(&response.body));
+        Ok(())
     }
 
     /// Where it listens.

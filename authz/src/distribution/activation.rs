@@ -16,9 +16,10 @@ use crate::steps::{self, Steps};
 #[derive(Debug)]
 pub struct Activation {
     manifest: Box<Manifest>,
-    documents: BTreeMap<Digest, Rc<[u8]>>,
+    /// As vectors, because what came as one is not copied into another piece of memory then.
+    documents: BTreeMap<Digest, Rc<Vec<u8>>>,
     /// What was offered and not looked at yet.
-    offered: Vec<(Option<Digest>, Rc<[u8]>)>,
+    offered: Vec<(Option<Digest>, Vec<u8>)>,
 }
 
 /// How far the documents have made a bundle.
@@ -47,9 +48,9 @@ impl Activation {
     }
 
     /// The documents that are there, in the order of the manifest.
-    pub fn documents(&self) -> impl Iterator<Item = (Digest, &Rc<[u8]>)> {
+    pub fn documents(&self) -> impl Iterator<Item = (&DocumentReference, &[u8])> {
         let listed = self.manifest.payload.documents.iter();
-        listed.filter_map(|document| Some((document.sha256, self.documents.get(&document.sha256)?)))
+        listed.filter_map(|document| Some((document, self.documents.get(&document.sha256)?.as_slice())))
     }
 
     /// Supplies a document: its length and SHA-256 must be those that the manifest says.
@@ -57,7 +58,7 @@ impl Activation {
     /// # Errors
     ///
     /// `document_mismatch`.
-    pub fn supply(&mut self, sha256: Digest, document: impl Into<Rc<[u8]>>) -> Result<(), Refused> {
+    pub fn supply(&mut self, sha256: Digest, document: Vec<u8>) -> Result<(), Refused> {
         self.offer(Some(sha256), document);
         steps::finish(self.take_offered())
     }
@@ -74,8 +75,8 @@ impl Activation {
 
     /// Has a document supplied later, with the first step of [`Self::load`] or with [`Self::activate`]. Its SHA-256 may be any of
     /// those of the manifest if none is said.
-    pub fn offer(&mut self, sha256: Option<Digest>, document: impl Into<Rc<[u8]>>) {
-        self.offered.push((sha256, document.into()));
+    pub fn offer(&mut self, sha256: Option<Digest>, document: Vec<u8>) {
+        self.offered.push((sha256, document));
     }
 
     async fn take_offered(&mut self) -> Result<(), Refused> {
@@ -88,7 +89,7 @@ impl Activation {
                 return Err(mismatch(sha256, &format!("has the SHA-256 {found}")));
             }
             self.check_length(found, &document)?;
-            self.documents.insert(found, document);
+            self.documents.insert(found, Rc::new(document));
         }
         Ok(())
     }
@@ -134,22 +135,23 @@ impl Activation {
 
     async fn activate_in_steps(&mut self) -> Result<(Adopted, Authorizer), Refused> {
         self.take_offered().await?;
-        let policy = self
-            .document(DocumentKind::Policy)?
+        let text = |kind| Ok::<_, Refused>(self.document(kind)?.map(|document| document.as_slice()));
+        let policy = text(DocumentKind::Policy)?
             .ok_or_else(|| Refused::new(RefusalReason::DocumentMissing, "there is no policy"))?;
         let documents = Documents {
             policy,
-            keys: self.document(DocumentKind::Keys)?,
-            revocations: self.document(DocumentKind::Revocations)?,
-            credentials: self.document(DocumentKind::Credentials)?,
-            tests: self.document(DocumentKind::Tests)?,
+            keys: text(DocumentKind::Keys)?,
+            revocations: text(DocumentKind::Revocations)?,
+            packed_revocations: self.document(DocumentKind::PackedRevocations)?,
+            credentials: text(DocumentKind::Credentials)?,
+            tests: text(DocumentKind::Tests)?,
         };
         let authorizer = documents.authorizer_in_steps(self.manifest.payload.epoch).await?;
         Ok((self.manifest.as_adopted(), authorizer.with_freshness(self.manifest.payload.freshness())))
     }
 
     /// The document of a kind; none if the manifest lists none.
-    fn document(&self, kind: DocumentKind) -> Result<Option<&[u8]>, Refused> {
+    fn document(&self, kind: DocumentKind) -> Result<Option<&Rc<Vec<u8>>>, Refused> {
         let Some(reference) = self.manifest.payload.documents.iter().find(|document| document.kind == kind) else {
             return Ok(None);
         };

@@ -1,6 +1,7 @@
 //! The documents of a bundle → one bundle, which the one parser reads.
 
 use std::collections::BTreeSet;
+use std::rc::Rc;
 
 use serde_json::{Map, Value};
 
@@ -41,6 +42,8 @@ pub struct Documents<'d> {
     pub keys: Option<&'d [u8]>,
     /// Revocations, besides those of the policy.
     pub revocations: Option<&'d [u8]>,
+    /// Packed revocations, which are kept as they are.
+    pub packed_revocations: Option<&'d Rc<Vec<u8>>>,
     /// API keys; then the policy has none.
     pub credentials: Option<&'d [u8]>,
     /// What the bundle must decide.
@@ -62,7 +65,12 @@ impl Documents<'_> {
         let assembled = self.assemble_in_steps(revision).await?;
         let bundle = document::read_value_in_steps(&assembled, Bundle::read).await;
         json::release_in_steps(assembled).await;
-        let authorizer = Authorizer::new(bundle.map_err(|errors| invalid("policy", &errors))?);
+        let mut bundle = bundle.map_err(|errors| invalid("policy", &errors))?;
+        if let Some(packed) = self.packed_revocations {
+            let added = bundle.revocations.add_packed(Rc::clone(packed)).await;
+            added.map_err(|why| refuse("packed_revocations", &why))?;
+        }
+        let authorizer = Authorizer::new(bundle);
         if let Some(tests) = self.tests {
             let cases = document::read_in_steps(tests, vectors::read).await;
             vectors::run(&cases.map_err(|errors| invalid("tests", &errors))?, &authorizer).await?;

@@ -36,3 +36,5 @@ pub use payload::{DocumentKind, DocumentReference, ManifestPayload};
 pub use refusal::{RefusalReason, Refused};
 pub use signed_bundle::SignedBundle;
 pub use trust::Trust;
+
+pub use crate::revocation::{PackedKind, RevocationPacker};

@@ -7,6 +7,7 @@ use super::freshness::{Freshness, WhenStale};
 use super::refusal::{RefusalReason, Refused};
 use crate::document::{self, Node, Unique};
 use crate::limits::{MAX_BUNDLE_BYTES, MAX_DOCUMENTS_BYTES, MAX_LABEL_BYTES, MAX_STALENESS_SECONDS};
+use crate::revocation::MAX_PACKED_BYTES;
 use crate::time::UnixTime;
 
 /// The one version of the manifest that this code reads and writes.
@@ -66,6 +67,8 @@ pub enum DocumentKind {
     Keys,
     /// What is not good any more.
     Revocations,
+    /// Tokens and sessions that are not good any more, by the hundred thousand.
+    PackedRevocations,
     /// API keys.
     Credentials,
     /// What the bundle must decide before it is adopted.
@@ -74,7 +77,8 @@ pub enum DocumentKind {
 
 impl DocumentKind {
     /// Every kind.
-    pub const ALL: [Self; 5] = [Self::Policy, Self::Keys, Self::Revocations, Self::Credentials, Self::Tests];
+    pub const ALL: [Self; 6] =
+        [Self::Policy, Self::Keys, Self::Revocations, Self::PackedRevocations, Self::Credentials, Self::Tests];
 
     /// Its name in a manifest.
     pub const fn name(self) -> &'static str {
@@ -82,8 +86,17 @@ impl DocumentKind {
             Self::Policy => "policy",
             Self::Keys => "keys",
             Self::Revocations => "revocations",
+            Self::PackedRevocations => "packed_revocations",
             Self::Credentials => "credentials",
             Self::Tests => "tests",
+        }
+    }
+
+    /// Longest document of this kind, in bytes.
+    pub const fn max_bytes(self) -> usize {
+        match self {
+            Self::PackedRevocations => MAX_PACKED_BYTES,
+            Self::Policy | Self::Keys | Self::Revocations | Self::Credentials | Self::Tests => MAX_BUNDLE_BYTES,
         }
     }
 }
@@ -97,14 +110,16 @@ impl ManifestPayload {
     pub fn parse(text: &[u8]) -> Result<Self, Refused> {
         let payload = document::read(text, Self::read)
             .map_err(|errors| Refused::new(RefusalReason::Malformed, format!("payload: {errors}")))?;
-        let total = payload.documents.iter().map(|document| document.bytes).fold(0, usize::saturating_add);
-        match payload.documents.iter().find(|document| document.bytes > MAX_BUNDLE_BYTES) {
+        let read = payload.documents.iter().filter(|document| document.kind != DocumentKind::PackedRevocations);
+        let total = read.map(|document| document.bytes).fold(0, usize::saturating_add);
+        match payload.documents.iter().find(|document| document.bytes > document.kind.max_bytes()) {
             Some(document) => Err(Refused::new(
                 RefusalReason::TooLarge,
                 format!(
-                    "the {} document has {} bytes, at most {MAX_BUNDLE_BYTES} are read",
+                    "the {} document has {} bytes, at most {} are read",
                     document.kind.name(),
-                    document.bytes
+                    document.bytes,
+                    document.kind.max_bytes()
                 ),
             )),
             None if total > MAX_DOCUMENTS_BYTES => Err(Refused::new(

@@ -11,6 +11,7 @@ use crate::jose::VerifiedJws;
 use crate::matching::{ClaimMatcher, Facts, Match};
 use crate::principal::{Attribute, Confirmation, Identity};
 use crate::reason::Reason;
+use crate::revocation::Fingerprints;
 use crate::time::UnixTime;
 
 /// A token that passed every check, and how long its passing holds.
@@ -104,6 +105,7 @@ impl TrustedIssuer {
             amr: self.mapping.amr(&claims),
             auth_time: self.mapping.auth_time(&claims),
             claims,
+            fingerprints: Fingerprints::default(),
         };
         Ok(Validated { identity: Rc::new(identity), good_from, good_until: good_until.unwrap_or(UnixTime::END) })
     }

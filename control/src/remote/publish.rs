@@ -17,7 +17,9 @@ use super::{Endpoint, Remote, RemoteError, block_on, epoch, status};
 use crate::build::deliver;
 use crate::serve::clock;
 use crate::signing_key::SigningKey;
-use crate::source::{Source, SourceError};
+use crate::source::{Source, SourceError, is_test_file};
+use crate::test::Vectors;
+use crate::trial::TestPolicy;
 
 /// What is published, and where.
 #[derive(Args)]
@@ -25,7 +27,7 @@ pub(crate) struct Arguments {
     /// A folder, a YAML or JSON file, or `-` for standard input.
     #[arg(default_value = ".")]
     policy: PathBuf,
-    /// A tests document: what the policy must decide before any proxy adopts it.
+    /// What the policy must decide before any proxy adopts it: a test file, `*_test.yaml` or `*.test.yaml`, or a tests document.
     #[arg(long, value_name = "FILE")]
     tests: Option<PathBuf>,
     /// A credentials document: API keys, where they are kept apart from the policy.
@@ -151,11 +153,10 @@ impl Parts {
         let mut policy: Value = serde_json::from_slice(&source.to_json()).unwrap_or_default();
         // The revision of what is published is its epoch.
         policy.as_object_mut().map(|members| members.remove("revision"));
-        let text = |file: &Option<PathBuf>| file.as_deref().map(read_text).transpose();
         let parts = Self {
             policy: policy.to_string(),
-            tests: text(&arguments.tests)?,
-            credentials: text(&arguments.credentials)?,
+            tests: arguments.tests.as_deref().map(|file| read_tests(file, &source)).transpose()?,
+            credentials: arguments.credentials.as_deref().map(read_text).transpose()?,
         };
         let judged = parts.documents().authorizer(0);
         judged.map_err(|refused| SourceError::Unreadable(refused.to_string()))?;
@@ -218,4 +219,17 @@ fn admit(bundle: &str, trust: &str) -> Result<(), String> {
 
 fn read_text(file: &Path) -> Result<String, SourceError> {
     Source::load(file).map(|source| String::from_utf8_lossy(&source.to_json()).into_owned())
+}
+
+/// A tests document: as it is, or made of a test file.
+fn read_tests(file: &Path, policy: &Source) -> Result<String, SourceError> {
+    if !is_test_file(file) {
+        return read_text(file);
+    }
+    let vectors = Vectors::of(file, &policy.parse(TestPolicy::new)?)?;
+    if vectors.left_out > 0 {
+        let (file, count) = (file.display(), vectors.left_out);
+        eprintln!("{file}: {count} cases pass here and do not travel: they need more than the claims of one token");
+    }
+    Ok(vectors.document.to_string())
 }

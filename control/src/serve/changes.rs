@@ -4,12 +4,13 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use authz::distribution::DocumentKind;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::clock;
 use super::fleet::{ChangeError, Fleet};
 use super::keys::{KeySource, Keys};
 use super::published::{Cause, Contents, Document, Published};
+use super::revoked;
 
 /// What a policy needs beside it, as it came with the request.
 pub(crate) struct Publication {
@@ -46,11 +47,11 @@ async fn replace_policy(fleet: &Fleet, keys: &Keys, contents: &Contents, cause: 
         .advance(cause, |newest| {
             let mut next = contents.clone();
             next.remove(&DocumentKind::Keys);
-            next.remove(&DocumentKind::Revocations);
             next.extend(keys.document(&sources, newest).map(|keys| (DocumentKind::Keys, keys)));
-            next.extend(
-                revocations_document(live_revocations(newest)).map(|document| (DocumentKind::Revocations, document)),
-            );
+            next.remove(&DocumentKind::PackedRevocations);
+            let packed = newest.and_then(|newest| newest.contents.get(&DocumentKind::PackedRevocations));
+            next.extend(packed.map(|packed| (DocumentKind::PackedRevocations, Arc::clone(packed))));
+            revoked::replace(&mut next, revoked::living(newest))?;
             Ok(Some(next))
         })
         .await
@@ -62,7 +63,7 @@ pub(crate) async fn revoke(fleet: &Fleet, entries: &[Value], cause: &Cause) -> R
         .advance(cause, |newest| {
             let newest = newest.ok_or_else(nothing_published)?;
             check_issuers(newest, entries)?;
-            let mut all = live_revocations(Some(newest));
+            let mut all = revoked::living(Some(newest));
             let mut known: BTreeSet<String> = all.iter().map(Value::to_string).collect();
             let added: Vec<Value> = entries.iter().filter(|entry| known.insert(entry.to_string())).cloned().collect();
             if added.is_empty() {
@@ -70,7 +71,7 @@ pub(crate) async fn revoke(fleet: &Fleet, entries: &[Value], cause: &Cause) -> R
             }
             all.extend(added);
             let mut contents = newest.contents.clone();
-            contents.extend(revocations_document(all).map(|document| (DocumentKind::Revocations, document)));
+            revoked::replace(&mut contents, all)?;
             Ok(Some(contents))
         })
         .await
@@ -83,11 +84,7 @@ pub(crate) async fn issue_again(fleet: &Fleet) -> Result<u64, ChangeError> {
         .advance(&cause, |newest| {
             let Some(newest) = newest.filter(|newest| is_half_gone(newest)) else { return Ok(None) };
             let mut contents = newest.contents.clone();
-            contents.remove(&DocumentKind::Revocations);
-            contents.extend(
-                revocations_document(live_revocations(Some(newest)))
-                    .map(|document| (DocumentKind::Revocations, document)),
-            );
+            revoked::replace(&mut contents, revoked::living(Some(newest)))?;
             Ok(Some(contents))
         })
         .await
@@ -131,19 +128,4 @@ pub(crate) fn issuer_names(policy: &[u8]) -> Vec<String> {
         Some(std::iter::once(name.to_owned()).chain(tenants))
     });
     names.flatten().collect()
-}
-
-/// The revocations that still concern something. Those of issuers that a policy does not name any more are kept: a later one
-/// may name them again.
-fn live_revocations(published: Option<&Published>) -> Vec<Value> {
-    let document = published.and_then(|published| published.contents.get(&DocumentKind::Revocations));
-    let document: Value = document.and_then(|text| serde_json::from_slice(&text.plain).ok()).unwrap_or_default();
-    let entries = document.get("entries").and_then(Value::as_array).into_iter().flatten();
-    let now = clock::seconds();
-    let is_alive = |entry: &&Value| entry.get("until").and_then(Value::as_u64).is_none_or(|until| now < until);
-    entries.filter(is_alive).cloned().collect()
-}
-
-fn revocations_document(entries: Vec<Value>) -> Option<Arc<Document>> {
-    (!entries.is_empty()).then(|| Document::json(&json!({ "version": 1, "entries": entries })))
 }

@@ -14,8 +14,11 @@ const MAX_STATUS_BYTES: usize = 16 * 1024;
 const MAX_PROXIES: usize = 50_000;
 const MAX_WORKERS: usize = 1024;
 
-/// A worker that nobody has spoken of for this long is gone.
+/// A proxy that has not polled for this long is gone.
 const FORGET_SECONDS: u64 = 300;
+
+/// A worker that nobody has spoken of for this long is gone: its proxy forgets it after a minute, and polls within another.
+const FORGET_WORKER_SECONDS: u64 = 120;
 
 /// What is known of the proxies of a fleet that poll this replica.
 #[derive(Default)]
@@ -61,14 +64,14 @@ impl FleetStatus {
         let proxy = proxies.entry(name).or_default();
         proxy.seen_at = now;
         proxy.last_error = status.get("last_error").and_then(read_error);
-        proxy.workers.retain(|_, worker| now < worker.seen_at.saturating_add(FORGET_SECONDS));
+        proxy.forget_workers(now);
         let polling = label(status.get("worker")).map(|worker| (worker, number(&status, "epoch"), now));
         let others = status.get("workers").and_then(Value::as_array).into_iter().flatten();
         let others = others.filter_map(|other| {
             Some((label(other.get("worker"))?, number(other, "epoch"), number(other, "seen_at").min(now)))
         });
         for (worker, epoch, seen_at) in others.chain(polling).take(MAX_WORKERS) {
-            if now < seen_at.saturating_add(FORGET_SECONDS) {
+            if now < seen_at.saturating_add(FORGET_WORKER_SECONDS) {
                 proxy.workers.insert(worker, Worker { epoch, seen_at });
             }
         }
@@ -80,6 +83,7 @@ impl FleetStatus {
         let now = clock::seconds();
         let mut proxies = self.lock();
         proxies.retain(|_, proxy| now < proxy.seen_at.saturating_add(FORGET_SECONDS));
+        proxies.values_mut().for_each(|proxy| proxy.forget_workers(now));
         proxies.iter().map(|(name, proxy)| (name.clone(), proxy.to_json(name))).collect()
     }
 
@@ -97,6 +101,10 @@ impl FleetStatus {
 }
 
 impl Proxy {
+    fn forget_workers(&mut self, now: u64) {
+        self.workers.retain(|_, worker| now < worker.seen_at.saturating_add(FORGET_WORKER_SECONDS));
+    }
+
     fn to_json(&self, name: &str) -> Value {
         let workers: Vec<Value> = self
             .workers

@@ -14,6 +14,7 @@ mod init;
 mod keys;
 mod metrics;
 mod published;
+mod revoked;
 mod revoker;
 mod server;
 mod settings;
@@ -25,6 +26,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
@@ -83,6 +85,7 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
         return UNREADABLE.into();
     }
     start_log(arguments.log);
+    allow_files();
     // Another part of a build may have chosen another; here it is this one.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let served = tokio::runtime::Builder::new_multi_thread()
@@ -108,6 +111,15 @@ fn check_exposure(settings: &Settings, is_allowed: bool) -> Result<(), String> {
     Err(format!(
         "{address} can be reached from other machines, and there is no `tls` in serve.yaml: add it, listen on 127.0.0.1, or say --insecure-without-tls if something else protects the traffic"
     ))
+}
+
+/// A poll takes a file, and systems let a process have few of them that does not ask for more.
+fn allow_files() {
+    let limit = getrlimit(Resource::Nofile);
+    match setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }) {
+        Ok(()) => tracing::info!(open_files = limit.maximum, "so many connections can be open"),
+        Err(error) => tracing::warn!(open_files = limit.current, %error, "only so many connections can be open"),
+    }
 }
 
 fn start_log(log: Log) {

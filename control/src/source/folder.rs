@@ -11,7 +11,7 @@ const MAX_FILES: usize = 10_000;
 
 /// Reads all files of a policy and puts them together, in the order of their paths.
 pub(super) fn load(folder: &Path) -> Result<Node, SourceError> {
-    let files = files(folder, &|path| !is_test(path))?;
+    let files = files(folder, &|path| !is_test_file(path))?;
     if files.is_empty() {
         let folder = display_name(folder);
         return Err(SourceError::Unreadable(format!(
@@ -34,7 +34,7 @@ pub(super) fn load(folder: &Path) -> Result<Node, SourceError> {
 pub(crate) fn test_files(path: &Path) -> Result<Vec<PathBuf>, SourceError> {
     let folder = if path.is_dir() { Some(path) } else { path.parent() };
     let here = Path::new(".");
-    files(folder.filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(here), &is_test)
+    files(folder.filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(here), &is_test_file)
 }
 
 /// The YAML files at `path`, tests and all: those below a folder, or the file itself.
@@ -112,7 +112,7 @@ fn has_extension(path: &Path, known: &[&str]) -> bool {
 }
 
 /// `orders_test.yaml` and `orders.test.yaml` are tests of a policy, not part of it.
-fn is_test(path: &Path) -> bool {
+pub(crate) fn is_test_file(path: &Path) -> bool {
     let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
     stem.ends_with("_test") || stem.ends_with(".test")
 }

@@ -20,7 +20,7 @@ use authz::{Bundle, BundleErrors, PluginConfiguration};
 use serde::de::IgnoredAny;
 
 pub(crate) use finding::{Finding, one_line};
-pub(crate) use folder::{test_files, yaml_files};
+pub(crate) use folder::{is_test_file, test_files, yaml_files};
 pub(crate) use layout::Layout;
 pub(crate) use tree::Position;
 use tree::{Content, Node};

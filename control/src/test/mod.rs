@@ -4,6 +4,7 @@ mod coverage;
 mod format;
 mod output;
 mod run;
+mod vectors;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -16,6 +17,7 @@ use crate::trial::{TestPolicy, Trial};
 use format::Case;
 use output::Output;
 use run::Report;
+pub(crate) use vectors::Vectors;
 
 /// A case failed.
 const FAILED: u8 = 1;

@@ -41,6 +41,21 @@ impl<'t> Message<'t> {
         message
     }
 
+    /// The issuer and the claims of a token, if they say all about it: a good token of the first credential otherwise, that is
+    /// bound to nothing.
+    pub(crate) fn principal(
+        presented: &Presented,
+        now: u64,
+        policy: &TestPolicy,
+    ) -> Option<(String, Map<String, Value>)> {
+        let What::Token { issuer: name, claims, header, without, opaque: false } = &presented.what else { return None };
+        let (issuer, tenant) = policy.issuer(name)?;
+        let of_header = issuer.header();
+        let is_plain = header.is_empty() && !without.iter().any(|member| of_header.contains_key(member));
+        let claims = changed(issuer.claims(name, tenant, now), claims, without, now);
+        (presented.credential == 0 && is_plain && !claims.contains_key("cnf")).then(|| (name.clone(), claims))
+    }
+
     /// What the core sees of it.
     pub(crate) fn head(&self) -> RequestHead<'_> {
         RequestHead {

@@ -6,7 +6,6 @@
 mod common;
 
 mod access;
-#[expect(dead_code, reason = "the test with an S3-compatible store uses the rest")]
 mod endpoint;
 mod feeds;
 mod keys;

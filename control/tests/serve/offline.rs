@@ -61,3 +61,40 @@ fn both_algorithms_make_keys_that_verify() {
     assert_eq!(code, 0);
     assert!(hash.contains(&crate::endpoint::sha256(token.trim())), "{hash}");
 }
+
+/// The tests of a policy travel with it, as far as proxies can run them.
+#[test]
+fn a_test_file_becomes_what_proxies_check() {
+    let home = Home::new();
+    let bank = host_tests::repository().join("examples/bank");
+    let publish = |policy: &std::path::Path, tests: &std::path::Path| {
+        let (policy, tests) = (policy.to_str().unwrap(), tests.to_str().unwrap());
+        let key = ["--signing-key", "signing-key.json", "--name", "policy", "--epoch", "1", "--output", "signed.json"];
+        common::run(home.path(), &[&["publish", policy, "--tests", tests], &key[..]].concat())
+    };
+    let (code, _, errors) = publish(&bank, &bank.join("bank_test.yaml"));
+    assert_eq!(code, 0, "{errors}");
+    assert!(errors.contains("cases pass here and do not travel"), "{errors}");
+    let signed: Value = serde_json::from_slice(&std::fs::read(home.path().join("signed.json")).unwrap()).unwrap();
+    let documents = signed["documents"].as_array().unwrap().iter();
+    let documents = documents.map(|text| serde_json::from_str::<Value>(text.as_str().unwrap()).unwrap());
+    let tests = documents.into_iter().find(|document| document.get("cases").is_some()).unwrap();
+    let cases = tests["cases"].as_array().unwrap();
+    assert!(cases.len() > 20, "{}", cases.len());
+    let late = cases.iter().find(|case| case["name"] == "a bad credential is never anonymous, not even there").unwrap();
+    assert_eq!(late["principal"]["issuer"], "https://login.bank.example");
+    assert_eq!(late["principal"]["claims"]["exp"], late["now"].as_u64().unwrap() - 3600);
+    assert_eq!(late["expect"], serde_json::json!({ "decision": "deny", "reason": "token_expired" }));
+
+    // What fails here fails everywhere, and what nobody can run elsewhere is no test for a proxy.
+    std::fs::write(home.path().join("policy.json"), policy("a").to_string()).unwrap();
+    let file = home.path().join("policy_test.yaml");
+    for (case, why) in [
+        ("{ name: closed, request: GET /healthz, expect: deny }", "1 cases fail"),
+        ("{ name: both, request: GET /healthz, who: [{ peer: {} }], expect: permit }", "policy_test.yaml"),
+    ] {
+        std::fs::write(&file, format!("version: 1\ncases:\n  - {case}\n")).unwrap();
+        let (code, _, errors) = publish(&home.path().join("policy.json"), &file);
+        assert!(code != 0 && errors.contains(why), "{code} {errors}");
+    }
+}

@@ -6,7 +6,7 @@ use host_tests::client::{Connection, Request};
 use host_tests::keys::{hexadecimal, sha256};
 use serde_json::{Value, json};
 
-use crate::endpoint::{Home, bearer, header, policy};
+use crate::endpoint::{Endpoint, Home, bearer, header, policy};
 
 #[test]
 fn a_poll_is_answered_by_what_is_new() {
@@ -39,6 +39,43 @@ fn a_poll_is_answered_by_what_is_new() {
     endpoint.publish(&policy("b"));
     for poll in waiting {
         let answer = poll.join().unwrap();
+        assert_eq!((answer.status, header(&answer, "etag")), (200, Some("\"2\"")));
+    }
+}
+
+/// F34: the endpoint is killed and comes back at the same address, and every proxy is there in the same moment.
+#[test]
+fn a_thousand_proxies_reconnect_at_once() {
+    const PROXIES: usize = 1000;
+    host_tests::allow_connections(PROXIES).unwrap();
+    let mut home = Home::new();
+    let mut endpoint = home.start();
+    endpoint.publish(&policy("a"));
+    let request = endpoint.poll_request(Some(1), 30);
+    let connect = |endpoint: &Endpoint| -> Vec<Connection> {
+        let polls = (0..PROXIES).map(|_| {
+            let mut poll = Connection::open(endpoint.address).unwrap();
+            poll.begin(&request).unwrap();
+            poll
+        });
+        let polls = polls.collect();
+        let all = format!("open_polls{{fleet=\"production\"}} {PROXIES}\n");
+        endpoint.until("all polls wait", |endpoint| {
+            String::from_utf8(endpoint.get("/metrics").body).unwrap().contains(&all)
+        });
+        polls
+    };
+    let polls = connect(&endpoint);
+    endpoint.kill();
+    for mut poll in polls {
+        assert!(poll.finish(&request).is_err(), "nobody answers any more");
+    }
+    home.settings["listen"] = json!(endpoint.address.to_string());
+    let endpoint = home.start();
+    let polls = connect(&endpoint);
+    endpoint.publish(&policy("b"));
+    for mut poll in polls {
+        let answer = poll.finish(&request).unwrap();
         assert_eq!((answer.status, header(&answer, "etag")), (200, Some("\"2\"")));
     }
 }
@@ -98,7 +135,9 @@ fn what_proxies_say_of_themselves_is_shown() {
     };
     say(&json!({
         "version": 1, "proxy": "edge-1", "worker": "w1", "epoch": 1,
-        "workers": [{ "worker": "w2", "epoch": 0, "seen_at": now }, { "worker": "gone", "epoch": 0, "seen_at": 5 }],
+        "workers": [{ "worker": "w2", "epoch": 0, "seen_at": now }, { "worker": "gone", "epoch": 0, "seen_at": 5 },
+            // As when it has crashed: its proxy forgets it after a minute.
+            { "worker": "dead", "epoch": 0, "seen_at": now - 150 }],
         "last_error": { "reason": "expired", "epoch": 7, "at": now },
     })
     .to_string());

@@ -24,7 +24,7 @@ impl Link {
         if elapsed < self.follow_again_at || self.loading.is_some() {
             return;
         }
-        match shared.resume(&self.delivery.trust, Some(&head)) {
+        match shared.resume(&self.delivery.trust, Some(&head), self.activation.as_ref()) {
             Some(activation) => self.load(activation, Way::SharedData, now, elapsed),
             None => self.fell_behind(elapsed),
         }

@@ -3,11 +3,11 @@
 //! Nothing that is read here is believed: a manifest and its documents are verified like those that come from the network, so
 //! that a value that is damaged, old or another tenant's is ignored. Values are swapped by their versions, and epochs only grow.
 
+use std::cell::Cell;
 use std::num::NonZeroU32;
-use std::rc::Rc;
 
 use authz::UnixTime;
-use authz::distribution::{Activation, Adopted, Digest, Trust, UnverifiedManifest};
+use authz::distribution::{Activation, Adopted, Digest, DocumentKind, DocumentReference, Trust, UnverifiedManifest};
 
 use super::clock;
 use crate::host::{self, HostError, Stored};
@@ -28,6 +28,10 @@ const MAX_WORKERS_BYTES: usize = 16 * 1024;
 pub(super) struct Shared {
     head: String,
     bundle: String,
+    /// Packed revocations, apart: they are long and do not change with every epoch.
+    packed: String,
+    /// Those that are there, as far as this worker knows.
+    stored: Cell<Option<Digest>>,
     lease: String,
     workers: String,
 }
@@ -35,7 +39,14 @@ pub(super) struct Shared {
 impl Shared {
     pub(super) fn of(trust: &Trust) -> Self {
         let name = |what| format!("portcullis.{}/{}.{what}", trust.fleet(), trust.name());
-        Self { head: name("head"), bundle: name("bundle"), lease: name("lease"), workers: name("workers") }
+        Self {
+            head: name("head"),
+            bundle: name("bundle"),
+            packed: name("packed"),
+            stored: Cell::default(),
+            lease: name("lease"),
+            workers: name("workers"),
+        }
     }
 
     /// What was adopted on this host: the floor of all epochs.
@@ -46,12 +57,30 @@ impl Shared {
 
     /// Stores what was adopted, unless something newer is there.
     pub(super) fn publish(&self, adopted: &Adopted, activation: &Activation) -> Result<(), HostError> {
-        let documents = activation.documents().map(|(_, document)| &**document);
+        let (packed, others): (Vec<_>, Vec<_>) =
+            activation.documents().partition(|(reference, _)| is_packed(reference));
+        let documents = others.into_iter().map(|(_, document)| document);
         let pieces = std::iter::once(activation.manifest().text().as_bytes()).chain(documents);
-        let stored = join(adopted.epoch, pieces).and_then(|value| self.raise(&self.bundle, adopted.epoch, &value));
+        let stored = packed.into_iter().try_for_each(|(reference, document)| self.store_packed(reference, document));
+        let stored = stored.and_then(|()| join(adopted.epoch, pieces));
+        let stored = stored.and_then(|value| self.raise(&self.bundle, adopted.epoch, &value));
         // The head in any case: nobody adopts anything older any more, and whoever sees it and no bundle asks for itself.
         self.raise(&self.head, adopted.epoch, &write_head(&self.head, adopted))?;
         stored
+    }
+
+    /// Whoever reads it knows by its SHA-256 whether it is the right one.
+    fn store_packed(&self, reference: &DocumentReference, document: &[u8]) -> Result<(), HostError> {
+        if self.stored.get() == Some(reference.sha256) {
+            return Ok(());
+        }
+        let (current, version) = host::shared_data(&self.packed)?;
+        // Whoever was faster has adopted something newer, or the same.
+        if current != document && host::set_shared_data(&self.packed, document, version)? == Stored::Overtaken {
+            return Err(HostError);
+        }
+        self.stored.set(Some(reference.sha256));
+        Ok(())
     }
 
     /// Replaces a value that starts with a smaller epoch.
@@ -68,13 +97,33 @@ impl Shared {
     }
 
     /// What another worker adopted, or an earlier VM, with documents that are still to be verified; none if there is nothing good.
-    pub(super) fn resume(&self, trust: &Trust, floor: Option<&Adopted>) -> Option<Activation> {
+    /// What is held is not read again.
+    pub(super) fn resume(
+        &self,
+        trust: &Trust,
+        floor: Option<&Adopted>,
+        held: Option<&Activation>,
+    ) -> Option<Activation> {
         let (value, _) = host::shared_data(&self.bundle).ok()?;
         let mut pieces = split(&value)?.into_iter();
         let manifest = UnverifiedManifest::parse(pieces.next()?).ok()?.verify(trust).ok()?;
         let mut activation = manifest.resume(floor).ok()?;
-        for document in pieces {
-            activation.offer(None, Rc::<[u8]>::from(document));
+        if let Some(held) = held {
+            activation.inherit(held);
+        }
+        let missing = activation.missing();
+        for reference in activation.manifest().payload().documents.clone() {
+            let piece = if is_packed(&reference) { None } else { Some(pieces.next()?) };
+            if is_packed(&reference) {
+                self.stored.set(Some(reference.sha256));
+            }
+            if missing.contains(&reference) {
+                let document = match piece {
+                    Some(piece) => piece.to_vec(),
+                    None => host::shared_data(&self.packed).ok()?.0,
+                };
+                activation.offer(Some(reference.sha256), document);
+            }
         }
         Some(activation)
     }
@@ -108,6 +157,10 @@ impl Shared {
             Stored::Overtaken => Err(HostError),
         }
     }
+}
+
+fn is_packed(reference: &DocumentReference) -> bool {
+    reference.kind == DocumentKind::PackedRevocations
 }
 
 /// With a checksum over the name too: a damaged epoch would keep every later one out, and Kong's host tells names apart by

@@ -13,6 +13,7 @@ mod envoy;
 mod fleet;
 mod herd;
 mod metrics;
+mod packed;
 mod put;
 mod rotation;
 mod scene;
@@ -35,9 +36,15 @@ fn main() -> ExitCode {
     let arguments = Arguments::from_args();
     match envoy::trials() {
         Ok(trials) => {
-            let in_process = [strict::trials(), sharing::trials(), steps::trials(), herd::trials(), metrics::trials()]
-                .into_iter()
-                .flatten();
+            let in_process = [
+                strict::trials(),
+                sharing::trials(),
+                steps::trials(),
+                packed::trials(),
+                herd::trials(),
+                metrics::trials(),
+            ];
+            let in_process = in_process.into_iter().flatten();
             let all = in_process.chain(clock::trials()).chain(trials).collect();
             libtest_mimic::run(&arguments, all).exit_code()
         }

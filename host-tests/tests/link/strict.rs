@@ -272,15 +272,14 @@ fn memory_is_flat() -> Result<()> {
         }
         ensure!(host.send(&Request::get(&format!("/epoch/{epoch}")))?.status == 200, "after push {epoch}");
         ensure!(host.send(&Request::get(&format!("/epoch/{}", epoch + 1)))?.status == 401);
-        // By then every long list has found a place that is large enough.
-        if epoch == PUSHES / 3 * 2 {
+        if epoch == WARM_PUSHES {
             warm = host.memory_bytes()?;
         }
     }
     let memory = host.memory_bytes()?;
     ensure!(
         memory.saturating_sub(warm) <= FRAGMENTS,
-        "{warm} bytes after two thirds of the pushes, {memory} after {PUSHES}"
+        "{warm} bytes after {WARM_PUSHES} pushes, {memory} after {PUSHES}"
     );
     Ok(())
 }
@@ -292,7 +291,10 @@ const MEMORY_FOR_A_MEGABYTE: usize = 64 * 1024 * 1024;
 const FRAGMENTS: usize = 256 * 1024;
 
 /// How many bundles are pushed.
-const PUSHES: u64 = 240;
+const PUSHES: u64 = 1000;
+
+/// After how many of them every long list has found a place that is large enough.
+const WARM_PUSHES: u64 = 160;
 
 fn unchanged_documents() -> Result<()> {
     let fleet = Fleet::new()?;

@@ -92,11 +92,10 @@ pub(super) async fn document(
     let found = member.fleet.document(&sha256.to_string()).await;
     let found = found.map_err(|error| Problem::new(StatusCode::SERVICE_UNAVAILABLE, error.to_string()))?;
     let document = found.filter(|document| document.sha256 == sha256).ok_or_else(missing)?;
-    let constant = [
-        (CONTENT_TYPE, "application/json"),
-        (CACHE_CONTROL, "private, immutable, max-age=31536000"),
-        (VARY, "accept-encoding"),
-    ];
+    // Packed revocations are the one kind that is not JSON.
+    let kind = if document.plain.starts_with(b"{") { "application/json" } else { "application/octet-stream" };
+    let constant =
+        [(CONTENT_TYPE, kind), (CACHE_CONTROL, "private, immutable, max-age=31536000"), (VARY, "accept-encoding")];
     Ok(match &document.gzip {
         Some(gzip) if accepts_gzip(&headers) => (constant, [(CONTENT_ENCODING, "gzip")], gzip.clone()).into_response(),
         _ => (constant, document.plain.clone()).into_response(),

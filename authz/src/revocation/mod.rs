@@ -1,6 +1,11 @@
 //! Revocation: what was good when it was issued and is not any more. Entries die by themselves.
 
+mod packed;
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use crate::document::{Fields, Node};
 use crate::limits::MAX_REVOCATIONS;
@@ -8,6 +13,9 @@ use crate::policy::{IssuerSet, Names};
 use crate::principal::{Attribute, Identity};
 use crate::steps::pause;
 use crate::time::UnixTime;
+use packed::PackedRevocations;
+pub(crate) use packed::{Fingerprints, MAX_PACKED_BYTES};
+pub use packed::{PackedKind, RevocationPacker};
 
 /// What an entry names. Together with the issuer it is what is looked up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -41,7 +49,10 @@ struct Entry {
 
 /// All revocations of a bundle.
 #[derive(Debug, Default)]
-pub(crate) struct Revocations(BTreeMap<(Kind, String, String), Vec<Entry>>);
+pub(crate) struct Revocations {
+    entries: BTreeMap<(Kind, String, String), Vec<Entry>>,
+    packed: Option<PackedRevocations>,
+}
 
 impl Revocations {
     pub(crate) async fn read(node: &Node<'_>, names: &Names<'_>) -> Option<Self> {
@@ -56,12 +67,22 @@ impl Revocations {
             }
             pause().await;
         }
-        Some(Self(revocations))
+        Some(Self { entries: revocations, packed: None })
+    }
+
+    /// Adds those of a packed document, in steps.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with it.
+    pub(crate) async fn add_packed(&mut self, document: Rc<Vec<u8>>) -> Result<(), String> {
+        self.packed = Some(PackedRevocations::read(document).await?);
+        Ok(())
     }
 
     /// Frees them, in steps.
     pub(crate) async fn release(self) {
-        for entry in self.0 {
+        for entry in self.entries {
             drop(entry);
             pause().await;
         }
@@ -69,15 +90,19 @@ impl Revocations {
 
     /// Whether a verified token was revoked. Asked on every request, for remembered tokens too.
     pub(crate) fn concern(&self, identity: &Identity, now: UnixTime) -> bool {
-        let Some(issuer) = identity.issuer.as_deref().filter(|_| !self.0.is_empty()) else {
-            return false;
-        };
+        let Some(issuer) = identity.issuer.as_deref() else { return false };
+        self.packed.as_ref().is_some_and(|packed| packed.concern(issuer, identity, now))
+            || (!self.entries.is_empty() && self.name(issuer, identity, now))
+    }
+
+    /// Whether an entry names a token of this issuer.
+    fn name(&self, issuer: &str, identity: &Identity, now: UnixTime) -> bool {
         let applies = |entry: &Entry| {
             let before = |limit| identity.issued_at.is_none_or(|issued_at| issued_at < limit);
             now < entry.until && entry.issued_before.is_none_or(before)
         };
         let is_named = |kind: Kind, name: &str| {
-            let entries = self.0.get(&(kind, issuer.to_owned(), name.to_owned()));
+            let entries = self.entries.get(&(kind, issuer.to_owned(), name.to_owned()));
             entries.is_some_and(|entries| entries.iter().any(applies))
         };
         let concerns = |kind: Kind, attribute: &Attribute<String>| match attribute {
@@ -87,7 +112,7 @@ impl Revocations {
             Attribute::Malformed => {
                 let first = (kind, issuer.to_owned(), String::new());
                 let of_kind =
-                    self.0.range(first..).take_while(|((other, name, _), _)| *other == kind && name == issuer);
+                    self.entries.range(first..).take_while(|((other, name, _), _)| *other == kind && name == issuer);
                 of_kind.flat_map(|(_, entries)| entries).any(applies)
             }
         };
