@@ -97,9 +97,14 @@ fn bench(sh: &Shell, options: &[String]) -> Result<()> {
     module::build(sh)?;
     let envoy = tools::envoy(sh)?;
     let signatures = module::build_signature_speed(sh)?;
+    cmd!(sh, "cargo build --quiet --release --package control").quiet().run()?;
+    let portcullis = sh.current_dir().join("target/release/portcullis");
     let _env = sh.push_env("ENVOY_PATH", envoy);
     let _path = sh.push_env("PATH", path_with(sh, &node::node(sh)?)?);
-    let bench = cmd!(sh, "cargo run --quiet --release --package host-tests --bin bench -- {signatures} {options...}");
+    let bench = cmd!(
+        sh,
+        "cargo run --quiet --release --package host-tests --bin bench -- {signatures} {portcullis} {options...}"
+    );
     Ok(bench.quiet().run()?)
 }
 

@@ -8,7 +8,9 @@
 mod filters;
 mod load;
 mod measurement;
+mod push;
 mod report;
+mod revoked;
 mod scale;
 mod scenario;
 mod service;
@@ -22,34 +24,51 @@ use clap::Parser;
 use host_tests::signature_speed;
 
 use measurement::Bench;
+use push::Push;
+use revoked::Revoked;
 
 /// Measure what a decision costs, beside Envoy's own filters.
 #[derive(Parser)]
 struct Arguments {
     /// The module in which signatures are verified by us and by `jwt-simple`.
     signatures: PathBuf,
+    /// The `portcullis` command, for the control endpoint of pushes.
+    portcullis: PathBuf,
     /// How often each figure is taken; the median counts.
     #[arg(long, default_value_t = 7)]
     repetitions: usize,
     /// How long each figure is taken, in seconds.
     #[arg(long, default_value_t = 2)]
     seconds: u64,
-    /// Only the scenarios whose name has this in it; then there are no ratios.
+    /// Only the scenarios whose name has this in it; then there are no ratios. `push` is how long pushes take, and nothing else.
     #[arg(long)]
     only: Option<String>,
 }
 
+/// How often a figure without Envoy is taken.
+const REPETITIONS: usize = 5;
+
 fn main() -> Result<()> {
     let arguments = Arguments::parse();
-    let scales = scale::measure()?;
-    let engines = signature_speed::measure(&arguments.signatures)?;
+    let is_push = arguments.only.as_deref() == Some("push");
+    let push = (is_push || arguments.only.is_none()).then(|| push::measure(&arguments.portcullis, push::PUSHES));
+    let push = push.transpose()?;
+    let scales = if is_push { Vec::new() } else { scale::measure()? };
+    let revoked = if is_push { None } else { Some(revoked::measure()?) };
+    let engines = if is_push { Vec::new() } else { signature_speed::measure(&arguments.signatures)? };
     let scenarios = scenario::all(arguments.only.as_deref().unwrap_or_default())?;
     let figures = Bench::start(scenarios)?.run(arguments.repetitions, arguments.seconds)?;
-    let summary = report::summary(&figures, &scales, &engines);
+    let mut summary = report::summary(&figures, &scales, &engines);
+    let more = [("push", push.as_ref().map(Push::summary)), ("revoked", revoked.as_ref().map(Revoked::summary))];
+    if let Some(members) = summary.as_object_mut() {
+        members.extend(more.into_iter().filter_map(|(name, summary)| Some((name.to_owned(), summary?))));
+    }
     let folder = host_tests::repository().join("target/bench");
     fs::create_dir_all(&folder)?;
     fs::write(folder.join("summary.json"), serde_json::to_string_pretty(&summary)?)?;
+    let more = [revoked.as_ref().map(Revoked::table), push.as_ref().map(Push::table)];
     let page = report::page(&figures, &scales, &engines, &summary);
+    let page = more.into_iter().flatten().fold(page, |page, table| format!("{page}\n{table}\n"));
     fs::write(folder.join("report.md"), &page)?;
     println!("{page}");
     Ok(())
