@@ -55,7 +55,9 @@ impl ControlEndpoint {
     ///
     /// Those of [`Self::start`], or it makes no key.
     pub fn start_new(portcullis: &Path, folder: &Path) -> Result<(Self, Value)> {
-        let keygen = Command::new(portcullis).arg("keygen").current_dir(folder).output()?;
+        // It runs elsewhere.
+        let portcullis = portcullis.canonicalize().with_context(|| format!("{}", portcullis.display()))?;
+        let keygen = Command::new(&portcullis).arg("keygen").current_dir(folder).output()?;
         ensure!(keygen.status.success(), "{}", String::from_utf8_lossy(&keygen.stderr));
         let mut key: Value = serde_json::from_slice(&std::fs::read(folder.join("signing-key.json"))?)?;
         key.as_object_mut().context("a key is an object")?.remove("d");
@@ -70,7 +72,7 @@ impl ControlEndpoint {
             }],
         });
         std::fs::write(folder.join("serve.yaml"), settings.to_string())?;
-        Ok((Self::start(portcullis, folder)?, json!({ "fleet": FLEET, "name": NAME, "keys": [key] })))
+        Ok((Self::start(&portcullis, folder)?, json!({ "fleet": FLEET, "name": NAME, "keys": [key] })))
     }
 
     /// Publishes a policy.

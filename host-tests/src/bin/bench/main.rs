@@ -19,7 +19,7 @@ mod tokens;
 use std::fs;
 use std::path::PathBuf;
 
-use anyhow::Result;
+use anyhow::{Result, anyhow};
 use clap::Parser;
 use host_tests::signature_speed;
 
@@ -63,6 +63,9 @@ fn main() -> Result<()> {
     if let Some(members) = summary.as_object_mut() {
         members.extend(more.into_iter().filter_map(|(name, summary)| Some((name.to_owned(), summary?))));
     }
+    let schema = serde_json::from_str(include_str!("../../../bench-summary.schema.json"))?;
+    jsonschema::validate(&schema, &summary)
+        .map_err(|error| anyhow!("the summary is not what its schema says: {error}"))?;
     let folder = host_tests::repository().join("target/bench");
     fs::create_dir_all(&folder)?;
     fs::write(folder.join("summary.json"), serde_json::to_string_pretty(&summary)?)?;

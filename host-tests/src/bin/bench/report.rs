@@ -16,7 +16,7 @@ const BARE: &str = "bare";
 const BARE_WITHOUT_TOKEN: &str = "bare, no token";
 
 /// Ratios of what two scenarios add to the floor: name, ours, theirs.
-const RATIOS: [(&str, &str, &str); 13] = [
+const RATIOS: [(&str, &str, &str); 15] = [
     ("warm_rs256_over_native", "portcullis, warm, RS256", "jwt_authn + rbac, cached, RS256"),
     ("cold_rs256_over_native", "portcullis, cold, RS256", "jwt_authn + rbac, cold, RS256"),
     ("bad_rs256_over_good", "portcullis, bad signature, RS256", "portcullis, cold, RS256"),
@@ -29,6 +29,8 @@ const RATIOS: [(&str, &str, &str); 13] = [
     ("warm_over_ext_authz", "portcullis, warm, RS256", "ext_authz"),
     ("warm_over_nothing", "portcullis, warm, RS256", "module that does nothing"),
     ("rules_10000_over_10_in_envoy", "portcullis, 10000 public rules", "portcullis, 10 public rules"),
+    ("rules_10_over_rbac", "portcullis, 10 public rules", "rbac, 10 policies"),
+    ("rules_100_over_rbac", "portcullis, 100 public rules", "rbac, 100 policies"),
     ("rules_10000_over_rbac", "portcullis, 10000 public rules", "rbac, 10000 policies"),
 ];
 
@@ -103,6 +105,7 @@ pub(crate) fn page(figures: &[Figure], scales: &[Scale], engines: &[EngineFigure
             ratios.add_row([name.to_owned(), format!("{ratio:.2}"), ours.to_owned(), theirs.to_owned()]);
         }
     }
+    let than_peers = than_peers(summary);
     let mut scale = table(["rules", "native, ns", "module, fuel", "VM memory, KiB"]);
     for row in scales {
         scale.add_row([
@@ -113,7 +116,22 @@ pub(crate) fn page(figures: &[Figure], scales: &[Scale], engines: &[EngineFigure
         ]);
     }
     let signatures = signatures(engines);
-    format!("{INTRODUCTION}\n{}\n\n{in_envoy}\n\n{ratios}\n\n{scale}\n\n{signatures}\n", machine())
+    format!("{INTRODUCTION}\n{}\n\n{in_envoy}\n\n{ratios}\n\n{than_peers}\n{scale}\n\n{signatures}\n", machine())
+}
+
+/// What is worse than a peer, as plainly as what is better.
+fn than_peers(summary: &Value) -> String {
+    let peers = RATIOS.iter().filter(|(_, _, theirs)| !theirs.starts_with("portcullis"));
+    let measured = peers.filter_map(|(name, ours, theirs)| {
+        let ratio = summary.pointer(&format!("/ratios/{name}")).and_then(Value::as_f64)?;
+        Some((ratio, format!("{ours}, over {theirs}: {ratio:.2}")))
+    });
+    let (worse, better): (Vec<_>, Vec<_>) = measured.partition(|(ratio, _)| *ratio >= 1.0);
+    let list = |what: &str, entries: Vec<(f64, String)>| {
+        let entries: String = entries.into_iter().map(|(_, entry)| format!("- {entry}\n")).collect();
+        if entries.is_empty() { String::new() } else { format!("{what}\n\n{entries}\n") }
+    };
+    list("Dearer than the peer in this run:", worse) + &list("Cheaper:", better)
 }
 
 /// What the page says before its tables.
@@ -121,7 +139,7 @@ const INTRODUCTION: &str = "\
 # What it costs
 
 Made by `cargo xtask bench`, in one run; `docs/performance.md` is its `target/bench/report.md`. The raw figures are in
-`target/bench/summary.json`. Compare rows, not machines.
+`target/bench/summary.json` (format 1: `host-tests/bench-summary.schema.json`). Compare rows, not machines.
 
 One Envoy process for each row stands on one core, with one worker, and answers by itself; wrk stands on another core with eight
 connections. A figure is the CPU time of the Envoy process for each request, user and system, the median of the repetitions, which are
