@@ -12,9 +12,10 @@ use crate::client::{Connection, Request};
 use crate::keys::{hexadecimal, sha256};
 use crate::publisher::{FLEET, NAME};
 
-/// The tokens of an endpoint that [`ControlEndpoint::start_new`] makes: it is gone with its measurement.
+/// The administrator's token of an endpoint that [`ControlEndpoint::start_new`] makes: it is gone with its measurement.
 const ADMIN_TOKEN: &str = "administrator";
-/// See [`ADMIN_TOKEN`].
+
+/// The proxies' token of such an endpoint.
 pub const PROXY_TOKEN: &str = "proxy";
 
 /// A running endpoint. It is killed when this is dropped.
