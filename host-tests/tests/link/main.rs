@@ -12,6 +12,7 @@ mod clock;
 mod envoy;
 mod fleet;
 mod herd;
+mod kong;
 mod metrics;
 mod put;
 mod rotation;
@@ -35,10 +36,15 @@ fn main() -> ExitCode {
     let arguments = Arguments::from_args();
     match envoy::trials() {
         Ok(trials) => {
-            let in_process = [strict::trials(), sharing::trials(), steps::trials(), herd::trials(), metrics::trials()]
-                .into_iter()
-                .flatten();
-            let all = in_process.chain(clock::trials()).chain(trials).collect();
+            let in_process = [
+                strict::trials(),
+                sharing::trials(),
+                steps::trials(),
+                herd::trials(),
+                metrics::trials(),
+                kong::trials(),
+            ];
+            let all = in_process.into_iter().flatten().chain(clock::trials()).chain(trials).collect();
             libtest_mimic::run(&arguments, all).exit_code()
         }
         Err(error) => {
