@@ -1,6 +1,6 @@
 //! The files of `kong-config/`: each is read as Kong and nginx read it, and what they say to the filter is what it takes.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+#![expect(clippy::panic, clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 use std::collections::{BTreeMap, BTreeSet};
 

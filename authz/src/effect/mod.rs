@@ -146,8 +146,9 @@ mod tests {
     /// What becomes of edits, and of what the client sent, on a host that cannot remove headers.
     #[test]
     fn what_cannot_be_removed_is_overwritten_or_the_request_is_refused() {
+        type Names<'n> = &'n [&'n str];
         type Headers<'h> = &'h [(&'h str, &'h str)];
-        let overwritten = |sent: &[&'static str], remove: &[&str], set: Headers<'_>| {
+        let overwritten = |sent: Names<'static>, remove: &[&str], set: Headers<'_>| {
             let headers = sent.iter().map(|name| (name.as_bytes(), &b"forged"[..])).collect();
             let head = RequestHead { headers, ..RequestHead::default() };
             let set = set.iter().map(|(name, value)| ((*name).to_owned(), value.as_bytes().to_vec())).collect();
@@ -157,7 +158,8 @@ mod tests {
             Ok(edits.set.iter().map(|(name, value)| format!("{name}={}", String::from_utf8_lossy(value))).collect())
         };
         let subject: Headers<'_> = &[("x-subject", "alice")];
-        let cases: [(&[&str], &[&str], Headers<'_>, Result<&[&str], Reason>); 9] = [
+        type Case<'c> = (Names<'c>, Names<'c>, Headers<'c>, Result<Names<'c>, Reason>);
+        let cases: [Case<'_>; 9] = [
             (&[], &[], subject, Ok(&["x-subject=alice"])),
             (&["X-Subject"], &["X-Subject"], subject, Ok(&["x-subject=alice"])),
             (&["X-Roles", "other"], &["X-Roles"], subject, Ok(&["X-Roles=", "x-subject=alice"])),
