@@ -9,6 +9,7 @@ use crate::credential::{Credentials, Place, Presented, Scene, Scheme};
 use crate::decision::{Decision, Effect, Revision};
 use crate::distribution::Freshness;
 use crate::effect::{self, Action, Refusal, Reply, ResourceMetadata};
+use crate::host_ability::HostAbility;
 use crate::http::{AccessRequest, RequestHead};
 use crate::jose::NativeVerifier;
 use crate::jwt::{Interruption, Introspection, IntrospectionResponse, UnknownKey};
@@ -211,10 +212,13 @@ impl Authorizer {
             || self.candidate.as_ref().is_some_and(|candidate| candidate.needs_source())
     }
 
-    /// Whether authorization servers may have to be asked ([`Step::Introspect`]). On a host that cannot, the bundle must not
-    /// be used.
-    pub fn needs_introspection(&self) -> bool {
-        self.bundle.as_ref().is_some_and(|bundle| bundle.issuers.need_introspection())
+    /// What the bundle wants of the host that not every one can do. On a host that cannot, the bundle must not be used.
+    pub fn demands(&self) -> impl Iterator<Item = HostAbility> {
+        HostAbility::ALL.into_iter().filter(|ability| match ability {
+            // A candidate that is told of no certificate would say what is not so.
+            HostAbility::PeerCertificate => self.needs_peer(),
+            ability => self.bundle.as_ref().is_some_and(|bundle| bundle.demands(*ability)),
+        })
     }
 
     /// Whether only Portcullis, or a hop that is believed, may set a header of this name, in whatever spelling.
@@ -386,6 +390,24 @@ impl Authorizer {
             }
             Err(reason) => Authorization::reply(decision.denied_for(reason), self.reply(refusal(reason))),
         }
+    }
+
+    /// The same decision for a host that cannot remove headers, and overwrites only the first of several: what was to be removed is
+    /// overwritten with nothing. A request of which the upstream would see more than that is refused.
+    pub fn by_overwriting(&self, authorization: Authorization, head: &RequestHead<'_>) -> Authorization {
+        let Authorization { decision, action, use_once, scheme } = authorization;
+        match action {
+            Action::Reply(reply) => Authorization { decision, action: Action::Reply(reply), use_once, scheme },
+            Action::Forward(edits) => match edits.by_overwriting(head) {
+                Ok(edits) => Authorization { decision, action: Action::Forward(edits), use_once, scheme },
+                Err(reason) => self.refuse(Refusal { scheme, ..Refusal::from(reason) }),
+            },
+        }
+    }
+
+    /// Refuses a request of which the host cannot hand over all headers.
+    pub fn headers_too_many(&self) -> Authorization {
+        self.refuse(Refusal::from(Reason::HeadersTooMany))
     }
 
     /// Refuses a request that the host could not hand over, or for which it could not do what was decided.

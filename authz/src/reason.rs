@@ -46,6 +46,10 @@ reasons! {
     PathAmbiguous = "path_ambiguous", 400;
     /// The `Connection` header names a header that only Portcullis may set (CVE-2024-45410).
     HeaderNominated = "header_nominated", 400;
+    /// The request has more headers than the host can hand over, so that one that matters may be missing (RFC 6585 section 5).
+    HeadersTooMany = "headers_too_many", 431;
+    /// A header that is to be replaced stands twice, or in two spellings, and the host can only overwrite the first (Kong).
+    HeaderRepeated = "header_repeated", 400;
     /// The client asked for the metadata of the resource, which is for everybody (RFC 9728 section 3).
     MetadataServed = "metadata_served", 200;
     /// More than one `Authorization` header: never decided on the convenient one (RFC 6750 section 2).

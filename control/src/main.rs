@@ -8,6 +8,7 @@ mod fmt;
 mod github;
 mod init;
 mod keygen;
+mod kong;
 mod lint;
 mod random;
 mod remote;
@@ -18,6 +19,7 @@ mod source;
 mod test;
 mod trial;
 
+use std::borrow::Cow;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -188,6 +190,8 @@ enum Format {
     LintReport,
     /// The configuration of the control endpoint, `serve.yaml`.
     Serve,
+    /// What Kong wants to know of the filter, `portcullis.meta.json`.
+    Kong,
     /// Which proxies of a fleet enforce what.
     FleetStatus,
     /// Who has made which epoch, and why.
@@ -195,8 +199,9 @@ enum Format {
 }
 
 impl Format {
-    const fn schema(self) -> &'static str {
-        match self {
+    fn schema(self) -> Cow<'static, str> {
+        Cow::Borrowed(match self {
+            Self::Kong => return Cow::Owned(kong::meta()),
             Self::Bundle => include_str!("../../authz/schema/bundle.schema.json"),
             Self::PluginConfiguration => include_str!("../../authz/schema/plugin-configuration.schema.json"),
             Self::Manifest => include_str!("../../authz/schema/manifest.schema.json"),
@@ -210,7 +215,7 @@ impl Format {
             Self::Serve => include_str!("../schema/serve.schema.json"),
             Self::FleetStatus => include_str!("../schema/fleet-status.schema.json"),
             Self::FleetHistory => include_str!("../schema/fleet-history.schema.json"),
-        }
+        })
     }
 }
 

@@ -3,12 +3,13 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
-use authz::{Action, Authorization, Authorizer, Step};
+use authz::{Action, Authorization, Authorizer, Decision, HeaderEdits, Step};
 use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types;
 
 use crate::callouts::Callouts;
-use crate::host::{self, HostError};
+use crate::host::{self, HostError, HostKind};
+use crate::received::Received;
 use crate::replay_guard;
 
 /// How often an exchange may wait for an answer: once for each of the few credentials that it may present.
@@ -17,6 +18,7 @@ const MAX_WAITS: u32 = 8;
 /// The context of one request, bound to one authorizer and so to one revision.
 pub(crate) struct Exchange {
     context_id: u32,
+    kind: HostKind,
     authorizer: Rc<Authorizer>,
     callouts: Callouts,
     waits: Cell<u32>,
@@ -34,8 +36,13 @@ enum Progress {
 }
 
 impl Exchange {
-    pub(crate) const fn new(context_id: u32, authorizer: Rc<Authorizer>, callouts: Callouts) -> Self {
-        Self { context_id, authorizer, callouts, waits: Cell::new(0), is_forwarded: Cell::new(false) }
+    pub(crate) const fn new(context_id: u32, kind: HostKind, authorizer: Rc<Authorizer>, callouts: Callouts) -> Self {
+        Self { context_id, kind, authorizer, callouts, waits: Cell::new(0), is_forwarded: Cell::new(false) }
+    }
+
+    /// Refuses a request of which not all headers can be read: what is missing could be what matters.
+    fn refuse_headers(&self) -> Progress {
+        self.carry_out(&self.authorizer.headers_too_many())
     }
 
     /// Decides, does what was decided, and remembers it for what follows of the request.
@@ -58,22 +65,21 @@ impl Exchange {
             }
             Err(HostError) => self.authorizer.host_failure(),
         };
-        match carry_out(&authorization) {
-            Ok(progress) => progress,
-            // What the decision demands was not done, so the request must not go on.
-            Err(HostError) => carry_out(&self.authorizer.host_failure()).unwrap_or(Progress::Stopped),
-        }
+        self.carry_out(&authorization)
     }
 
     fn decide(&self) -> Result<Step, HostError> {
-        let headers = host::request_headers()?;
-        let mut head = headers.request_head().ok_or(HostError)?;
+        let received = Received::read(self.kind)?;
+        let mut head = received.head().ok_or(HostError)?;
         let peer = if self.authorizer.needs_peer() { host::peer_certificate()? } else { None };
         head.peer = peer.as_ref().map(host::Peer::certificate);
         let source = if self.authorizer.needs_source() { host::source_address()? } else { None };
         head.source = source.as_deref();
         let now = host::now()?;
-        let step = self.authorizer.authorize(&head, now);
+        let step = match (self.authorizer.authorize(&head, now), self.kind) {
+            (Step::Decided(decided), HostKind::Wasmx) => Step::Decided(self.authorizer.by_overwriting(decided, &head)),
+            (step, _) => step,
+        };
         if let Step::Decided(authorization) = &step {
             for once in authorization.use_once() {
                 if !replay_guard::claim(once, now)? {
@@ -96,6 +102,42 @@ impl Exchange {
         }
     }
 
+    /// Does what was decided. What cannot be done is answered as a failure, and what cannot be answered stays where it is: it was
+    /// neither answered nor sent on.
+    fn carry_out(&self, authorization: &Authorization) -> Progress {
+        match authorization.action() {
+            Action::Forward(edits) => match self.forward(edits, authorization.decision()) {
+                Ok(()) => Progress::Forwarded,
+                Err(HostError) => self.carry_out(&self.authorizer.host_failure()),
+            },
+            Action::Reply(reply) => {
+                let decision = authorization.decision();
+                // The client is refused whether or not that can be put on record; and asked to only once: Kong's host traps on a
+                // second answer.
+                let _ = host::record(self.kind, &decision.to_record());
+                let _ = host::send_reply(reply, decision.reason().code());
+                Progress::Stopped
+            }
+        }
+    }
+
+    /// Edits the request and puts the decision on record.
+    fn forward(&self, edits: &HeaderEdits, decision: &Decision) -> Result<(), HostError> {
+        for name in &edits.remove {
+            host::remove_request_header(name)?;
+        }
+        for (name, value) in &edits.set {
+            host::set_request_header(name, value)?;
+            if self.kind == HostKind::Wasmx && self.authorizer.owns_header(name.as_bytes()) {
+                host::tell_kong(name, value);
+            }
+        }
+        if let Some(descriptor) = decision.rate_limit() {
+            host::set_rate_limit(self.kind, descriptor)?;
+        }
+        host::record(self.kind, &decision.to_record())
+    }
+
     fn remove_owned_trailers(&self) -> Result<(), HostError> {
         let trailers = host::request_trailers()?;
         for (name, _) in trailers.pairs().ok_or(HostError)? {
@@ -113,8 +155,9 @@ pub(crate) struct Stream(pub(crate) Rc<Exchange>);
 impl Context for Stream {}
 
 impl HttpContext for Stream {
-    fn on_http_request_headers(&mut self, _count: usize, _end_of_stream: bool) -> types::Action {
-        match self.0.proceed() {
+    fn on_http_request_headers(&mut self, count: usize, _end_of_stream: bool) -> types::Action {
+        let is_readable = self.0.kind.hands_over(count);
+        match if is_readable { self.0.proceed() } else { self.0.refuse_headers() } {
             Progress::Forwarded => types::Action::Continue,
             Progress::Stopped | Progress::Waiting => types::Action::Pause,
         }
@@ -133,32 +176,6 @@ impl HttpContext for Stream {
             Ok(()) if self.0.is_forwarded.get() => types::Action::Continue,
             // Neither an undecided request nor what might be a forged identity goes on.
             Ok(()) | Err(HostError) => types::Action::Pause,
-        }
-    }
-}
-
-/// Does what was decided. A failure leaves the request where it is: it was neither answered nor sent on.
-fn carry_out(authorization: &Authorization) -> Result<Progress, HostError> {
-    let decision = authorization.decision();
-    match authorization.action() {
-        Action::Forward(edits) => {
-            for name in &edits.remove {
-                host::remove_request_header(name)?;
-            }
-            for (name, value) in &edits.set {
-                host::set_request_header(name, value)?;
-            }
-            if let Some(descriptor) = decision.rate_limit() {
-                host::set_rate_limit(descriptor)?;
-            }
-            host::record(&decision.to_record())?;
-            Ok(Progress::Forwarded)
-        }
-        Action::Reply(reply) => {
-            // The client is refused whether or not that can be put on record.
-            let _ = host::record(&decision.to_record());
-            host::send_reply(reply, decision.reason().code())?;
-            Ok(Progress::Stopped)
         }
     }
 }

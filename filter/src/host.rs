@@ -5,7 +5,9 @@
 //! status other than "ok" an error.
 
 mod abi;
+mod kind;
 mod metric;
+mod notes;
 
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -16,15 +18,9 @@ use proxy_wasm::types::{BufferType, LogLevel, MapType, StreamType};
 
 use crate::header_map::HeaderMap;
 use abi::HostBytes;
+pub(crate) use kind::HostKind;
 pub(crate) use metric::{Counter, Gauge};
-
-/// The key of the filter state that holds the decision record: `%FILTER_STATE(wasm.portcullis.decision:PLAIN)%` in
-/// Envoy's access log.
-const DECISION_PROPERTY: &str = "portcullis.decision";
-
-/// The key of the filter state that holds what the host limits the rate of a request by:
-/// `%FILTER_STATE(wasm.portcullis.rate_limit:PLAIN)%` in the descriptors of Envoy's rate limit filters.
-const RATE_LIMIT_PROPERTY: &str = "portcullis.rate_limit";
+pub(crate) use notes::{record, set_rate_limit, tell_kong};
 
 /// The host did not do what it was asked to.
 #[derive(Debug)]
@@ -115,13 +111,18 @@ pub(crate) fn source_address() -> Result<Option<Vec<u8>>, HostError> {
     property(&["source", "address"])
 }
 
+/// The request target as the client wrote it.
+pub(crate) fn request_target() -> Result<Option<Vec<u8>>, HostError> {
+    property(&["request", "path"])
+}
+
 fn property(path: &[&str]) -> Result<Option<Vec<u8>>, HostError> {
     let mut bytes = HostBytes::default();
     let is_there = abi::get_property(path.join("\0").as_bytes(), &mut bytes)?;
     Ok(is_there.then(|| bytes.into_vec()))
 }
 
-/// Removes all occurrences of a request header.
+/// Removes all occurrences of a request header. In Envoy only: Kong's host still sends it.
 pub(crate) fn remove_request_header(name: &[u8]) -> Result<(), HostError> {
     abi::remove_header_map_value(MapType::HttpRequestHeaders, name)
 }
@@ -131,19 +132,9 @@ pub(crate) fn remove_request_trailer(name: &[u8]) -> Result<(), HostError> {
     abi::remove_header_map_value(MapType::HttpRequestTrailers, name)
 }
 
-/// Sets a request header, replacing all its occurrences.
+/// Sets a request header, replacing all its occurrences; on Kong's host the first one.
 pub(crate) fn set_request_header(name: &str, value: &[u8]) -> Result<(), HostError> {
     abi::replace_header_map_value(MapType::HttpRequestHeaders, name.as_bytes(), value)
-}
-
-/// Puts the decision record where the proxy's access log finds it.
-pub(crate) fn record(decision: &str) -> Result<(), HostError> {
-    abi::set_property(DECISION_PROPERTY.as_bytes(), decision.as_bytes())
-}
-
-/// Puts what the rate is limited by where the proxy's rate limit filters find it.
-pub(crate) fn set_rate_limit(descriptor: &str) -> Result<(), HostError> {
-    abi::set_property(RATE_LIMIT_PROPERTY.as_bytes(), descriptor.as_bytes())
 }
 
 /// Whether a value was stored.
@@ -194,22 +185,17 @@ fn write_varint(bytes: &mut Vec<u8>, mut number: usize) {
     bytes.extend(u8::try_from(number));
 }
 
-/// Whether the host is Envoy. Only Envoy has ids of VMs; Kong's host answers that it knows no such property, in all versions.
-pub(crate) fn is_envoy() -> bool {
-    property(&["plugin_vm_id"]).is_ok_and(|id| id.is_some())
-}
-
 /// Calls the root context every so many milliseconds; 0 for never.
 pub(crate) fn set_tick_period_milliseconds(period: u32) -> Result<(), HostError> {
     abi::set_tick_period_milliseconds(period)
 }
 
-/// Makes all further calls be about this context.
+/// Makes all further calls be about this context. In Envoy only.
 pub(crate) fn set_effective_context(context_id: u32) -> Result<(), HostError> {
     abi::set_effective_context(context_id)
 }
 
-/// Lets the request go on that was paused.
+/// Lets the request go on that was paused. In Envoy only: the workers of Kong's host die of it.
 pub(crate) fn continue_request() -> Result<(), HostError> {
     abi::continue_stream(StreamType::HttpRequest)
 }

@@ -13,6 +13,7 @@ mod link;
 mod management;
 mod metrics;
 mod plugin;
+mod received;
 mod replay_guard;
 
 /// The entry point, which the SDK's macro exports.

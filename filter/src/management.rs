@@ -13,11 +13,13 @@ use proxy_wasm::types::Action;
 use serde_json::{Value, json};
 
 use crate::exchange::Stream;
-use crate::host::{self, HostError};
+use crate::host::{self, HostError, HostKind};
 use crate::link::Link;
+use crate::received::Received;
 
 /// A request on a listener with management.
 pub(crate) struct Managed {
+    host_kind: HostKind,
     link: Rc<RefCell<Link>>,
     /// The request, where it is none of the management's.
     stream: Stream,
@@ -35,14 +37,14 @@ enum Kind {
 }
 
 impl Managed {
-    pub(crate) const fn new(link: Rc<RefCell<Link>>, stream: Stream) -> Self {
-        Self { link, stream, kind: Cell::new(Kind::Ordinary) }
+    pub(crate) const fn new(host_kind: HostKind, link: Rc<RefCell<Link>>, stream: Stream) -> Self {
+        Self { host_kind, link, stream, kind: Cell::new(Kind::Ordinary) }
     }
 
     /// Answers a request for the management; what kind of request it is.
     fn handle(&self, end_of_stream: bool) -> Result<Kind, HostError> {
-        let headers = host::request_headers()?;
-        let head = headers.request_head().ok_or(HostError)?;
+        let received = Received::read(self.host_kind)?;
+        let head = received.head().ok_or(HostError)?;
         let link = self.link.try_borrow().map_err(|_| HostError)?;
         let path = head.path.unwrap_or_default();
         let own = link.management_path().and_then(|own| path.strip_prefix(own.as_bytes()));
@@ -51,6 +53,11 @@ impl Managed {
                 let (is_ready, state) = link.readiness(host::now()?);
                 let status = if path.ends_with(b"/ready") && !is_ready { 503 } else { 200 };
                 reply(status, &state)?;
+                Ok(Kind::Done)
+            }
+            // Kong's host does not hold a body back, and keeps a long one to itself.
+            (Some(b"/bundle"), Some(b"PUT")) if !self.host_kind.is_envoy() => {
+                reply(501, &json!({ "error": "this proxy cannot take bundles; let it ask the control endpoint" }))?;
                 Ok(Kind::Done)
             }
             (Some(b"/bundle"), Some(b"PUT")) if !end_of_stream => Ok(Kind::Bundle),
@@ -80,7 +87,8 @@ impl Context for Managed {}
 impl HttpContext for Managed {
     fn on_http_request_headers(&mut self, count: usize, end_of_stream: bool) -> Action {
         // What cannot be read is not the management's, and is refused as every request is.
-        let kind = self.handle(end_of_stream).unwrap_or(Kind::Ordinary);
+        let is_readable = self.host_kind.hands_over(count);
+        let kind = if is_readable { self.handle(end_of_stream).unwrap_or(Kind::Ordinary) } else { Kind::Ordinary };
         self.kind.set(kind);
         if kind == Kind::Ordinary { self.stream.on_http_request_headers(count, end_of_stream) } else { Action::Pause }
     }

@@ -9,13 +9,14 @@ use proxy_wasm::types::ContextType;
 
 use crate::callouts::Callouts;
 use crate::exchange::{Exchange, Stream};
-use crate::host;
+use crate::host::{self, HostKind};
 use crate::link::{Active, Link, TICK_MILLISECONDS};
 use crate::management::Managed;
 use crate::metrics;
 
 /// The root context. Until it is configured it refuses every request.
 pub(crate) struct Plugin {
+    kind: HostKind,
     active: Active,
     callouts: Callouts,
     /// How the bundle is pushed, if it is.
@@ -27,7 +28,7 @@ pub(crate) struct Plugin {
 impl Default for Plugin {
     fn default() -> Self {
         let active = Active::new(Authorizer::closed(), None);
-        Self { active, callouts: Callouts::default(), link: None, is_managed: false }
+        Self { kind: HostKind::Wasmx, active, callouts: Callouts::default(), link: None, is_managed: false }
     }
 }
 
@@ -52,17 +53,23 @@ impl RootContext for Plugin {
     /// Reads the plugin configuration. The host first calls this in a canary VM, so it has no effect outside; a bad
     /// configuration fails it, and the proxy keeps what it had or does not start. A bundle that was pushed never does.
     fn on_configure(&mut self, _size: usize) -> bool {
-        let (authorizer, delivery) = match PluginConfiguration::parse(&host::plugin_configuration()) {
-            Ok(configuration) => configuration.into_parts(),
+        let configuration = match PluginConfiguration::parse(&host::plugin_configuration()) {
+            Ok(configuration) => configuration,
             Err(errors) => return refuse(&errors.to_string()),
         };
-        let is_envoy = host::is_envoy();
-        // Kong's host lets a request go on by itself after a callout, whatever the filter says.
-        if authorizer.needs_introspection() && !is_envoy {
-            return refuse(
-                "bundle.issuers: `introspection` works in Envoy only: this host would let requests through while an \
-                 authorization server is asked; use tokens with signatures",
-            );
+        self.kind = HostKind::find();
+        let is_envoy = self.kind.is_envoy();
+        let shares_data = configuration.shared_data().unwrap_or(is_envoy);
+        let (authorizer, delivery) = configuration.into_parts();
+        if let Some(why) = self.kind.refusal(&authorizer, shares_data) {
+            return refuse(&format!("bundle: {why}"));
+        }
+        if let Some(why) = delivery.as_ref().and_then(|delivery| self.kind.refusal_of_delivery(delivery)) {
+            return refuse(why);
+        }
+        if shares_data && !is_envoy {
+            // A host without a zone stops the filter here and says so, and not at some request.
+            let _ = host::shared_data("portcullis.probe");
         }
         let native = is_envoy.then(|| NativeVerifier::prove(host::verify_signature));
         if let Some(native) = &native {
@@ -75,7 +82,7 @@ impl RootContext for Plugin {
             if self.callouts.rest_at(TICK_MILLISECONDS).is_err() {
                 return refuse("this host does not tell the time, and a bundle that is pushed would never come");
             }
-            self.link = Some(Rc::new(RefCell::new(Link::start(delivery, self.active.clone(), is_envoy))));
+            self.link = Some(Rc::new(RefCell::new(Link::start(delivery, self.active.clone(), self.kind))));
         }
         true
     }
@@ -87,10 +94,13 @@ impl RootContext for Plugin {
 
     fn create_http_context(&self, context_id: u32) -> Option<Box<dyn HttpContext>> {
         // One request sees one revision, whatever is pushed meanwhile.
-        let exchange = Exchange::new(context_id, self.active.get(), self.callouts.clone());
+        let exchange = Exchange::new(context_id, self.kind, self.active.get(), self.callouts.clone());
         let stream = Stream(Rc::new(exchange));
+        if let Some(Ok(mut link)) = self.link.as_ref().map(|link| link.try_borrow_mut()) {
+            link.is_wanted();
+        }
         match &self.link {
-            Some(link) if self.is_managed => Some(Box::new(Managed::new(Rc::clone(link), stream))),
+            Some(link) if self.is_managed => Some(Box::new(Managed::new(self.kind, Rc::clone(link), stream))),
             _ => Some(Box::new(stream)),
         }
     }

@@ -13,6 +13,7 @@ use crate::credential::{ApiKeys, Credentials};
 use crate::decision::Revision;
 use crate::document::{self, BundleErrors, Node};
 use crate::effect::{IdentityHeaders, ResourceMetadata};
+use crate::host_ability::HostAbility;
 use crate::http::PlainCharacters;
 use crate::jwt::TrustedIssuers;
 use crate::policy::{Attributes, Names, Policy, RuleOutline};
@@ -94,6 +95,20 @@ impl Bundle {
     /// Whether decisions need the address at the other end of the connection.
     pub(crate) fn needs_source(&self) -> bool {
         self.credentials.need_source() || self.attributes.need_source() || self.policy.needs_source()
+    }
+
+    /// Whether something is wanted of the host that not every one can do.
+    pub(crate) fn demands(&self, ability: HostAbility) -> bool {
+        match ability {
+            HostAbility::Introspection => self.issuers.need_introspection(),
+            HostAbility::PeerCertificate => self.needs_peer(),
+            HostAbility::UseOnce => self.credentials.use_once() || self.policy.obliges(|one| one.once.is_some()),
+            HostAbility::RateLimit => self.policy.obliges(|one| one.rate_limit.is_some()),
+            HostAbility::TargetEdits => {
+                let strips_all = self.policy.obliges(|one| one.strip_credentials);
+                self.credentials.edit_targets(strips_all)
+            }
+        }
     }
 
     /// Whether only a hop that is believed may set the header of this name, in whatever spelling.

@@ -20,7 +20,7 @@ pub struct PluginConfiguration {
 /// Where the bundle comes from.
 #[derive(Debug)]
 enum Source {
-    Inline { bundle: Box<Bundle>, candidate: Option<Box<Bundle>> },
+    Inline { bundle: Box<Bundle>, candidate: Option<Box<Bundle>>, shared_data: Option<bool> },
     Pushed(Box<Delivery>),
 }
 
@@ -42,6 +42,14 @@ impl PluginConfiguration {
         }
     }
 
+    /// Whether the workers of a proxy share data; none if the host is to be asked.
+    pub const fn shared_data(&self) -> Option<bool> {
+        match &self.source {
+            Source::Inline { shared_data, .. } => *shared_data,
+            Source::Pushed(delivery) => delivery.shared_data,
+        }
+    }
+
     /// What decides at first: by the inline bundle and, if there is a candidate, saying what that would have decided. By
     /// nothing, if the bundle is pushed.
     pub fn into_authorizer(self) -> Authorizer {
@@ -51,8 +59,8 @@ impl PluginConfiguration {
     /// The same, and how the bundle is pushed, if it is.
     pub fn into_parts(self) -> (Authorizer, Option<Delivery>) {
         match self.source {
-            Source::Inline { bundle, candidate: None } => (Authorizer::new(*bundle), None),
-            Source::Inline { bundle, candidate: Some(candidate) } => {
+            Source::Inline { bundle, candidate: None, .. } => (Authorizer::new(*bundle), None),
+            Source::Inline { bundle, candidate: Some(candidate), .. } => {
                 (Authorizer::new(*bundle).beside(Authorizer::new(*candidate)), None)
             }
             Source::Pushed(delivery) => (Authorizer::closed(), Some(*delivery)),
@@ -89,7 +97,8 @@ impl Source {
         let bundle = fields.required("bundle").and_then(|node| steps::finish(Bundle::read(&node)));
         let candidate =
             fields.optional("candidate").map_or(Some(None), |node| steps::finish(Bundle::read(&node)).map(Some));
-        Some(Self::Inline { bundle: Box::new(bundle?), candidate: candidate?.map(Box::new) })
+        let shared_data = fields.optional("shared_data").map_or(Some(None), |node| node.flag().map(Some));
+        Some(Self::Inline { bundle: Box::new(bundle?), candidate: candidate?.map(Box::new), shared_data: shared_data? })
     }
 
     fn read_pushed(fields: &Fields<'_>) -> Option<Self> {
@@ -103,6 +112,6 @@ impl Source {
 /// A bundle and nothing else.
 impl From<Bundle> for PluginConfiguration {
     fn from(bundle: Bundle) -> Self {
-        Self { source: Source::Inline { bundle: Box::new(bundle), candidate: None } }
+        Self { source: Source::Inline { bundle: Box::new(bundle), candidate: None, shared_data: None } }
     }
 }

@@ -97,6 +97,10 @@ impl Credential {
         matches!(self.kind, Kind::Jwt(JwtKind { certificate: Some(_), .. }))
     }
 
+    pub(super) const fn takes_proofs(&self) -> bool {
+        matches!(self.kind, Kind::Jwt(JwtKind { dpop: Some(_), .. }))
+    }
+
     /// The nonce that proofs must have at this time, if they need one.
     pub(super) fn nonce(&self, now: UnixTime) -> Option<String> {
         match &self.kind {

@@ -77,6 +77,18 @@ impl Credentials {
         self.credentials.iter().any(Credential::needs_peer)
     }
 
+    /// Whether something that credentials bring along may be used once.
+    pub(crate) fn use_once(&self) -> bool {
+        self.credentials.iter().any(Credential::takes_proofs)
+    }
+
+    /// Whether credentials have to be removed from the target of a request; `all` are removed if a rule says so.
+    pub(crate) fn edit_targets(&self, all: bool) -> bool {
+        let is_stripped = |credential: &&Credential| all || credential.strip;
+        let mut places = self.credentials.iter().filter(is_stripped).flat_map(|credential| &credential.places);
+        places.any(|place| place.query_parameter().is_some())
+    }
+
     /// Whether the address at the other end of the connection is wanted.
     pub(crate) fn need_source(&self) -> bool {
         self.credentials.iter().any(|credential| credential.peer_source().is_some_and(PeerSource::needs_source))

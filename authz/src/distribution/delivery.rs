@@ -40,8 +40,8 @@ pub struct Control {
 }
 
 impl Delivery {
-    /// The fields of a plugin configuration that are about it.
-    pub(crate) const FIELDS: [&'static str; 5] = ["trust", "control", "signed_bundle", "management", "shared_data"];
+    /// The fields of a plugin configuration that are only about it.
+    pub(crate) const FIELDS: [&'static str; 4] = ["trust", "control", "signed_bundle", "management"];
 
     /// Reads the fields of a plugin configuration that has `trust`.
     pub(crate) fn read(fields: &Fields<'_>) -> Option<Self> {

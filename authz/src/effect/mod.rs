@@ -12,7 +12,7 @@ pub(crate) use resource_metadata::ResourceMetadata;
 use std::rc::Rc;
 
 use crate::credential::{self, Place};
-use crate::http::{RequestHead, query};
+use crate::http::{RequestHead, is_same_folded, query};
 use crate::policy::Obligations;
 use crate::principal::Principal;
 use crate::reason::Reason;
@@ -91,6 +91,37 @@ pub(crate) fn use_once(principal: &Principal, obligations: &[Rc<Obligations>]) -
 }
 
 impl HeaderEdits {
+    /// The same for a host that cannot remove headers, and overwrites only the first of several: what was to be removed is overwritten
+    /// with nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`Reason::HeaderRepeated`] where the upstream would see another value too, under the name or under one that it may take for
+    /// it; [`Reason::ObligationFailed`] where more than headers has to change.
+    pub(crate) fn by_overwriting(self, head: &RequestHead<'_>) -> Result<Self, Reason> {
+        let count = |name: &[u8]| head.headers.iter().filter(|(other, _)| is_same_folded(other, name)).count();
+        let mut set = Vec::with_capacity(self.remove.len().saturating_add(self.set.len()));
+        for name in self.remove {
+            let replaced = self.set.iter().any(|(other, _)| other.as_bytes().eq_ignore_ascii_case(&name));
+            let is_alias = self.set.iter().any(|(other, _)| is_same_folded(other.as_bytes(), &name));
+            match (count(&name), replaced, String::from_utf8(name)) {
+                (1, true, Ok(_)) => {}
+                (1, false, Ok(name)) if !is_alias => set.push((name, Vec::new())),
+                _ => return Err(Reason::HeaderRepeated),
+            }
+        }
+        for (name, _) in &self.set {
+            if name.starts_with(':') {
+                return Err(Reason::ObligationFailed);
+            }
+            if count(name.as_bytes()) > 1 {
+                return Err(Reason::HeaderRepeated);
+            }
+        }
+        set.extend(self.set);
+        Ok(Self { remove: Vec::new(), set })
+    }
+
     fn remove(&mut self, name: &[u8]) {
         if !self.remove.iter().any(|known| known == name) {
             self.remove.push(name.to_vec());
@@ -103,4 +134,45 @@ pub(crate) fn nominates_owned_header(head: &RequestHead<'_>, owned: &IdentityHea
     head.values("connection")
         .flat_map(|value| value.split(|byte| *byte == b','))
         .any(|name| owned.contains(name.trim_ascii()))
+}
+
+#[cfg(test)]
+mod tests {
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    use super::*;
+
+    /// What becomes of edits, and of what the client sent, on a host that cannot remove headers.
+    #[test]
+    fn what_cannot_be_removed_is_overwritten_or_the_request_is_refused() {
+        type Names<'n> = &'n [&'n str];
+        type Headers<'h> = &'h [(&'h str, &'h str)];
+        let overwritten = |sent: Names<'static>, remove: &[&str], set: Headers<'_>| {
+            let headers = sent.iter().map(|name| (name.as_bytes(), &b"forged"[..])).collect();
+            let head = RequestHead { headers, ..RequestHead::default() };
+            let set = set.iter().map(|(name, value)| ((*name).to_owned(), value.as_bytes().to_vec())).collect();
+            let remove = remove.iter().map(|name| name.as_bytes().to_vec()).collect();
+            let edits = HeaderEdits { remove, set }.by_overwriting(&head)?;
+            assert!(edits.remove.is_empty());
+            Ok(edits.set.iter().map(|(name, value)| format!("{name}={}", String::from_utf8_lossy(value))).collect())
+        };
+        let subject: Headers<'_> = &[("x-subject", "alice")];
+        type Case<'c> = (Names<'c>, Names<'c>, Headers<'c>, Result<Names<'c>, Reason>);
+        let cases: [Case<'_>; 9] = [
+            (&[], &[], subject, Ok(&["x-subject=alice"])),
+            (&["X-Subject"], &["X-Subject"], subject, Ok(&["x-subject=alice"])),
+            (&["X-Roles", "other"], &["X-Roles"], subject, Ok(&["X-Roles=", "x-subject=alice"])),
+            (&["x_roles"], &["x_roles"], &[], Ok(&["x_roles="])),
+            (&["x_subject"], &["x_subject"], subject, Err(Reason::HeaderRepeated)),
+            (&["x-subject", "x-subject"], &["x-subject"], subject, Err(Reason::HeaderRepeated)),
+            (&["x-roles", "x.roles"], &["x-roles", "x.roles"], &[], Err(Reason::HeaderRepeated)),
+            (&["cookie", "Cookie"], &[], &[("cookie", "kept=1")], Err(Reason::HeaderRepeated)),
+            (&[], &[], &[(":path", "/")], Err(Reason::ObligationFailed)),
+        ];
+        for (sent, remove, set, expected) in cases {
+            let expected = expected.map(|lines| lines.iter().map(|line| (*line).to_owned()).collect::<Vec<_>>());
+            assert_eq!(overwritten(sent, remove, set), expected, "{sent:?}");
+        }
+    }
 }

@@ -10,7 +10,7 @@ mod request;
 pub(crate) use address::{Network, parse_source};
 pub use authority::Host;
 pub(crate) use authority::{canonical_host, is_address, is_host};
-pub(crate) use owned_header::{OWNED_PREFIX, encode_value, is_alias, read_name as read_owned_name};
+pub(crate) use owned_header::{OWNED_PREFIX, encode_value, is_alias, is_same_folded, read_name as read_owned_name};
 pub use path::Path;
 pub(crate) use path::PlainCharacters;
 pub(crate) use path::percent_decode;

@@ -27,7 +27,12 @@ const RESERVED: [&str; 13] = [
 /// Whether upstreams may take a header name for another, in lower case: CGI and WSGI turn `-` into `_`, PHP also `.`; and case
 /// never counts (RFC 9110 section 5.1). So every character that is neither letter nor digit counts as `-`.
 pub(crate) fn is_alias(name: &[u8], owned: &str) -> bool {
-    name.len() == owned.len() && name.iter().copied().map(folded).eq(owned.bytes().map(folded))
+    is_same_folded(name, owned.as_bytes())
+}
+
+/// The same of any two names.
+pub(crate) fn is_same_folded(one: &[u8], other: &[u8]) -> bool {
+    one.len() == other.len() && one.iter().copied().map(folded).eq(other.iter().copied().map(folded))
 }
 
 /// The form in which upstreams that fold names together compare them.

@@ -92,6 +92,11 @@ impl Policy {
         self.needs_peer
     }
 
+    /// Whether some rule obliges us to something.
+    pub(crate) fn obliges(&self, is_wanted: impl Fn(&Obligations) -> bool) -> bool {
+        self.rules.iter().any(|rule| is_wanted(&rule.obligations))
+    }
+
     /// The rules whose target matches a request, in the order of the bundle.
     pub(super) fn applicable<'p>(&'p self, request: &'p AccessRequest<'p>) -> impl Iterator<Item = &'p Rule> {
         let candidates = self.index.candidates(request).into_iter();

@@ -9,6 +9,7 @@
 
 mod clock;
 mod following;
+mod interest;
 mod loading;
 mod random;
 mod request;
@@ -23,9 +24,10 @@ use authz::distribution::{Activation, Admission, Adopted, Delivery, Loaded, Refu
 use authz::{Authorizer, NativeVerifier, Steps, UnixTime};
 use serde_json::{Value, json};
 
-use crate::host;
+use crate::host::{self, HostKind};
 use crate::metrics::BundleMetrics;
 use clock::Stopwatch;
+use interest::Interest;
 use loading::{Loading, Way};
 use shared::Shared;
 use status::LastError;
@@ -73,7 +75,8 @@ impl Active {
 pub(crate) struct Link {
     delivery: Delivery,
     active: Active,
-    is_envoy: bool,
+    kind: HostKind,
+    interest: Interest,
     /// What the workers share; none if the host cannot, or must not be asked.
     shared: Option<Shared>,
     /// The name of this worker.
@@ -104,14 +107,16 @@ pub(crate) struct Link {
 impl Link {
     /// Takes up what is already there: what was adopted on this host before, or comes with the configuration. Called while a
     /// host configures the plugin, in a VM that may only be for trying, so nothing outside is changed.
-    pub(crate) fn start(delivery: Delivery, active: Active, is_envoy: bool) -> Self {
+    pub(crate) fn start(delivery: Delivery, active: Active, kind: HostKind) -> Self {
+        let is_envoy = kind.is_envoy();
         let shares = delivery.shared_data.unwrap_or(is_envoy);
         let mut link = Self {
             shared: shares.then(|| Shared::of(&delivery.trust)),
             metrics: if is_envoy { BundleMetrics::define(&delivery.trust) } else { BundleMetrics::default() },
             delivery,
             active,
-            is_envoy,
+            kind,
+            interest: Interest::default(),
             worker: random::number(),
             stopwatch: Stopwatch::default(),
             ticked_at: None,
@@ -149,6 +154,7 @@ impl Link {
             return;
         }
         self.ticked_at = Some(elapsed);
+        self.look_at_interest(elapsed);
         self.follow(now, elapsed);
         self.share();
         self.sign_of_life(now, elapsed);
@@ -162,10 +168,15 @@ impl Link {
         self.take_answer(call, body_bytes, now, elapsed);
     }
 
+    /// A request is there that its bundle is for.
+    pub(crate) const fn is_wanted(&mut self) {
+        self.interest.is_shown();
+    }
+
     /// When the root context wants to be called again, in milliseconds. Kong's host wants its timer set once.
     pub(crate) const fn tick_milliseconds(&self) -> u32 {
         let is_busy = self.loading.is_some() || self.freeing.is_some();
-        if is_busy && self.is_envoy { LOADING_TICK_MILLISECONDS } else { TICK_MILLISECONDS }
+        if is_busy && matches!(self.kind, HostKind::Envoy) { LOADING_TICK_MILLISECONDS } else { TICK_MILLISECONDS }
     }
 
     /// Adopts a bundle that was sent here; its epoch. It is read at once: who sent it waits for the answer.
@@ -227,10 +238,8 @@ impl Link {
     fn adopt(&mut self, loaded: Loaded, now: UnixTime) -> Result<Option<Activation>, Refused> {
         let Loaded { activation, adopted } = loaded;
         let Some((adopted, authorizer)) = adopted else { return Ok(Some(activation)) };
-        // Kong's host lets a request go on by itself after a callout, whatever the filter says.
-        if authorizer.needs_introspection() && !self.is_envoy {
-            let detail = "issuers: `introspection` works in Envoy only: this host would let requests through meanwhile";
-            return Err(Refused::new(RefusalReason::BundleInvalid, detail));
+        if let Some(why) = self.kind.refusal(&authorizer, self.shared.is_some()) {
+            return Err(Refused::new(RefusalReason::BundleInvalid, why));
         }
         // Another way in may have been faster.
         if self.adopted.is_some_and(|current| current.epoch >= adopted.epoch) {

@@ -3,6 +3,7 @@
 use authz::UnixTime;
 use authz::distribution::{Activation, Admission, Loaded, RefusalReason, Refused, UnverifiedManifest};
 
+use super::interest::{SELDOM_MILLISECONDS, Wakefulness};
 use super::request::{self, Call, Wanted};
 use super::{Link, Way, random, status};
 use crate::host::{self, HostError};
@@ -73,12 +74,40 @@ impl Link {
         let is_idle = self.transfer.step.call().is_none() && self.loading.is_none();
         if is_asker && is_idle && elapsed >= self.transfer.due_at {
             // A proxy that has nothing yet waits too: for the first publication.
-            self.ask_for_manifest(self.wait_seconds(), now, elapsed);
+            let is_awake = self.wakefulness(elapsed) == Wakefulness::Awake;
+            self.ask_for_manifest(if is_awake { self.wait_seconds() } else { 0 }, now, elapsed);
+        }
+    }
+
+    /// How much the bundle is wanted. Envoy ends what is not. Who gets answers stays up to date, so that the first request after a
+    /// quiet day is not decided by what was revoked since.
+    fn wakefulness(&self, elapsed: u64) -> Wakefulness {
+        match self.interest.wakefulness(elapsed) {
+            _ if self.kind.is_envoy() => Wakefulness::Awake,
+            Wakefulness::Asleep if self.transfer.failures == 0 => Wakefulness::Drowsy,
+            wakefulness => wakefulness,
+        }
+    }
+
+    /// Asks at once when the first request for a while has come.
+    pub(super) fn look_at_interest(&mut self, elapsed: u64) {
+        if self.interest.look(elapsed) && !self.kind.is_envoy() {
+            self.transfer.due_at = elapsed;
         }
     }
 
     /// Whether this worker asks the endpoint. If the host fails to say who does, everybody does.
     fn is_asker(&self, now: UnixTime, elapsed: u64) -> bool {
+        match self.wakefulness(elapsed) {
+            Wakefulness::Asleep => return false,
+            // Without the lease, which is for those who have requests.
+            Wakefulness::Drowsy => return self.delivery.control.is_some(),
+            Wakefulness::Awake => {}
+        }
+        // What lives on after a reload may have an endpoint or a token that is good no more; whoever fails leaves the lease to others.
+        if !self.kind.is_envoy() && self.transfer.failures > 0 {
+            return self.delivery.control.is_some();
+        }
         let holds_lease = || match &self.shared {
             None => true,
             Some(shared) => shared.holds_lease(self.worker, now).unwrap_or(true),
@@ -184,6 +213,10 @@ impl Link {
         self.share();
         self.transfer.failures = 0;
         self.transfer.due_at = elapsed;
+        if self.wakefulness(elapsed) != Wakefulness::Awake {
+            self.transfer.due_at = elapsed.saturating_add(SELDOM_MILLISECONDS);
+            return;
+        }
         let seconds = if self.shared.is_some() { SHORT_WAIT } else { self.wait_seconds() };
         self.ask_for_manifest(seconds, now, elapsed);
     }
@@ -191,7 +224,9 @@ impl Link {
     fn unchanged(&mut self, now: UnixTime, elapsed: u64) {
         self.note(Ok(()), None, now, elapsed);
         self.transfer.failures = 0;
-        self.transfer.due_at = self.transfer.asked_at.saturating_add(LEAST_INTERVAL);
+        let is_awake = self.wakefulness(elapsed) == Wakefulness::Awake;
+        let interval = if is_awake { LEAST_INTERVAL } else { SELDOM_MILLISECONDS };
+        self.transfer.due_at = self.transfer.asked_at.saturating_add(interval);
         self.go_on(now, elapsed);
     }
 

@@ -4,8 +4,8 @@ use crate::outcome::Outcome;
 use anyhow::Result;
 use wasmtime::{Caller, Extern, Linker, Memory, Module};
 
-use super::{Call, Fault, ROOT_CONTEXT, SharedData, State, Stream, UNUSED_IMPORTS};
-use super::{metrics, native_crypto};
+use super::{Call, Fault, Personality, ROOT_CONTEXT, SharedData, State, Stream, UNUSED_IMPORTS};
+use super::{metrics, native_crypto, wasmx};
 
 pub(super) const OK: i32 = 0;
 const NOT_FOUND: i32 = 1;
@@ -46,6 +46,13 @@ pub fn define_imports(linker: &mut Linker<State>) -> Result<()> {
         |mut caller: Caller<'_, State>, buffer: i32, start: i32, max: i32, data: i32, size: i32| {
             let bytes = match (buffer, start) {
                 (PLUGIN_CONFIGURATION, 0) => Some(caller.data().configuration.clone()),
+                (REQUEST_BODY, 0) if caller.data().personality == Personality::Wasmx => {
+                    let effective = caller.data().effective;
+                    let Some(body) = caller.data().streams.get(&effective).and_then(wasmx::body) else {
+                        return Ok(NOT_FOUND);
+                    };
+                    Some(body)
+                }
                 (REQUEST_BODY, 0) => Some(stream(caller.data_mut())?.body.clone()),
                 (CALL_RESPONSE_BODY, 0) => caller.data().answer.as_ref().map(|answer| answer.body.clone()),
                 _ => None,
@@ -66,6 +73,14 @@ pub fn define_imports(linker: &mut Linker<State>) -> Result<()> {
                 let serialized = serialize(&answer.headers);
                 return hand_over(&mut caller, &serialized, data, size);
             }
+            if caller.data().personality == Personality::Wasmx {
+                if map == REQUEST_TRAILERS {
+                    return Ok(BAD_ARGUMENT);
+                }
+                let state = caller.data();
+                let stream = state.streams.get(&state.effective);
+                stream.map_or(Ok(()), |stream| wasmx::check_reading(state, stream))?;
+            }
             let mut serialized = serialize(map_of(caller.data_mut(), map)?);
             match caller.data().fault {
                 Some(Fault::HeadersUnavailable) => return Ok(INTERNAL_FAILURE),
@@ -85,6 +100,10 @@ pub fn define_imports(linker: &mut Linker<State>) -> Result<()> {
             if caller.data().fault == Some(Fault::SetHeaderFails) {
                 return Ok(INTERNAL_FAILURE);
             }
+            if caller.data().personality == Personality::Wasmx {
+                wasmx::overwrite(stream(caller.data_mut())?, name, value)?;
+                return Ok(OK);
+            }
             let headers = &mut stream(caller.data_mut())?.headers;
             headers.retain(|(key, _)| *key != name);
             headers.push((name, value));
@@ -96,6 +115,7 @@ pub fn define_imports(linker: &mut Linker<State>) -> Result<()> {
         "proxy_remove_header_map_value",
         |mut caller: Caller<'_, State>, map: i32, name: i32, size: i32| {
             let name = read(&mut caller, name, size)?;
+            caller.data().personality.only_in_envoy("a header that is removed still reaches the upstream")?;
             if caller.data().fault == Some(Fault::RemoveHeaderFails) {
                 return Ok(INTERNAL_FAILURE);
             }
@@ -108,7 +128,13 @@ pub fn define_imports(linker: &mut Linker<State>) -> Result<()> {
         "proxy_get_property",
         |mut caller: Caller<'_, State>, path: i32, path_size: i32, data: i32, size: i32| {
             let path = read(&mut caller, path, path_size)?;
-            if path == b"plugin_vm_id" && caller.data().is_envoy {
+            if caller.data().personality == Personality::Wasmx {
+                return match wasmx::property(caller.data(), &path)? {
+                    Some(value) => hand_over(&mut caller, &value, data, size),
+                    None => Ok(NOT_FOUND),
+                };
+            }
+            if path == b"plugin_vm_id" {
                 return hand_over(&mut caller, b"portcullis", data, size);
             }
             match caller.data().attributes.get(&path).cloned() {
@@ -125,6 +151,13 @@ pub fn define_imports(linker: &mut Linker<State>) -> Result<()> {
             if caller.data().fault == Some(Fault::RecordFails) {
                 return wasmtime::Result::Ok(INTERNAL_FAILURE);
             }
+            let path = match caller.data().personality {
+                Personality::Envoy => path,
+                Personality::Wasmx => match wasmx::place(caller.data(), &path) {
+                    Some(place) => place,
+                    None => return Ok(NOT_FOUND),
+                },
+            };
             stream(caller.data_mut())?.properties.insert(path, value);
             Ok(OK)
         },
@@ -204,12 +237,12 @@ fn define_local_response(linker: &mut Linker<State>) -> Result<()> {
                 .ok_or_else(|| wasmtime::format_err!("the reply's headers are damaged"))?;
             let text = |bytes: Vec<u8>| String::from_utf8(bytes).map_err(wasmtime::Error::from);
             let headers = headers.into_iter().map(|(name, value)| Ok((text(name)?, text(value)?)));
-            let outcome = Outcome {
-                status: u16::try_from(status)?,
-                headers: headers.collect::<wasmtime::Result<_>>()?,
-                body: text(body)?,
-                ..Outcome::default()
+            let headers = headers.collect::<wasmtime::Result<Vec<(String, String)>>>()?;
+            let (headers, body) = match caller.data().personality {
+                Personality::Envoy => (headers, text(body)?),
+                Personality::Wasmx => wasmx::reply(headers, text(body)?),
             };
+            let outcome = Outcome { status: u16::try_from(status)?, headers, body, ..Outcome::default() };
             // Two answers to one request stick the client on some versions of Envoy and trap on Kong.
             let earlier = stream(caller.data_mut())?.reply.replace(outcome);
             wasmtime::ensure!(earlier.is_none(), "the filter answered twice");
@@ -279,18 +312,24 @@ fn define_callouts(linker: &mut Linker<State>) -> Result<()> {
         let state = caller.data_mut();
         // What Kong's host does with a second timer, or with one of a request.
         let is_second = period != 0 && state.tick_period != 0;
-        wasmtime::ensure!(state.is_envoy || (state.is_configuring && !is_second), "this host has one timer");
+        let is_envoy = state.personality == Personality::Envoy;
+        wasmtime::ensure!(is_envoy || (state.is_configuring && !is_second), "this host has one timer");
         state.tick_period = period;
         wasmtime::Result::Ok(OK)
     })?;
     linker.func_wrap(env, "proxy_set_effective_context", |mut caller: Caller<'_, State>, context: i32| {
+        if caller.data().personality == Personality::Wasmx {
+            // It does nothing there. The SDK asks for the context of a call that was answered.
+            return wasmtime::Result::Ok(OK);
+        }
         if context != ROOT_CONTEXT && !caller.data().streams.contains_key(&context) {
-            return BAD_ARGUMENT;
+            return wasmtime::Result::Ok(BAD_ARGUMENT);
         }
         caller.data_mut().effective = context;
-        OK
+        Ok(OK)
     })?;
     linker.func_wrap(env, "proxy_continue_stream", |mut caller: Caller<'_, State>, kind: i32| {
+        caller.data().personality.only_in_envoy("a worker dies of resuming a request")?;
         let stream = stream(caller.data_mut())?;
         wasmtime::ensure!(kind == 0 && stream.reply.is_none(), "the filter lets a request go on that it answered");
         stream.goes_on = true;
@@ -320,7 +359,11 @@ fn define_callouts(linker: &mut Linker<State>) -> Result<()> {
             }
             let headers = deserialize(&read(&mut caller, headers, headers_size)?).unwrap_or_default();
             let headers = headers.into_iter().map(|(name, value)| Ok((text(name)?, text(value)?)));
-            let headers = headers.collect::<wasmtime::Result<_>>()?;
+            let headers = headers.collect::<wasmtime::Result<Vec<(String, String)>>>()?;
+            if caller.data().personality == Personality::Wasmx {
+                wasmx::check_call(caller.data(), &cluster, &headers)?;
+            }
+            let headers = headers.into_iter().collect();
             let body = text(read(&mut caller, body, body_size)?)?;
             let number = caller.data().next_call.saturating_add(1);
             caller.data_mut().next_call = number;

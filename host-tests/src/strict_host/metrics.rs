@@ -6,6 +6,9 @@ use wasmtime::{Caller, Linker};
 use super::imports::{INTERNAL_FAILURE, OK, read, write};
 use super::{Fault, State};
 
+/// The longest name that Kong's host takes.
+const MAX_NAME_BYTES: i32 = 256;
+
 const COUNTER: i32 = 0;
 const GAUGE: i32 = 1;
 
@@ -15,8 +18,8 @@ pub(super) fn define(linker: &mut Linker<State>) -> Result<()> {
         "env",
         "proxy_define_metric",
         |mut caller: Caller<'_, State>, kind: i32, name: i32, size: i32, id: i32| {
-            // Kong's host traps in some versions.
-            wasmtime::ensure!(caller.data().is_envoy, "this host has no metrics");
+            caller.data().personality.only_in_envoy("some versions trap on metrics")?;
+            wasmtime::ensure!(size <= MAX_NAME_BYTES, "the name of a metric has {size} bytes");
             if caller.data().fault == Some(Fault::MetricsUnavailable) {
                 return Ok(INTERNAL_FAILURE);
             }

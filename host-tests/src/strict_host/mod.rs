@@ -6,7 +6,9 @@
 mod imports;
 mod metrics;
 mod native_crypto;
+mod offers;
 mod setup;
+mod wasmx;
 
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
@@ -15,7 +17,8 @@ use crate::client::Request;
 use crate::outcome::Outcome;
 use crate::tls::Workload;
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
-pub use setup::{Answer, Call, Fault, Setup, SharedData};
+pub use offers::{BY_BOTH_HOSTS, WASI_BY_BOTH_HOSTS};
+pub use setup::{Answer, Call, Fault, Personality, Setup, SharedData};
 use wasmtime::{Config, Engine, Instance, Linker, Module, Store, StoreLimits, StoreLimitsBuilder};
 
 /// The most that one callback may do. A decision with an RSA signature takes about 10 million instructions.
@@ -82,8 +85,10 @@ const ROOT_CONTEXT: i32 = 1;
 
 struct State {
     limits: StoreLimits,
-    /// Whether the host is Envoy, or one that cannot keep a request waiting.
-    is_envoy: bool,
+    personality: Personality,
+    is_without_kong: bool,
+    /// The callback that is running.
+    callback: &'static str,
     configuration: Vec<u8>,
     /// Whether the plugin is being configured, when a host has no clusters yet.
     is_configuring: bool,
@@ -122,6 +127,8 @@ struct Response {
     body: Vec<u8>,
 }
 
+type Headers = Vec<(Vec<u8>, Vec<u8>)>;
+
 /// One request.
 #[derive(Default)]
 struct Stream {
@@ -132,6 +139,10 @@ struct Stream {
     properties: BTreeMap<Vec<u8>, Vec<u8>>,
     /// Whether it goes on to the upstream.
     goes_on: bool,
+    /// What the client asked for, whatever the host makes of it.
+    target: Vec<u8>,
+    /// The headers that were overwritten with nothing.
+    emptied: Vec<Vec<u8>>,
 }
 
 /// One VM with one configured plugin, as each worker of a proxy has it.
@@ -140,6 +151,10 @@ pub struct StrictHost {
     instance: Instance,
     next_context: i32,
     fuel_used: u64,
+    /// What the last callback of each name took.
+    fuel_by_callback: BTreeMap<&'static str, u64>,
+    /// After how much work the next callback of this name traps.
+    trap: Option<(&'static str, u64)>,
 }
 
 /// The module as it was built.
@@ -157,15 +172,28 @@ pub fn module() -> Result<&'static Module> {
     module.as_ref().map_err(|error| anyhow!("{error}"))
 }
 
+/// The headers of a request, and how many Envoy says that there are.
+fn as_envoy_shows(request: &Request) -> (Headers, usize) {
+    let mut headers = vec![
+        (b":authority".to_vec(), request.host.clone()),
+        (b":path".to_vec(), request.path.clone()),
+        (b":method".to_vec(), request.method.clone()),
+        (b":scheme".to_vec(), b"http".to_vec()),
+    ];
+    headers.extend(request.headers.iter().map(|(name, value)| (name.to_ascii_lowercase(), value.clone())));
+    let count = headers.len();
+    (headers, count)
+}
+
 impl StrictHost {
     /// Starts a VM and configures the plugin; an error with the log if the filter refuses the configuration.
     pub fn start(configuration: &[u8]) -> Result<Self> {
         Self::start_in(configuration, &Setup::default())
     }
 
-    /// The same in a host that is not Envoy.
-    pub fn start_elsewhere(configuration: &[u8]) -> Result<Self> {
-        Self::start_in(configuration, &Setup { is_elsewhere: true, ..Setup::default() })
+    /// The same in Kong's host.
+    pub fn start_in_wasmx(configuration: &[u8]) -> Result<Self> {
+        Self::start_in(configuration, &Setup { personality: Personality::Wasmx, ..Setup::default() })
     }
 
     /// The same with so much memory, for policies that are larger than the budget is made for.
@@ -176,10 +204,12 @@ impl StrictHost {
     /// The same in such a host.
     pub fn start_in(configuration: &[u8], setup: &Setup) -> Result<Self> {
         let module = module()?;
-        let own = (!setup.is_elsewhere).then(SharedData::default);
+        let own = (setup.personality == Personality::Envoy).then(SharedData::default);
         let state = State {
             limits: StoreLimitsBuilder::new().memory_size(setup.memory_bytes.unwrap_or(MEMORY_BYTES)).build(),
-            is_envoy: !setup.is_elsewhere,
+            personality: setup.personality,
+            is_without_kong: setup.is_without_kong,
+            callback: "",
             configuration: configuration.to_vec(),
             is_configuring: false,
             now: setup.now,
@@ -207,7 +237,14 @@ impl StrictHost {
         imports::define_imports(&mut linker)?;
         imports::define_unused(&mut linker, module)?;
         let instance = linker.instantiate(&mut store, module)?;
-        let mut host = Self { store, instance, next_context: ROOT_CONTEXT, fuel_used: 0 };
+        let mut host = Self {
+            store,
+            instance,
+            next_context: ROOT_CONTEXT,
+            fuel_used: 0,
+            fuel_by_callback: BTreeMap::new(),
+            trap: setup.trap,
+        };
         host.call::<(), ()>("_initialize", ())?;
         let root = host.create_context(0)?;
         ensure!(host.call::<_, i32>("proxy_on_vm_start", (root, 0))? == 1, "the filter refused to start");
@@ -271,16 +308,14 @@ impl StrictHost {
     fn begin_now(&mut self, request: &Request) -> Result<i32> {
         let context = self.create_context(ROOT_CONTEXT)?;
         let state = self.store.data_mut();
-        let mut headers = vec![
-            (b":authority".to_vec(), request.host.clone()),
-            (b":path".to_vec(), request.path.clone()),
-            (b":method".to_vec(), request.method.clone()),
-            (b":scheme".to_vec(), b"http".to_vec()),
-        ];
-        headers.extend(request.headers.iter().map(|(name, value)| (name.to_ascii_lowercase(), value.clone())));
-        let count = i32::try_from(headers.len())?;
-        let end_of_stream = i32::from(request.body.is_empty());
-        state.streams.insert(context, Stream { headers, body: request.body.clone(), ..Stream::default() });
+        let (headers, count) = match state.personality {
+            Personality::Envoy => as_envoy_shows(request),
+            Personality::Wasmx => wasmx::shows(request),
+        };
+        let (count, target) = (i32::try_from(count)?, request.path.clone());
+        // Kong's host says of no request that this was all of it.
+        let end_of_stream = i32::from(request.body.is_empty() && state.personality == Personality::Envoy);
+        state.streams.insert(context, Stream { headers, body: request.body.clone(), target, ..Stream::default() });
         let action: i32 = self.call_in(context, "proxy_on_request_headers", (context, count, end_of_stream))?;
         let stream = self.stream(context)?;
         stream.goes_on |= action == CONTINUE;
@@ -351,7 +386,12 @@ impl StrictHost {
     /// Sends a request with its body at the time that it is.
     pub fn send(&mut self, request: &Request) -> Result<Outcome> {
         let context = self.begin_now(request)?;
-        if self.is_waiting(context) && !request.body.is_empty() {
+        // Kong's host leaves the body where it is while a request is paused.
+        let body_comes = match self.store.data().personality {
+            Personality::Envoy => self.is_waiting(context),
+            Personality::Wasmx => self.stream(context)?.goes_on,
+        };
+        if body_comes && !request.body.is_empty() {
             let size = i32::try_from(request.body.len())?;
             let action: i32 = self.call_in(context, "proxy_on_request_body", (context, size, 1))?;
             self.stream(context)?.goes_on |= action == CONTINUE;
@@ -380,10 +420,14 @@ impl StrictHost {
     /// Ends a request; what became of it.
     pub fn finish(&mut self, context: i32) -> Result<Outcome> {
         let stream = self.abort(context)?;
-        let record = stream.properties.get(&b"portcullis.decision"[..]);
+        let places = [&b"portcullis.decision"[..], b"kong.ctx.shared.portcullis_decision", b"ngx.portcullis_decision"];
+        let record = places.into_iter().find_map(|place| stream.properties.get(place));
         let decision = record.and_then(|record| serde_json::from_slice(record).ok());
         match (stream.goes_on, stream.reply) {
             (false, Some(reply)) => Ok(Outcome { decision, ..reply }),
+            (true, None) if self.store.data().personality == Personality::Wasmx => {
+                Ok(Outcome::forwarded(wasmx::sends(stream.headers, stream.target, &stream.emptied), decision))
+            }
             (true, None) => Ok(Outcome::forwarded(stream.headers, decision)),
             (false, None) => bail!("the request hangs: it was neither answered nor sent on"),
             (true, Some(_)) => bail!("the filter answered and then went on"),
@@ -418,7 +462,12 @@ impl StrictHost {
     }
 
     /// Enters the module about this context.
-    fn call_in<Parameters, Results>(&mut self, context: i32, name: &str, parameters: Parameters) -> Result<Results>
+    fn call_in<Parameters, Results>(
+        &mut self,
+        context: i32,
+        name: &'static str,
+        parameters: Parameters,
+    ) -> Result<Results>
     where
         Parameters: wasmtime::WasmParams,
         Results: wasmtime::WasmResults,
@@ -427,9 +476,37 @@ impl StrictHost {
         self.call(name, parameters)
     }
 
+    /// Lets the next callback of this name trap after so many instructions of Wasmtime.
+    pub const fn trap_in(&mut self, callback: &'static str, instructions: u64) {
+        self.trap = Some((callback, instructions));
+    }
+
+    /// What has become of all requests that are under way, whatever became of the filter: those that went on, each with its
+    /// decision record and the headers that its upstream sees.
+    pub fn gone_on(&self) -> Vec<Outcome> {
+        let streams = self.store.data().streams.values().filter(|stream| stream.goes_on);
+        let outcome = |stream: &Stream| {
+            let record = stream.properties.values().find_map(|value| serde_json::from_slice(value).ok());
+            Outcome::forwarded(stream.headers.clone(), record)
+        };
+        streams.map(outcome).collect()
+    }
+
+    /// What the filter told Kong's plugins of the request with this number.
+    pub fn told(&self, context: i32, name: &str) -> Option<String> {
+        let stream = self.store.data().streams.get(&context)?;
+        let value = stream.properties.get(format!("kong.ctx.shared.{name}").as_bytes())?;
+        Some(String::from_utf8_lossy(value).into_owned())
+    }
+
     /// What the last callback took, in instructions of Wasmtime.
     pub const fn fuel_used(&self) -> u64 {
         self.fuel_used
+    }
+
+    /// What the last callback of this name took; none if there was none.
+    pub fn fuel_used_in(&self, callback: &str) -> Option<u64> {
+        self.fuel_by_callback.get(callback).copied()
     }
 
     /// How often the host's own crypto was asked since the start.
@@ -455,7 +532,7 @@ impl StrictHost {
         Ok(context)
     }
 
-    fn call<Parameters, Results>(&mut self, name: &str, parameters: Parameters) -> Result<Results>
+    fn call<Parameters, Results>(&mut self, name: &'static str, parameters: Parameters) -> Result<Results>
     where
         Parameters: wasmtime::WasmParams,
         Results: wasmtime::WasmResults,
@@ -463,14 +540,17 @@ impl StrictHost {
         // A bundle may come with the configuration, with a tick and with an answer.
         let reads_bundles =
             ["proxy_on_configure", "proxy_on_tick", "proxy_on_http_call_response", "proxy_on_request_body"];
-        let fuel = if reads_bundles.contains(&name) { FUEL_FOR_CONFIGURATION } else { FUEL_PER_CALLBACK };
+        let most = if reads_bundles.contains(&name) { FUEL_FOR_CONFIGURATION } else { FUEL_PER_CALLBACK };
+        let fuel = self.trap.take_if(|(wanted, _)| *wanted == name).map_or(most, |(_, fuel)| fuel);
         self.store.set_fuel(fuel)?;
+        self.store.data_mut().callback = name;
         self.store.data_mut().fuel = fuel;
         let function = self.instance.get_typed_func::<Parameters, Results>(&mut self.store, name)?;
         let results = function
             .call(&mut self.store, parameters)
             .map_err(|error| anyhow!("{name}: {error:?}\n{}", self.store.data().log))?;
         self.fuel_used = fuel.saturating_sub(self.store.get_fuel()?);
+        self.fuel_by_callback.insert(name, self.fuel_used);
         Ok(results)
     }
 }

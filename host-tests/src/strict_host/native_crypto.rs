@@ -26,8 +26,7 @@ pub(super) fn define(linker: &mut Linker<State>) -> Result<()> {
          arguments_size: i32,
          data: i32,
          size: i32| {
-            // Kong's host traps on a name that it does not know.
-            wasmtime::ensure!(caller.data().is_envoy, "the filter calls a foreign function of Envoy elsewhere");
+            caller.data().personality.only_in_envoy("it traps on a foreign function that it does not know")?;
             let name = read(&mut caller, name, name_size)?;
             wasmtime::ensure!(name == b"verify_signature", "the filter calls another foreign function");
             let arguments = read(&mut caller, arguments, arguments_size)?;

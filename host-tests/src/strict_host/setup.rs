@@ -4,6 +4,27 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
+/// Which host is imitated: as harshly as the real one, where they differ.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Personality {
+    /// Envoy.
+    #[default]
+    Envoy,
+    /// ngx_wasm_module, in Kong or in plain nginx. What makes a worker of it crash fails the test here.
+    Wasmx,
+}
+
+impl Personality {
+    /// All of them, each with its name.
+    pub const ALL: [(&str, Self); 2] = [("envoy", Self::Envoy), ("wasmx", Self::Wasmx)];
+
+    /// Fails for what a worker of Kong's host does not live through, or does not do.
+    pub(super) fn only_in_envoy(self, what: &str) -> wasmtime::Result<()> {
+        wasmtime::ensure!(self == Self::Envoy, "this host is not Envoy: {what}");
+        Ok(())
+    }
+}
+
 /// A host call that fails, to see what the filter makes of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
@@ -74,11 +95,13 @@ pub struct Call {
 /// What a host is like.
 #[derive(Clone, Default)]
 pub struct Setup {
-    /// Whether it is not Envoy, but one that cannot keep a request waiting.
-    pub is_elsewhere: bool,
+    /// Which host it is.
+    pub personality: Personality,
+    /// Whether it is nginx without Kong.
+    pub is_without_kong: bool,
     /// The most memory that the module may have; that of one VM if none.
     pub memory_bytes: Option<usize>,
-    /// What its VMs share; their own if none, and nothing elsewhere.
+    /// What its VMs share; their own if none, and in Kong's host nothing.
     pub shared_data: Option<SharedData>,
     /// What makes this VM's random numbers differ from another's.
     pub seed: u8,
@@ -86,6 +109,8 @@ pub struct Setup {
     pub now: u64,
     /// The way in which it fails at its start.
     pub fault: Option<Fault>,
+    /// A callback that traps at its start, and after how many instructions of Wasmtime.
+    pub trap: Option<(&'static str, u64)>,
     /// How many instructions take a millisecond; none if the clock stands still in a callback.
     pub fuel_per_millisecond: Option<u64>,
 }

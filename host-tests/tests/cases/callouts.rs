@@ -179,11 +179,11 @@ fn body_waits_in_envoy(scene: &Scene) -> Result<()> {
 }
 
 fn elsewhere(scene: &Scene) -> Result<()> {
-    let Err(refusal) = StrictHost::start_elsewhere(scene.plugin("opaque")?.as_bytes()) else {
+    let Err(refusal) = StrictHost::start_in_wasmx(scene.plugin("opaque")?.as_bytes()) else {
         anyhow::bail!("the bundle is accepted");
     };
     ensure!(refusal.to_string().contains("`introspection` works in Envoy only"), "{refusal}");
-    StrictHost::start_elsewhere(scene.plugin("orders")?.as_bytes()).map(drop)
+    StrictHost::start_in_wasmx(scene.plugin("orders")?.as_bytes()).map(drop)
 }
 
 fn single_flight_in_envoy(scene: &Scene) -> Result<()> {

@@ -60,7 +60,7 @@ pub fn trials(scene: &Arc<Scene>, vectors: Vectors) -> Vec<Trial> {
     let mut trials = Vec::new();
     for (suite, vectors) in vectors {
         let vectors = Arc::new(vectors);
-        let engines: [(&str, Run); 2] = [("strict", in_strict_host), ("envoy", in_envoy)];
+        let engines: [(&str, Run); 3] = [("strict", in_strict_host), ("wasmx", in_wasmx), ("envoy", in_envoy)];
         for (engine, run) in engines {
             let (scene, vectors) = (Arc::clone(scene), Arc::clone(&vectors));
             let run = move || {
@@ -75,11 +75,19 @@ pub fn trials(scene: &Arc<Scene>, vectors: Vectors) -> Vec<Trial> {
 }
 
 fn in_strict_host(_: &Scene, vectors: &[Vector]) -> Result<Vec<String>> {
+    in_host(vectors, StrictHost::start)
+}
+
+fn in_wasmx(_: &Scene, vectors: &[Vector]) -> Result<Vec<String>> {
+    in_host(vectors, StrictHost::start_in_wasmx)
+}
+
+fn in_host(vectors: &[Vector], start: fn(&[u8]) -> Result<StrictHost>) -> Result<Vec<String>> {
     let mut hosts = BTreeMap::new();
     let mut differences = Vec::new();
     for vector in vectors {
         let configuration = vector.plugin.to_string();
-        let host = hosts.entry(configuration).or_insert_with_key(|text| StrictHost::start(text.as_bytes()).ok());
+        let host = hosts.entry(configuration).or_insert_with_key(|text| start(text.as_bytes()).ok());
         let now = vector.case.now;
         match host {
             Some(host) => differences.extend(vector.differences(now, |request, _| host.handle(request, now))?),

@@ -3,10 +3,13 @@
 mod authzen;
 mod callouts;
 mod conformance;
+mod kong;
 mod module;
 mod paths;
 mod provider;
 mod ratchet;
+mod traps;
+mod wasmx;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -69,6 +72,7 @@ struct Scene {
     server: Arc<AuthorizationServer>,
     provider: Mutex<Provider>,
     envoy: Envoy,
+    differences: wasmx::Differences,
 }
 
 fn main() -> ExitCode {
@@ -81,7 +85,7 @@ fn main() -> ExitCode {
         }
     };
     let scene = Arc::new(scene);
-    let mut trials = Vec::new();
+    let mut trials = wasmx::trials(&scene, &files);
     for (file_name, file) in files {
         let bundle = Arc::new(file.bundle);
         for case in file.cases {
@@ -96,6 +100,8 @@ fn main() -> ExitCode {
     trials.extend(module::trials(&scene));
     trials.extend(ratchet::trials(&scene));
     trials.extend(callouts::trials(&scene));
+    trials.extend(kong::trials(&scene));
+    trials.extend(traps::trials(&scene));
     trials.extend(conformance::trials(&scene, vectors));
     trials.push(paths::trial(&scene));
     trials.push(provider::trial(&scene));
@@ -135,7 +141,9 @@ fn set_up() -> Result<(Scene, BTreeMap<String, CaseFile>, Vectors)> {
     let authorization_servers = vec![(AUTHORIZATION_SERVER, server.start()?), (provider::CLUSTER, provider.address()?)];
     let backends = Backends { upstream: host_tests::upstream::start()?, authorization_servers, control: Vec::new() };
     let envoy = Envoy::start(&plugins, &backends, Ports::Free)?;
-    Ok((Scene { keys, pki, plugins, server, provider: Mutex::new(provider), envoy }, files, vectors))
+    let differences = wasmx::Differences::read()?;
+    let provider = Mutex::new(provider);
+    Ok((Scene { keys, pki, plugins, server, provider, envoy, differences }, files, vectors))
 }
 
 fn natively(scene: &Scene, bundle: &str, case: &Case) -> Result<()> {
@@ -192,7 +200,11 @@ fn answer_of(
 }
 
 fn in_strict_host(scene: &Scene, bundle: &str, case: &Case) -> Result<()> {
-    let mut host = StrictHost::start(scene.plugin(bundle)?.as_bytes())?;
+    judge(scene, StrictHost::start(scene.plugin(bundle)?.as_bytes())?, case, &case.expect)
+}
+
+/// Sends the request of a case to a host, and then a good one.
+fn judge(scene: &Scene, mut host: StrictHost, case: &Case, expected: &Expectation) -> Result<()> {
     host.set_connection(SOURCE, case.client.as_ref().map(|name| scene.pki.workload(name)).transpose()?);
     let request = case.request(&scene.keys, NOW)?;
     let server = AuthorizationServer::default();
@@ -204,7 +216,7 @@ fn in_strict_host(scene: &Scene, bundle: &str, case: &Case) -> Result<()> {
         })
     };
     let outcome = send(&request)?;
-    check(&case.expect, &outcome)?;
+    check(expected, &outcome)?;
     if let Some(expected) = &case.with_nonce {
         let request = case.request_with_nonce(&scene.keys, NOW, Some(nonce_of(&outcome)?))?;
         check(expected, &send(&request)?).context("with nonce")?;

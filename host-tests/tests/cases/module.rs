@@ -43,6 +43,13 @@ fn imports_and_exports(_: &Scene) -> Result<()> {
     let listed: BTreeSet<String> = USED_IMPORTS.iter().chain(&UNUSED_IMPORTS).map(|name| (*name).to_owned()).collect();
     let (new, gone): (Vec<_>, Vec<_>) = (imports.difference(&listed).collect(), listed.difference(&imports).collect());
     ensure!(imports == listed, "imports {new:?} are not listed, {gone:?} are listed in vain");
+    for import in module.imports() {
+        let offered: &[&str] = match import.module() {
+            "env" => &strict_host::BY_BOTH_HOSTS,
+            _ => &strict_host::WASI_BY_BOTH_HOSTS,
+        };
+        ensure!(offered.contains(&import.name()), "not every host offers {}.{}", import.module(), import.name());
+    }
     // Envoy enters the module once a request for every callback that is exported.
     let callbacks: BTreeSet<_> =
         module.exports().map(|export| export.name()).filter(|name| name.starts_with("proxy_on_")).collect();
@@ -120,7 +127,7 @@ fn native_crypto(scene: &Scene) -> Result<()> {
         proofs > 0 && statuses(&mut host, "a", None)? == [200, 401] && host.native_calls() == proofs.saturating_add(2)
     );
     ensure!(statuses(&mut host, "b", Some(Fault::NativeCryptoFails))? == [200, 401]);
-    let mut elsewhere = StrictHost::start_elsewhere(plugin.as_bytes())?;
+    let mut elsewhere = StrictHost::start_in_wasmx(plugin.as_bytes())?;
     ensure!(statuses(&mut elsewhere, "a", None)? == [200, 401] && elsewhere.native_calls() == 0);
     Ok(())
 }

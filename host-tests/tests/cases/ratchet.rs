@@ -70,7 +70,7 @@ fn instructions(scene: &Scene) -> Result<BTreeMap<String, u64>> {
     let permitting = policy(scene, 100, "permit", Vec::new())?;
     let denying = policy(scene, 100, "deny", Vec::new())?;
     let mut envoy = StrictHost::start(permitting.as_bytes())?;
-    let mut elsewhere = StrictHost::start_elsewhere(permitting.as_bytes())?;
+    let mut elsewhere = StrictHost::start_in_wasmx(permitting.as_bytes())?;
     let mut refusing = StrictHost::start(denying.as_bytes())?;
     let public = Request::get("/public/17");
     let figures = [

@@ -30,8 +30,7 @@ pub struct Fleet {
 impl Fleet {
     pub fn new() -> Result<Self> {
         let publisher = Publisher::new("k1")?;
-        let control =
-            json!({ "cluster": "control", "authority": "control.example.com", "token": TOKEN, "proxy": "edge-1" });
+        let control = json!({ "cluster": "control.example.com:8443", "authority": "control.example.com", "token": TOKEN, "proxy": "edge-1" });
         let configuration = json!({ "version": 1, "trust": publisher.trust(), "control": control });
         Ok(Self { publisher, endpoint: Endpoint::default(), shared: SharedData::default(), configuration })
     }

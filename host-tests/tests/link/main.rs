@@ -12,6 +12,7 @@ mod clock;
 mod envoy;
 mod fleet;
 mod herd;
+mod kong;
 mod metrics;
 mod packed;
 mod put;
@@ -43,9 +44,9 @@ fn main() -> ExitCode {
                 packed::trials(),
                 herd::trials(),
                 metrics::trials(),
+                kong::trials(),
             ];
-            let in_process = in_process.into_iter().flatten();
-            let all = in_process.chain(clock::trials()).chain(trials).collect();
+            let all = in_process.into_iter().flatten().chain(clock::trials()).chain(trials).collect();
             libtest_mimic::run(&arguments, all).exit_code()
         }
         Err(error) => {

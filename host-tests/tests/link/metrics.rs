@@ -9,7 +9,7 @@ use host_tests::client::Request;
 use host_tests::envoy::WORKERS;
 use host_tests::now;
 use host_tests::publisher::{Publisher, policy};
-use host_tests::strict_host::{self, Setup, StrictHost};
+use host_tests::strict_host::{self, Personality, Setup, StrictHost};
 use host_tests::workers::Workers;
 use libtest_mimic::Trial;
 use serde_json::{Value, json};
@@ -32,10 +32,11 @@ fn without_metrics() -> Result<()> {
         Ok::<_, anyhow::Error>(json!({ "version": 1, "trust": publisher.trust(), "signed_bundle": bundle }).to_string())
     };
     let prefix = format!("portcullis.{}.{}", publisher.fleet, publisher.name);
-    for (fault, is_elsewhere, expected) in
-        [(None, false, Some(NOW)), (Some(strict_host::Fault::MetricsUnavailable), false, None), (None, true, None)]
+    let (envoy, wasmx) = (Personality::Envoy, Personality::Wasmx);
+    for (fault, personality, expected) in
+        [(None, envoy, Some(NOW)), (Some(strict_host::Fault::MetricsUnavailable), envoy, None), (None, wasmx, None)]
     {
-        let setup = Setup { now: NOW * 1000, fault, is_elsewhere, ..Setup::default() };
+        let setup = Setup { now: NOW * 1000, fault, personality, ..Setup::default() };
         let mut host = StrictHost::start_in(configuration(5)?.as_bytes(), &setup)?;
         host.tick()?;
         ensure!(host.send(&Request::get("/epoch/5"))?.status == 200);

@@ -3,7 +3,7 @@
 use anyhow::{Context as _, Result, ensure};
 use host_tests::client::Request;
 use host_tests::publisher::policy;
-use host_tests::strict_host::{Fault, Setup, StrictHost};
+use host_tests::strict_host::{Fault, Personality, Setup, StrictHost};
 use libtest_mimic::Trial;
 use serde_json::json;
 
@@ -208,7 +208,7 @@ fn without_shared_data() -> Result<()> {
 fn elsewhere() -> Result<()> {
     let mut fleet = Fleet::new()?;
     fleet.publish(1);
-    let setup = Setup { is_elsewhere: true, now: NOW * 1000, ..Setup::default() };
+    let setup = Setup { personality: Personality::Wasmx, now: NOW * 1000, ..Setup::default() };
     let mut host = StrictHost::start_in(fleet.configuration.to_string().as_bytes(), &setup)?;
     fleet.run(&mut host, 5)?;
     ensure!(epoch(&mut host)? == Some(1), "a host without shared data");
