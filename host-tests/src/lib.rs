@@ -9,6 +9,7 @@ pub mod endpoint;
 pub mod envoy;
 pub mod http_server;
 pub mod keys;
+pub mod name_server;
 pub mod outcome;
 pub mod provider;
 pub mod publisher;

@@ -113,6 +113,8 @@ pub struct Control {
     pub address: SocketAddr,
     /// The certificate (PEM) of the authority that is believed; without one there is no TLS.
     pub authority: Option<String>,
+    /// Who says where it is instead, by its name: the address of a name server.
+    pub name_server: Option<SocketAddr>,
 }
 
 impl From<SocketAddr> for Backends {
@@ -190,10 +192,35 @@ fn render_listener(mut listener: Value, name: &str, plugin: &Plugin, folder: &Pa
 
 fn control_cluster(control: &Control) -> Result<Value> {
     let mut cluster = cluster("control.yaml", &control.cluster, control.address)?;
+    if let Some(name_server) = control.name_server {
+        find_by_name(&mut cluster, name_server)?;
+    }
     let Some(authority) = &control.authority else { return without_tls(cluster) };
     let trusted = "/transport_socket/typed_config/common_tls_context/validation_context/trusted_ca";
     set(&mut cluster, trusted, json!({ "inline_string": authority }))?;
     Ok(cluster)
+}
+
+/// Keeps the name of the example, and has it looked up again and again.
+fn find_by_name(cluster: &mut Value, name_server: SocketAddr) -> Result<()> {
+    set(cluster, &format!("{ENDPOINT}/address"), json!("control.example.com"))?;
+    let server = json!({ "socket_address": { "address": name_server.ip(), "port_value": name_server.port() } });
+    let resolver = json!({
+        "@type": "type.googleapis.com/envoy.extensions.network.dns_resolver.cares.v3.CaresDnsResolverConfig",
+        "resolvers": [server],
+        "dns_resolver_options": { "no_default_search_domain": true },
+    });
+    let members = cluster.as_object_mut().context("a cluster is an object")?;
+    members.extend([
+        ("dns_lookup_family".to_owned(), json!("V4_ONLY")),
+        ("dns_refresh_rate".to_owned(), json!("0.2s")),
+        ("dns_failure_refresh_rate".to_owned(), json!({ "base_interval": "0.2s", "max_interval": "0.2s" })),
+        (
+            "typed_dns_resolver_config".to_owned(),
+            json!({ "name": "envoy.network.dns_resolver.cares", "typed_config": resolver }),
+        ),
+    ]);
+    Ok(())
 }
 
 fn without_tls(mut cluster: Value) -> Result<Value> {
@@ -201,13 +228,15 @@ fn without_tls(mut cluster: Value) -> Result<Value> {
     Ok(cluster)
 }
 
+/// Where the one endpoint of a cluster is.
+const ENDPOINT: &str = "/load_assignment/endpoints/0/lb_endpoints/0/endpoint/address/socket_address";
+
 /// The cluster of a file of `envoy-config`, with this name and at this address.
 fn cluster(file: &str, name: &str, address: SocketAddr) -> Result<Value> {
     let mut cluster = example(file)?;
     set(&mut cluster, "/name", json!(name))?;
-    let endpoint = "/load_assignment/endpoints/0/lb_endpoints/0/endpoint/address/socket_address";
-    set(&mut cluster, &format!("{endpoint}/address"), json!(address.ip()))?;
-    set(&mut cluster, &format!("{endpoint}/port_value"), json!(address.port()))?;
+    set(&mut cluster, &format!("{ENDPOINT}/address"), json!(address.ip()))?;
+    set(&mut cluster, &format!("{ENDPOINT}/port_value"), json!(address.port()))?;
     Ok(cluster)
 }
 

@@ -14,6 +14,7 @@ mod fleet;
 mod herd;
 mod kong;
 mod metrics;
+mod names;
 mod packed;
 mod put;
 mod rotation;

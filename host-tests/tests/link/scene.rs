@@ -9,6 +9,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use host_tests::client::{Connection, Request};
 use host_tests::endpoint::{Endpoint, TOKEN};
 use host_tests::envoy::{Backends, Control, Envoy, Plugin, Ports, WORKERS};
+use host_tests::name_server::NameServer;
 use host_tests::now;
 use host_tests::publisher::{Publication, Publisher, policy};
 use host_tests::tls::Authority;
@@ -36,6 +37,8 @@ pub struct Line {
     pub address: SocketAddr,
     /// Who vouches for the endpoint, if it is asked with TLS.
     pub authority: Option<Authority>,
+    /// Who says where the endpoint is, if it is found by its name.
+    pub names: Option<NameServer>,
 }
 
 /// All of them behind one Envoy.
@@ -67,9 +70,14 @@ impl Scene {
                 _ => endpoint.start()?,
             };
             let authority = name.starts_with("F31").then(Authority::generate).transpose()?;
-            let line = Line { name: name.to_owned(), publisher, endpoint, address, authority };
-            let pem = line.authority.as_ref().map(Authority::pem);
-            control.push(Control { cluster: name.to_owned(), address, authority: pem });
+            let names = name.starts_with("F30").then(NameServer::start).transpose()?;
+            let line = Line { name: name.to_owned(), publisher, endpoint, address, authority, names };
+            control.push(Control {
+                cluster: name.to_owned(),
+                address,
+                authority: line.authority.as_ref().map(Authority::pem),
+                name_server: line.names.as_ref().map(NameServer::address),
+            });
             let mut configuration = line.configuration(5);
             if name == put::LINE {
                 configuration.as_object_mut().context("an object")?.remove("control");

@@ -72,7 +72,8 @@ fn start_envoy(endpoint: &ControlEndpoint, trust: &Value) -> Result<Envoy> {
     let control = json!({ "cluster": "control", "authority": "control.example.com", "token": PROXY_TOKEN });
     let configuration =
         json!({ "version": 1, "trust": trust, "control": control, "management": { "path": "/portcullis" } });
-    let control = Control { cluster: "control".to_owned(), address: endpoint.address(), authority: None };
+    let control =
+        Control { cluster: "control".to_owned(), address: endpoint.address(), authority: None, name_server: None };
     let backends = Backends { control: vec![control], ..upstream::start()?.into() };
     let plugin = Plugin { configuration, ..Plugin::default() };
     Envoy::start_with(WORKERS, &[], &[(LISTENER.to_owned(), plugin)].into(), &backends, Ports::Free)

@@ -88,7 +88,7 @@ impl Proxy {
     pub(crate) fn start(fleet: &Fleet) -> Result<Self> {
         let cluster = fleet.plugin.pointer("/control/cluster").and_then(Value::as_str);
         let cluster = cluster.context("the plugin configuration names a cluster")?.to_owned();
-        let control = Control { cluster, address: fleet.endpoint.address(), authority: None };
+        let control = Control { cluster, address: fleet.endpoint.address(), authority: None, name_server: None };
         let backends = Backends { control: vec![control], ..upstream::start()?.into() };
         let plugin = Plugin { configuration: fleet.plugin.clone(), ..Plugin::default() };
         let envoy = Envoy::start(&[(LISTENER.to_owned(), plugin)].into(), &backends, Ports::Free)?;
