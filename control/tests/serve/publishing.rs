@@ -96,6 +96,29 @@ fn what_is_revoked_stays_revoked() {
     assert_eq!(documents["revocations"]["entries"], json!([entry]));
 }
 
+/// Many revoked tokens become a document of their own, which outlives policies and their rollback as entries do.
+#[test]
+fn many_are_packed() {
+    let home = Home::new();
+    let endpoint = home.start();
+    endpoint.publish(&policy_with_issuer("a"));
+    let token = |number: usize| json!({ "issuer": ISSUER, "token_id": number.to_string(), "until": now() + 1000 });
+    let subject = json!({ "issuer": ISSUER, "subject": "alice", "until": now() + 1000 });
+    let entries: Vec<Value> = (0..10_000).map(token).chain([subject.clone()]).collect();
+    let (status, answer) = endpoint.post("/v1/fleets/production/revocations", &json!({ "entries": entries }));
+    assert_eq!((status, answer), (200, json!({ "epoch": 2 })));
+    let packed = json!(8 + 12 * 10_000);
+    assert_eq!(endpoint.served().1["packed_revocations"], packed);
+    assert_eq!(endpoint.served().1["revocations"]["entries"], json!([subject]));
+    let more = token(10_000);
+    assert_eq!(revoke(&endpoint, &more).0, 200);
+    assert_eq!(endpoint.publish(&policy("b")), 4);
+    assert_eq!(endpoint.post("/v1/fleets/production/rollback", &json!({ "to": 1 })).0, 200);
+    let (_, documents) = endpoint.served();
+    assert_eq!(documents["packed_revocations"], packed);
+    assert_eq!(documents["revocations"]["entries"], json!([subject, more]));
+}
+
 #[test]
 fn what_is_dead_is_dropped() {
     let home = Home::new();
