@@ -3,22 +3,24 @@
 
 use anyhow::{Context as _, Result, ensure};
 use host_tests::client::Request;
+use host_tests::publisher::policy;
 use host_tests::strict_host::{Call, Personality, Setup, StrictHost};
 use libtest_mimic::Trial;
 use serde_json::json;
 
-use crate::NOW;
 use crate::fleet::{Fleet, Test, epoch, in_strict_host, last_error, with_management};
+use crate::{FUEL_PER_MILLISECOND, NOW};
 
 /// Ticks of a second.
 const SECOND: usize = 10;
 
 pub fn trials() -> Vec<Trial> {
-    let tests: [Test; 8] = [
+    let tests: [Test; 9] = [
         ("kong_every_worker_asks_for_itself", every_worker),
         ("kong_an_answer_without_length_is_a_failure", without_length),
         ("kong_calls_go_out_over_tls_to_host_and_port", calls),
         ("kong_ticks_that_come_too_often_are_ignored", ticks),
+        ("kong_its_timer_stays_as_it_is_while_a_large_bundle_is_read", large_bundle),
         ("kong_what_nobody_uses_asks_seldom_and_then_not_at_all", zombies),
         ("kong_who_fails_leaves_the_lease_to_others", lease),
         ("kong_a_vm_that_is_rebuilt_takes_up_what_is_shared", rebuilt),
@@ -107,6 +109,26 @@ fn ticks() -> Result<()> {
         host.set_time(host.time() + 100);
     }
     ensure!((5..=11).contains(&calls), "{calls} calls in ten seconds");
+    Ok(())
+}
+
+/// A second period for the timer is a trap. So a large bundle is read with the period that there is: a little with each tick.
+fn large_bundle() -> Result<()> {
+    let fleet = Fleet::new()?;
+    let setup = Setup {
+        memory_bytes: Some(64 << 20),
+        fuel_per_millisecond: Some(FUEL_PER_MILLISECOND),
+        ..setup(&fleet, 1, false)
+    };
+    let mut host = StrictHost::start_in(fleet.configuration.to_string().as_bytes(), &setup)?;
+    let mut large = policy(1);
+    let rule = |number: usize| json!({ "id": format!("rule-{number}"), "effect": "permit", "public": true, "target": { "paths": [format!("/{number}")] } });
+    large["rules"].as_array_mut().context("a policy has rules")?.extend((0..1000).map(rule));
+    fleet.endpoint.offer(&fleet.publisher.publish(1, NOW, &large, &[]));
+    fleet.run(&mut host, 3)?;
+    ensure!(epoch(&mut host)?.is_none(), "it is read in one go");
+    fleet.run(&mut host, SECOND * 10)?;
+    ensure!(epoch(&mut host)? == Some(1));
     Ok(())
 }
 
