@@ -18,19 +18,19 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "ISSUER")]
     issuer: String,
     /// One token, by its `jti`.
-    #[arg(long, value_name = "ID", group = "what", conflicts_with_all = ["subject", "session", "client", "kid"])]
+    #[arg(long, value_name = "ID", allow_hyphen_values = true, group = "what", conflicts_with_all = ["subject", "session", "client", "kid"])]
     jti: Option<String>,
     /// Everything of a subject (`sub`).
-    #[arg(long, value_name = "SUBJECT", group = "what", conflicts_with_all = ["session", "client", "kid"])]
+    #[arg(long, value_name = "SUBJECT", allow_hyphen_values = true, group = "what", conflicts_with_all = ["session", "client", "kid"])]
     subject: Option<String>,
     /// Everything of a session (`sid`).
-    #[arg(long, value_name = "SESSION", group = "what", conflicts_with_all = ["client", "kid"])]
+    #[arg(long, value_name = "SESSION", allow_hyphen_values = true, group = "what", conflicts_with_all = ["client", "kid"])]
     session: Option<String>,
     /// Everything that was issued to a client.
-    #[arg(long, value_name = "CLIENT", group = "what", conflicts_with = "kid")]
+    #[arg(long, value_name = "CLIENT", allow_hyphen_values = true, group = "what", conflicts_with = "kid")]
     client: Option<String>,
     /// Everything that was signed with a key.
-    #[arg(long, value_name = "KEY", group = "what")]
+    #[arg(long, value_name = "KEY", allow_hyphen_values = true, group = "what")]
     kid: Option<String>,
     /// Only what was issued before this time: `now`, RFC 3339, or seconds since 1970. Alone: everything of the issuer.
     #[arg(long, value_name = "TIME", group = "what")]

@@ -163,6 +163,9 @@ fn the_command_revokes_what_it_is_told_to() {
     endpoint.publish(&policy_with_issuer("a"));
     for (arguments, field, value) in [
         (&["--jti", "7d9f"][..], "token_id", json!("7d9f")),
+        // One in 64 identifiers in base64url begins like an option.
+        (&["--jti", "-98RU1N7"], "token_id", json!("-98RU1N7")),
+        (&["--kid", "--x"], "key_id", json!("--x")),
         (&["--subject", "alice"], "subject", json!("alice")),
         (&["--session", "s1"], "session", json!("s1")),
         (&["--client", "web"], "client", json!("web")),
