@@ -14,8 +14,8 @@ const DROPPED: [&str; 7] = ["$id", "$schema", "$defs", "default", "contains", "m
 pub(crate) fn meta() -> String {
     let mut definitions = Map::new();
     for (name, text) in [("bundle", BUNDLE), ("manifest", MANIFEST)] {
-        definitions.insert(name.to_owned(), part(text, name, &mut Map::new()));
-        part(text, name, &mut definitions);
+        let whole = part(text, name, &mut definitions);
+        definitions.insert(name.to_owned(), whole);
     }
     let mut schema = part(PLUGIN_CONFIGURATION, "plugin", &mut definitions);
     if let Some(members) = schema.as_object_mut() {

@@ -10,7 +10,7 @@ use super::clock;
 use super::fleet::{ChangeError, Fleet};
 use super::keys::{KeySource, Keys};
 use super::published::{Cause, Contents, Document, Published};
-use super::revoked;
+use super::revocations;
 
 /// What a policy needs beside it, as it came with the request.
 pub(crate) struct Publication {
@@ -48,10 +48,7 @@ async fn replace_policy(fleet: &Fleet, keys: &Keys, contents: &Contents, cause: 
             let mut next = contents.clone();
             next.remove(&DocumentKind::Keys);
             next.extend(keys.document(&sources, newest).map(|keys| (DocumentKind::Keys, keys)));
-            next.remove(&DocumentKind::PackedRevocations);
-            let packed = newest.and_then(|newest| newest.contents.get(&DocumentKind::PackedRevocations));
-            next.extend(packed.map(|packed| (DocumentKind::PackedRevocations, Arc::clone(packed))));
-            revoked::replace(&mut next, revoked::living(newest))?;
+            revocations::carry_over(newest, &mut next)?;
             Ok(Some(next))
         })
         .await
@@ -63,7 +60,7 @@ pub(crate) async fn revoke(fleet: &Fleet, entries: &[Value], cause: &Cause) -> R
         .advance(cause, |newest| {
             let newest = newest.ok_or_else(nothing_published)?;
             check_issuers(newest, entries)?;
-            let mut all = revoked::living(Some(newest));
+            let mut all = revocations::living(Some(newest))?;
             let mut known: BTreeSet<String> = all.iter().map(Value::to_string).collect();
             let added: Vec<Value> = entries.iter().filter(|entry| known.insert(entry.to_string())).cloned().collect();
             if added.is_empty() {
@@ -71,7 +68,7 @@ pub(crate) async fn revoke(fleet: &Fleet, entries: &[Value], cause: &Cause) -> R
             }
             all.extend(added);
             let mut contents = newest.contents.clone();
-            revoked::replace(&mut contents, all)?;
+            revocations::replace(&mut contents, all)?;
             Ok(Some(contents))
         })
         .await
@@ -84,7 +81,7 @@ pub(crate) async fn issue_again(fleet: &Fleet) -> Result<u64, ChangeError> {
         .advance(&cause, |newest| {
             let Some(newest) = newest.filter(|newest| is_half_gone(newest)) else { return Ok(None) };
             let mut contents = newest.contents.clone();
-            revoked::replace(&mut contents, revoked::living(Some(newest)))?;
+            revocations::carry_over(Some(newest), &mut contents)?;
             Ok(Some(contents))
         })
         .await

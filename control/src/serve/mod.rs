@@ -14,7 +14,7 @@ mod init;
 mod keys;
 mod metrics;
 mod published;
-mod revoked;
+mod revocations;
 mod revoker;
 mod server;
 mod settings;

@@ -1,6 +1,6 @@
 //! A million revoked tokens: what they cost a worker is what `docs/distribution.md` says, and each of them is refused.
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use authz::UnixTime;
 use authz::distribution::{DocumentKind, PackedKind, RevocationPacker};
 use host_tests::client::Request;
@@ -36,7 +36,7 @@ fn a_million_revoked_tokens() -> Result<()> {
     for number in 0..REVOKED {
         ensure!(packer.add(PackedKind::Token, ISSUER, &format!("revoked-{number}"), until), "an end in this century");
     }
-    let packed = packer.pack().map_err(anyhow::Error::msg)?;
+    let packed = packer.pack().context("a million fit")?;
     let publish = |epoch: u64, packed: Option<&[u8]>| {
         let policy = (DocumentKind::Policy, policy(epoch, &key).to_string().into_bytes());
         let packed = packed.map(|packed| (DocumentKind::PackedRevocations, packed.to_vec()));
@@ -55,7 +55,7 @@ fn a_million_revoked_tokens() -> Result<()> {
         }
         plain.push((fuel(worker, &tokens[0])?, worker.memory_bytes()?));
     }
-    // Twice, and the second time with one more: what is replaced makes room.
+    // A document, another one that takes its place, and the same again.
     for (epoch, packed) in [(2, packed.clone()), (3, with_one_more(&packed)?), (4, with_one_more(&packed)?)] {
         take(&fleet, &mut workers, &publish(epoch, Some(&packed)))?;
         for (worker, (plain_fuel, plain_bytes)) in workers.iter_mut().zip(&plain) {
@@ -75,7 +75,7 @@ fn with_one_more(packed: &[u8]) -> Result<Vec<u8>> {
     let mut packer =
         RevocationPacker::with(packed.to_vec(), UnixTime::from_seconds(NOW)).map_err(anyhow::Error::msg)?;
     ensure!(packer.add(PackedKind::Session, ISSUER, "s", UnixTime::from_seconds(NOW + 60)), "an end in this century");
-    packer.pack().map_err(anyhow::Error::msg)
+    packer.pack().context("a million fit")
 }
 
 fn token(keys: &KeyRing, id: &str) -> Result<String> {

@@ -10,7 +10,7 @@ mod load;
 mod measurement;
 mod push;
 mod report;
-mod revoked;
+mod revocations;
 mod scale;
 mod scenario;
 mod service;
@@ -25,7 +25,7 @@ use host_tests::signature_speed;
 
 use measurement::Bench;
 use push::Push;
-use revoked::Revoked;
+use revocations::Revocations;
 
 /// Measure what a decision costs, beside Envoy's own filters.
 #[derive(Parser)]
@@ -45,21 +45,18 @@ struct Arguments {
     only: Option<String>,
 }
 
-/// How often a figure without Envoy is taken.
-const REPETITIONS: usize = 5;
-
 fn main() -> Result<()> {
     let arguments = Arguments::parse();
     let is_push = arguments.only.as_deref() == Some("push");
     let push = (is_push || arguments.only.is_none()).then(|| push::measure(&arguments.portcullis, push::PUSHES));
     let push = push.transpose()?;
     let scales = if is_push { Vec::new() } else { scale::measure()? };
-    let revoked = if is_push { None } else { Some(revoked::measure()?) };
+    let revoked = if is_push { None } else { Some(revocations::measure()?) };
     let engines = if is_push { Vec::new() } else { signature_speed::measure(&arguments.signatures)? };
     let scenarios = scenario::all(arguments.only.as_deref().unwrap_or_default())?;
     let figures = Bench::start(scenarios)?.run(arguments.repetitions, arguments.seconds)?;
     let mut summary = report::summary(&figures, &scales, &engines);
-    let more = [("push", push.as_ref().map(Push::summary)), ("revoked", revoked.as_ref().map(Revoked::summary))];
+    let more = [("push", push.as_ref().map(Push::summary)), ("revoked", revoked.as_ref().map(Revocations::summary))];
     if let Some(members) = summary.as_object_mut() {
         members.extend(more.into_iter().filter_map(|(name, summary)| Some((name.to_owned(), summary?))));
     }
@@ -69,7 +66,7 @@ fn main() -> Result<()> {
     let folder = host_tests::repository().join("target/bench");
     fs::create_dir_all(&folder)?;
     fs::write(folder.join("summary.json"), serde_json::to_string_pretty(&summary)?)?;
-    let more = [revoked.as_ref().map(Revoked::table), push.as_ref().map(Push::table)];
+    let more = [revoked.as_ref().map(Revocations::table), push.as_ref().map(Push::table)];
     let page = report::page(&figures, &scales, &engines, &summary);
     let page = more.into_iter().flatten().fold(page, |page, table| format!("{page}\n{table}\n"));
     fs::write(folder.join("report.md"), &page)?;

@@ -1,18 +1,18 @@
 //! What a million revoked tokens cost a decision, natively: whose token is remembered is looked up among them each time.
 
 use std::rc::Rc;
-use std::time::Instant;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
+use authz::UnixTime;
 use authz::distribution::{Documents, PackedKind, RevocationPacker};
-use authz::{Authorizer, Step, UnixTime};
 use comfy_table::Table;
 use host_tests::client::Request;
 use serde_json::{Value, json};
 
+use super::median;
 use super::report::table;
+use super::scale::{REPETITIONS, nanoseconds_per_decision};
 use super::tokens::{AUDIENCE, ISSUER, Kind, Tokens};
-use super::{REPETITIONS, median};
 
 /// How many are revoked.
 const REVOKED: usize = 1_000_000;
@@ -20,14 +20,14 @@ const REVOKED: usize = 1_000_000;
 const KEY: &str = "es256";
 
 /// What was measured.
-pub(crate) struct Revoked {
+pub(crate) struct Revocations {
     document_bytes: usize,
     without: Vec<f64>,
     with: Vec<f64>,
 }
 
 /// Measures with and without them, in turn.
-pub(crate) fn measure() -> Result<Revoked> {
+pub(crate) fn measure() -> Result<Revocations> {
     let tokens = Tokens::new()?;
     let policy = json!({
         "version": 1,
@@ -40,14 +40,14 @@ pub(crate) fn measure() -> Result<Revoked> {
     for number in 0..REVOKED {
         ensure!(packer.add(PackedKind::Token, ISSUER, &format!("revoked-{number}"), until), "an end in this century");
     }
-    let packed = Rc::new(packer.pack().map_err(anyhow::Error::msg)?);
+    let packed = Rc::new(packer.pack().context("a million fit")?);
     let document_bytes = packed.len();
     let documents = Documents { policy: policy.as_bytes(), ..Documents::default() };
     let plain = documents.authorizer(1)?;
     let revoking = Documents { packed_revocations: Some(&packed), ..documents }.authorizer(2)?;
     let request = |token: &String| Request::get("/orders").with("authorization", &format!("Bearer {token}"));
     let requests: Vec<Request> = tokens.mint(Kind::Warm(KEY))?.iter().map(request).collect();
-    let mut revoked = Revoked { document_bytes, without: Vec::new(), with: Vec::new() };
+    let mut revoked = Revocations { document_bytes, without: Vec::new(), with: Vec::new() };
     for _ in 0..REPETITIONS {
         revoked.without.push(nanoseconds_per_decision(&plain, &requests)?);
         revoked.with.push(nanoseconds_per_decision(&revoking, &requests)?);
@@ -55,26 +55,7 @@ pub(crate) fn measure() -> Result<Revoked> {
     Ok(revoked)
 }
 
-/// Of requests that are permitted.
-#[expect(clippy::disallowed_methods, clippy::as_conversions, reason = "this measures time, of some milliseconds")]
-pub(crate) fn nanoseconds_per_decision(authorizer: &Authorizer, requests: &[Request]) -> Result<f64> {
-    const ROUNDS: usize = 200;
-    let heads: Vec<_> = requests.iter().map(Request::head).collect();
-    let now = UnixTime::from_seconds(host_tests::now());
-    let start = Instant::now();
-    for _ in 0..ROUNDS {
-        for head in &heads {
-            match authorizer.authorize(head, now) {
-                Step::Decided(authorization) if authorization.decision().rule().is_some() => {}
-                other => anyhow::bail!("a request is not permitted: {other:?}"),
-            }
-        }
-    }
-    let decisions = ROUNDS.saturating_mul(heads.len());
-    Ok(start.elapsed().as_nanos() as f64 / decisions as f64)
-}
-
-impl Revoked {
+impl Revocations {
     /// For programs: the object `revoked` of the summary.
     pub(crate) fn summary(&self) -> Value {
         json!({

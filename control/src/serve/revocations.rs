@@ -1,5 +1,8 @@
 //! What is revoked: a document of entries, and one of those that are packed when the entries have become many.
 
+use std::fmt::Display;
+use std::sync::Arc;
+
 use authz::UnixTime;
 use authz::distribution::{DocumentKind, PackedKind, RevocationPacker};
 use serde_json::{Value, json};
@@ -13,26 +16,40 @@ const PACK_FROM: usize = 10_000;
 
 /// The entries that still concern something. Those of issuers that a policy does not name any more are kept: a later one may name
 /// them again.
-pub(super) fn living(published: Option<&Published>) -> Vec<Value> {
+pub(super) fn living(published: Option<&Published>) -> Result<Vec<Value>, ChangeError> {
     let document = published.and_then(|published| published.contents.get(&DocumentKind::Revocations));
-    let document: Value = document.and_then(|text| serde_json::from_slice(&text.plain).ok()).unwrap_or_default();
-    let entries = document.get("entries").and_then(Value::as_array).into_iter().flatten();
+    let Some(document) = document else { return Ok(Vec::new()) };
+    let document: Value = serde_json::from_slice(&document.plain).map_err(unreadable)?;
+    let entries = document.get("entries").and_then(Value::as_array).ok_or_else(|| unreadable("it has no `entries`"))?;
     let now = clock::seconds();
     let is_alive = |entry: &&Value| entry.get("until").and_then(Value::as_u64).is_none_or(|until| now < until);
-    entries.filter(is_alive).cloned().collect()
+    Ok(entries.iter().filter(is_alive).cloned().collect())
 }
 
-/// Makes these the entries, packed if they are many.
+/// Nothing is made of what cannot be read: it would not be revoked any more.
+fn unreadable(why: impl Display) -> ChangeError {
+    ChangeError::Unavailable(format!("what was revoked until now cannot be read: {why}"))
+}
+
+/// Makes what is revoked now the revocations of other contents.
+pub(super) fn carry_over(newest: Option<&Published>, contents: &mut Contents) -> Result<(), ChangeError> {
+    let packed = newest.and_then(|newest| newest.contents.get(&DocumentKind::PackedRevocations));
+    contents.remove(&DocumentKind::PackedRevocations);
+    contents.extend(packed.map(|packed| (DocumentKind::PackedRevocations, Arc::clone(packed))));
+    replace(contents, living(newest)?)
+}
+
+/// Makes these the entries, packed if they are many and there is room.
 pub(super) fn replace(contents: &mut Contents, mut entries: Vec<Value>) -> Result<(), ChangeError> {
     if entries.len() > PACK_FROM {
-        let packed = contents.get(&DocumentKind::PackedRevocations).map(|document| document.plain.to_vec());
-        let mut packer = packed
-            .map_or_else(|| Ok(RevocationPacker::default()), |packed| RevocationPacker::with(packed, clock::now()))
-            .map_err(ChangeError::Unavailable)?;
-        entries.retain(|entry| !pack(&mut packer, entry));
-        if !packer.is_empty() {
-            let packed = packer.pack().map_err(ChangeError::Conflict)?;
+        let mut packer = match contents.get(&DocumentKind::PackedRevocations) {
+            Some(packed) => RevocationPacker::with(packed.plain.to_vec(), clock::now()).map_err(unreadable)?,
+            None => RevocationPacker::default(),
+        };
+        let rest: Vec<Value> = entries.iter().filter(|entry| !pack(&mut packer, entry)).cloned().collect();
+        if let Some(packed) = packer.pack().filter(|_| !packer.is_empty()) {
             contents.insert(DocumentKind::PackedRevocations, Document::new(packed));
+            entries = rest;
         }
     }
     contents.remove(&DocumentKind::Revocations);
@@ -87,5 +104,21 @@ mod tests {
         replace(&mut contents, tokens.collect()).unwrap();
         assert_eq!(packed(&contents), PACK_FROM * 2 + 3);
         assert!(!contents.contains_key(&DocumentKind::Revocations));
+    }
+
+    /// Or no policy could be published any more, and none issued again, until every proxy denied everything.
+    #[test]
+    fn where_there_is_no_room_entries_stay_entries() {
+        let full: Vec<u8> =
+            (0_u64..1 << 20).flat_map(|number| [&number.to_be_bytes()[..], &[0xff; 4]].concat()).collect();
+        let full = Document::new([b"revoked1".as_slice(), &full].concat());
+        let mut contents = Contents::from([(DocumentKind::PackedRevocations, Arc::clone(&full))]);
+        let until = clock::seconds() + 3600;
+        let token = |number: usize| json!({ "issuer": "https://a", "token_id": number.to_string(), "until": until });
+        let entries: Vec<Value> = (0..=PACK_FROM).map(token).collect();
+        replace(&mut contents, entries.clone()).unwrap();
+        assert_eq!(contents[&DocumentKind::PackedRevocations].sha256, full.sha256);
+        let document: Value = serde_json::from_slice(&contents[&DocumentKind::Revocations].plain).unwrap();
+        assert_eq!(document["entries"], json!(entries));
     }
 }
