@@ -82,7 +82,7 @@ impl RootContext for Plugin {
             if self.callouts.rest_at(TICK_MILLISECONDS).is_err() {
                 return refuse("this host does not tell the time, and a bundle that is pushed would never come");
             }
-            self.link = Some(Rc::new(RefCell::new(Link::start(delivery, self.active.clone(), self.kind))));
+            self.link = Some(Rc::new(RefCell::new(Link::start(delivery, self.active.clone(), self.kind, shares_data))));
         }
         true
     }

@@ -107,12 +107,10 @@ pub(crate) struct Link {
 impl Link {
     /// Takes up what is already there: what was adopted on this host before, or comes with the configuration. Called while a
     /// host configures the plugin, in a VM that may only be for trying, so nothing outside is changed.
-    pub(crate) fn start(delivery: Delivery, active: Active, kind: HostKind) -> Self {
-        let is_envoy = kind.is_envoy();
-        let shares = delivery.shared_data.unwrap_or(is_envoy);
+    pub(crate) fn start(delivery: Delivery, active: Active, kind: HostKind, shares_data: bool) -> Self {
         let mut link = Self {
-            shared: shares.then(|| Shared::of(&delivery.trust)),
-            metrics: if is_envoy { BundleMetrics::define(&delivery.trust) } else { BundleMetrics::default() },
+            shared: shares_data.then(|| Shared::of(&delivery.trust)),
+            metrics: if kind.is_envoy() { BundleMetrics::define(&delivery.trust) } else { BundleMetrics::default() },
             delivery,
             active,
             kind,

@@ -30,7 +30,7 @@ pub(super) struct Shared {
     bundle: String,
     /// Packed revocations, apart: they are long and do not change with every epoch.
     packed: String,
-    /// Those that are there, as far as this worker knows.
+    /// Those that this worker has stored, or found there.
     stored: Cell<Option<Digest>>,
     lease: String,
     workers: String,
@@ -69,7 +69,7 @@ impl Shared {
         stored
     }
 
-    /// Whoever reads it knows by its SHA-256 whether it is the right one.
+    /// Stores packed revocations, unless they are there. Whoever reads them knows by their SHA-256 whether they are the right ones.
     fn store_packed(&self, reference: &DocumentReference, document: &[u8]) -> Result<(), HostError> {
         if self.stored.get() == Some(reference.sha256) {
             return Ok(());
@@ -114,9 +114,6 @@ impl Shared {
         let missing = activation.missing();
         for reference in activation.manifest().payload().documents.clone() {
             let piece = if is_packed(&reference) { None } else { Some(pieces.next()?) };
-            if is_packed(&reference) {
-                self.stored.set(Some(reference.sha256));
-            }
             if missing.contains(&reference) {
                 let document = match piece {
                     Some(piece) => piece.to_vec(),

@@ -1,4 +1,53 @@
-//! What real hosts offer to modules of the ABI 0.2.1: one that imports anything else is not loaded.
+//! What the module imports, and what real hosts offer to modules of the ABI 0.2.1: one that imports anything else is not loaded.
+
+/// What the module may import, and no more: a host refuses to load a module with an import that it does not know.
+/// The filter itself uses the first group; the second comes with the SDK's default callbacks and is never called.
+pub const USED_IMPORTS: [&str; 23] = [
+    "env.proxy_call_foreign_function",
+    "env.proxy_continue_stream",
+    "env.proxy_define_metric",
+    "env.proxy_get_buffer_bytes",
+    "env.proxy_get_current_time_nanoseconds",
+    "env.proxy_get_header_map_pairs",
+    "env.proxy_get_property",
+    "env.proxy_get_shared_data",
+    "env.proxy_http_call",
+    "env.proxy_increment_metric",
+    "env.proxy_log",
+    "env.proxy_record_metric",
+    "env.proxy_remove_header_map_value",
+    "env.proxy_replace_header_map_value",
+    "env.proxy_send_local_response",
+    "env.proxy_set_effective_context",
+    "env.proxy_set_property",
+    "env.proxy_set_shared_data",
+    "env.proxy_set_tick_period_milliseconds",
+    "wasi_snapshot_preview1.environ_get",
+    "wasi_snapshot_preview1.environ_sizes_get",
+    "wasi_snapshot_preview1.fd_write",
+    "wasi_snapshot_preview1.random_get",
+];
+
+/// See [`USED_IMPORTS`]. Kong's host does not load a module that imports `proxy_get_log_level`: it must not appear here.
+pub const UNUSED_IMPORTS: [&str; 17] = [
+    "env.proxy_add_header_map_value",
+    "env.proxy_close_stream",
+    "env.proxy_dequeue_shared_queue",
+    "env.proxy_done",
+    "env.proxy_enqueue_shared_queue",
+    "env.proxy_get_header_map_value",
+    "env.proxy_get_status",
+    "env.proxy_grpc_call",
+    "env.proxy_grpc_cancel",
+    "env.proxy_grpc_close",
+    "env.proxy_grpc_send",
+    "env.proxy_grpc_stream",
+    "env.proxy_register_shared_queue",
+    "env.proxy_resolve_shared_queue",
+    "env.proxy_set_buffer_bytes",
+    "env.proxy_set_header_map_pairs",
+    "wasi_snapshot_preview1.proc_exit",
+];
 
 /// Calls that both have (proxy-wasm-cpp-host of Envoy 1.33 to 1.40; ngx_wasm_module 0.6.0 and the versions of Kong 3.8 and 3.9).
 /// `proxy_get_log_level` is not one of them: Kong's host declares it with another signature, and does not load a module that imports it.

@@ -2,18 +2,17 @@
 
 use crate::outcome::Outcome;
 use anyhow::Result;
-use wasmtime::{Caller, Extern, Linker, Memory, Module};
+use wasmtime::{Caller, Linker, Module};
 
-use super::{Call, Fault, Personality, ROOT_CONTEXT, SharedData, State, Stream, UNUSED_IMPORTS};
-use super::{metrics, native_crypto, wasmx};
+use super::memory::{deserialize, hand_over, number, read, serialize, write};
+use super::{Fault, Personality, State, Stream, UNUSED_IMPORTS};
+use super::{callouts, metrics, native_crypto, shared_data, wasmx};
 
 pub(super) const OK: i32 = 0;
-const NOT_FOUND: i32 = 1;
-const BAD_ARGUMENT: i32 = 2;
-const CAS_MISMATCH: i32 = 8;
+pub(super) const NOT_FOUND: i32 = 1;
+pub(super) const BAD_ARGUMENT: i32 = 2;
+pub(super) const CAS_MISMATCH: i32 = 8;
 pub(super) const INTERNAL_FAILURE: i32 = 10;
-/// The longest value for which shared data has room when it is full.
-const MAX_VALUE_WHEN_FULL: usize = 256;
 const REQUEST_HEADERS: i32 = 0;
 const REQUEST_TRAILERS: i32 = 1;
 const CALL_RESPONSE_HEADERS: i32 = 6;
@@ -162,60 +161,12 @@ pub fn define_imports(linker: &mut Linker<State>) -> Result<()> {
             Ok(OK)
         },
     )?;
-    define_shared_data(linker)?;
-    define_callouts(linker)?;
+    shared_data::define(linker)?;
+    callouts::define(linker)?;
     define_local_response(linker)?;
     native_crypto::define(linker)?;
     metrics::define(linker)?;
     define_wasi(linker)
-}
-
-fn define_shared_data(linker: &mut Linker<State>) -> Result<()> {
-    linker.func_wrap(
-        "env",
-        "proxy_get_shared_data",
-        |mut caller: Caller<'_, State>, name: i32, name_size: i32, data: i32, size: i32, version: i32| {
-            let name = read(&mut caller, name, name_size)?;
-            let shared = shared_data(caller.data())?;
-            if caller.data().fault == Some(Fault::SharedDataUnavailable) {
-                return Ok(INTERNAL_FAILURE);
-            }
-            let Some((value, number)) = shared.0.borrow().get(&name).cloned() else {
-                return Ok(NOT_FOUND);
-            };
-            write(&mut caller, version, &number.to_le_bytes())?;
-            hand_over(&mut caller, &value, data, size)
-        },
-    )?;
-    linker.func_wrap(
-        "env",
-        "proxy_set_shared_data",
-        |mut caller: Caller<'_, State>, name: i32, name_size: i32, data: i32, size: i32, version: i32| {
-            let (name, value) = (read(&mut caller, name, name_size)?, read(&mut caller, data, size)?);
-            // As in Envoy: a version is compared where there is a value, and zero stores whatever is there.
-            wasmtime::ensure!(version != 0, "the filter overwrites what another worker may have written");
-            let shared = shared_data(caller.data())?;
-            if caller.data().fault == Some(Fault::SharedDataUnavailable)
-                || (caller.data().fault == Some(Fault::SharedDataFull) && value.len() > MAX_VALUE_WHEN_FULL)
-            {
-                return Ok(INTERNAL_FAILURE);
-            }
-            let current = shared.0.borrow().get(&name).map(|(_, number)| *number);
-            let is_overtaken = caller.data().fault == Some(Fault::SharedDataContended);
-            if is_overtaken || current.is_some_and(|current| current.to_le_bytes() != version.to_le_bytes()) {
-                return Ok(CAS_MISMATCH);
-            }
-            let number = current.unwrap_or_default().saturating_add(1);
-            shared.0.borrow_mut().insert(name, (value, number));
-            wasmtime::Result::Ok(OK)
-        },
-    )?;
-    Ok(())
-}
-
-/// Kong's host traps where it has no zone for shared data.
-fn shared_data(state: &State) -> wasmtime::Result<SharedData> {
-    state.shared_data.clone().ok_or_else(|| wasmtime::format_err!("this host has no shared data"))
 }
 
 fn define_local_response(linker: &mut Linker<State>) -> Result<()> {
@@ -299,80 +250,10 @@ pub fn define_unused(linker: &mut Linker<State>, module: &Module) -> Result<()> 
 }
 
 /// The request that the calls are about.
-fn stream(state: &mut State) -> wasmtime::Result<&mut Stream> {
+pub(super) fn stream(state: &mut State) -> wasmtime::Result<&mut Stream> {
     let effective = state.effective;
     let stream = state.streams.get_mut(&effective).filter(|stream| !stream.goes_on);
     stream.ok_or_else(|| wasmtime::format_err!("the filter touches request {effective}, which is not its own any more"))
-}
-
-/// Waiting, calls, and what follows from their answers.
-fn define_callouts(linker: &mut Linker<State>) -> Result<()> {
-    let env = "env";
-    linker.func_wrap(env, "proxy_set_tick_period_milliseconds", |mut caller: Caller<'_, State>, period: i32| {
-        let state = caller.data_mut();
-        // What Kong's host does with a second timer, or with one of a request.
-        let is_second = period != 0 && state.tick_period != 0;
-        let is_envoy = state.personality == Personality::Envoy;
-        wasmtime::ensure!(is_envoy || (state.is_configuring && !is_second), "this host has one timer");
-        state.tick_period = period;
-        wasmtime::Result::Ok(OK)
-    })?;
-    linker.func_wrap(env, "proxy_set_effective_context", |mut caller: Caller<'_, State>, context: i32| {
-        if caller.data().personality == Personality::Wasmx {
-            // It does nothing there. The SDK asks for the context of a call that was answered.
-            return wasmtime::Result::Ok(OK);
-        }
-        if context != ROOT_CONTEXT && !caller.data().streams.contains_key(&context) {
-            return wasmtime::Result::Ok(BAD_ARGUMENT);
-        }
-        caller.data_mut().effective = context;
-        Ok(OK)
-    })?;
-    linker.func_wrap(env, "proxy_continue_stream", |mut caller: Caller<'_, State>, kind: i32| {
-        caller.data().personality.only_in_envoy("a worker dies of resuming a request")?;
-        let stream = stream(caller.data_mut())?;
-        wasmtime::ensure!(kind == 0 && stream.reply.is_none(), "the filter lets a request go on that it answered");
-        stream.goes_on = true;
-        Ok(OK)
-    })?;
-    linker.func_wrap(
-        env,
-        "proxy_http_call",
-        |mut caller: Caller<'_, State>,
-         cluster: i32,
-         cluster_size: i32,
-         headers: i32,
-         headers_size: i32,
-         body: i32,
-         body_size: i32,
-         _trailers: i32,
-         _trailers_size: i32,
-         timeout: i32,
-         token: i32| {
-            wasmtime::ensure!(caller.data().effective == ROOT_CONTEXT, "a call that dies with the client's request");
-            wasmtime::ensure!(timeout > 0, "a call without end");
-            wasmtime::ensure!(!caller.data().is_configuring, "a call when there are no clusters yet");
-            let text = |bytes: Vec<u8>| String::from_utf8(bytes).map_err(wasmtime::Error::from);
-            let cluster = text(read(&mut caller, cluster, cluster_size)?)?;
-            if cluster == "nowhere" {
-                return Ok(BAD_ARGUMENT);
-            }
-            let headers = deserialize(&read(&mut caller, headers, headers_size)?).unwrap_or_default();
-            let headers = headers.into_iter().map(|(name, value)| Ok((text(name)?, text(value)?)));
-            let headers = headers.collect::<wasmtime::Result<Vec<(String, String)>>>()?;
-            if caller.data().personality == Personality::Wasmx {
-                wasmx::check_call(caller.data(), &cluster, &headers)?;
-            }
-            let headers = headers.into_iter().collect();
-            let body = text(read(&mut caller, body, body_size)?)?;
-            let number = caller.data().next_call.saturating_add(1);
-            caller.data_mut().next_call = number;
-            caller.data_mut().calls.push(Call { number, cluster, headers, body, timeout });
-            write(&mut caller, token, &number.to_le_bytes())?;
-            Ok(OK)
-        },
-    )?;
-    Ok(())
 }
 
 fn map_of(state: &mut State, map: i32) -> wasmtime::Result<&mut Vec<(Vec<u8>, Vec<u8>)>> {
@@ -385,59 +266,4 @@ fn map_of(state: &mut State, map: i32) -> wasmtime::Result<&mut Vec<(Vec<u8>, Ve
         }
         _ => Err(wasmtime::format_err!("the filter uses map {map}")),
     }
-}
-
-/// Copies bytes into memory that the module allocates for them, as the ABI wants it.
-pub(super) fn hand_over(caller: &mut Caller<'_, State>, bytes: &[u8], data: i32, size: i32) -> wasmtime::Result<i32> {
-    let length = i32::try_from(bytes.len())?;
-    let allocate = caller.get_export("proxy_on_memory_allocate").and_then(Extern::into_func);
-    let allocate =
-        allocate.ok_or_else(|| wasmtime::format_err!("the module cannot allocate"))?.typed::<i32, i32>(&*caller)?;
-    let address = allocate.call(&mut *caller, length)?;
-    write(caller, address, bytes)?;
-    write(caller, data, &address.to_le_bytes())?;
-    write(caller, size, &length.to_le_bytes())?;
-    Ok(OK)
-}
-
-fn memory(caller: &mut Caller<'_, State>) -> wasmtime::Result<Memory> {
-    let memory = caller.get_export("memory").and_then(Extern::into_memory);
-    memory.ok_or_else(|| wasmtime::format_err!("the module exports no memory"))
-}
-
-pub(super) fn read(caller: &mut Caller<'_, State>, address: i32, size: i32) -> wasmtime::Result<Vec<u8>> {
-    let mut bytes = vec![0; usize::try_from(size)?];
-    memory(caller)?.read(&*caller, usize::try_from(address)?, &mut bytes)?;
-    Ok(bytes)
-}
-
-pub(super) fn write(caller: &mut Caller<'_, State>, address: i32, bytes: &[u8]) -> wasmtime::Result<()> {
-    Ok(memory(caller)?.write(&mut *caller, usize::try_from(address)?, bytes)?)
-}
-
-fn number(bytes: &[u8], at: usize) -> wasmtime::Result<i32> {
-    let number = bytes.get(at..).and_then(|rest| rest.first_chunk()).map(|number| i32::from_le_bytes(*number));
-    number.ok_or_else(|| wasmtime::format_err!("a number is cut off"))
-}
-
-fn serialize(pairs: &[(Vec<u8>, Vec<u8>)]) -> Vec<u8> {
-    let number = |number: usize| u32::try_from(number).unwrap_or(u32::MAX).to_le_bytes();
-    let mut bytes = number(pairs.len()).to_vec();
-    bytes.extend(pairs.iter().flat_map(|(name, value)| [number(name.len()), number(value.len())].concat()));
-    bytes.extend(pairs.iter().flat_map(|(name, value)| [&name[..], b"\0", value, b"\0"].concat()));
-    bytes
-}
-
-fn deserialize(bytes: &[u8]) -> Option<Vec<(Vec<u8>, Vec<u8>)>> {
-    let (count, rest) = bytes.split_first_chunk::<4>()?;
-    let (lengths, mut data) =
-        rest.split_at_checked(usize::try_from(u32::from_le_bytes(*count)).ok()?.checked_mul(8)?)?;
-    let mut texts = Vec::new();
-    for length in lengths.chunks_exact(4) {
-        let length = usize::try_from(u32::from_le_bytes(*length.first_chunk()?)).ok()?;
-        let (text, rest) = data.split_at_checked(length)?;
-        texts.push(text.to_vec());
-        data = rest.strip_prefix(b"\0")?;
-    }
-    Some(texts.chunks_exact(2).filter_map(|pair| Some((pair.first()?.clone(), pair.last()?.clone()))).collect())
 }

@@ -3,7 +3,8 @@
 use anyhow::Result;
 use wasmtime::{Caller, Linker};
 
-use super::imports::{INTERNAL_FAILURE, OK, read, write};
+use super::imports::{INTERNAL_FAILURE, OK};
+use super::memory::{read, write};
 use super::{Fault, State};
 
 /// The longest name that Kong's host takes.

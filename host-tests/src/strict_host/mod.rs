@@ -3,21 +3,24 @@
 //! Stricter than any real one: a call that the filter has no business making ends the run, memory and work are bounded,
 //! the clock is ours, and every way in which a host may fail can be switched on.
 
+mod callouts;
+mod import_lists;
 mod imports;
+mod memory;
 mod metrics;
 mod native_crypto;
-mod offers;
+mod requests;
 mod setup;
+mod shared_data;
 mod wasmx;
 
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
-use crate::client::Request;
 use crate::outcome::Outcome;
 use crate::tls::Workload;
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
-pub use offers::{BY_BOTH_HOSTS, WASI_BY_BOTH_HOSTS};
+pub use import_lists::{BY_BOTH_HOSTS, UNUSED_IMPORTS, USED_IMPORTS, WASI_BY_BOTH_HOSTS};
 pub use setup::{Answer, Call, Fault, Personality, Setup, SharedData};
 use wasmtime::{Config, Engine, Instance, Linker, Module, Store, StoreLimits, StoreLimitsBuilder};
 
@@ -30,57 +33,6 @@ const FUEL_FOR_CONFIGURATION: u64 = 10_000_000_000;
 /// The most memory that the module may have: the budget of one VM.
 pub const MEMORY_BYTES: usize = 16 * 1024 * 1024;
 
-/// What the module may import, and no more: a host refuses to load a module with an import that it does not know.
-/// The filter itself uses the first group; the second comes with the SDK's default callbacks and is never called.
-pub const USED_IMPORTS: [&str; 23] = [
-    "env.proxy_call_foreign_function",
-    "env.proxy_continue_stream",
-    "env.proxy_define_metric",
-    "env.proxy_get_buffer_bytes",
-    "env.proxy_get_current_time_nanoseconds",
-    "env.proxy_get_header_map_pairs",
-    "env.proxy_get_property",
-    "env.proxy_get_shared_data",
-    "env.proxy_http_call",
-    "env.proxy_increment_metric",
-    "env.proxy_log",
-    "env.proxy_record_metric",
-    "env.proxy_remove_header_map_value",
-    "env.proxy_replace_header_map_value",
-    "env.proxy_send_local_response",
-    "env.proxy_set_effective_context",
-    "env.proxy_set_property",
-    "env.proxy_set_shared_data",
-    "env.proxy_set_tick_period_milliseconds",
-    "wasi_snapshot_preview1.environ_get",
-    "wasi_snapshot_preview1.environ_sizes_get",
-    "wasi_snapshot_preview1.fd_write",
-    "wasi_snapshot_preview1.random_get",
-];
-
-/// See [`USED_IMPORTS`]. Kong's host does not load a module that imports `proxy_get_log_level`: it must not appear here.
-pub const UNUSED_IMPORTS: [&str; 17] = [
-    "env.proxy_add_header_map_value",
-    "env.proxy_close_stream",
-    "env.proxy_dequeue_shared_queue",
-    "env.proxy_done",
-    "env.proxy_enqueue_shared_queue",
-    "env.proxy_get_header_map_value",
-    "env.proxy_get_status",
-    "env.proxy_grpc_call",
-    "env.proxy_grpc_cancel",
-    "env.proxy_grpc_close",
-    "env.proxy_grpc_send",
-    "env.proxy_grpc_stream",
-    "env.proxy_register_shared_queue",
-    "env.proxy_resolve_shared_queue",
-    "env.proxy_set_buffer_bytes",
-    "env.proxy_set_header_map_pairs",
-    "wasi_snapshot_preview1.proc_exit",
-];
-
-const CONTINUE: i32 = 0;
-const PAUSE: i32 = 1;
 const ROOT_CONTEXT: i32 = 1;
 
 struct State {
@@ -172,19 +124,6 @@ pub fn module() -> Result<&'static Module> {
     module.as_ref().map_err(|error| anyhow!("{error}"))
 }
 
-/// The headers of a request, and how many Envoy says that there are.
-fn as_envoy_shows(request: &Request) -> (Headers, usize) {
-    let mut headers = vec![
-        (b":authority".to_vec(), request.host.clone()),
-        (b":path".to_vec(), request.path.clone()),
-        (b":method".to_vec(), request.method.clone()),
-        (b":scheme".to_vec(), b"http".to_vec()),
-    ];
-    headers.extend(request.headers.iter().map(|(name, value)| (name.to_ascii_lowercase(), value.clone())));
-    let count = headers.len();
-    (headers, count)
-}
-
 impl StrictHost {
     /// Starts a VM and configures the plugin; an error with the log if the filter refuses the configuration.
     pub fn start(configuration: &[u8]) -> Result<Self> {
@@ -274,67 +213,6 @@ impl StrictHost {
             attributes.map(|(name, value)| (name.as_bytes().to_vec(), value.into_bytes())).collect();
     }
 
-    /// Lets the filter decide one request at the time `now`, in seconds. No authorization server answers.
-    pub fn handle(&mut self, request: &Request, now: u64) -> Result<Outcome> {
-        self.handle_with(request, now, &|_| None)
-    }
-
-    /// The same, with a host that fails in one way.
-    pub fn handle_with_fault(&mut self, request: &Request, now: u64, fault: Option<Fault>) -> Result<Outcome> {
-        self.store.data_mut().fault = fault;
-        let outcome = self.handle(request, now);
-        self.store.data_mut().fault = None;
-        outcome
-    }
-
-    /// The same, with an authorization server.
-    pub fn handle_with(&mut self, request: &Request, now: u64, server: &dyn Fn(&Call) -> Answer) -> Result<Outcome> {
-        let context = self.begin(request, now)?;
-        if self.is_waiting(context) {
-            for call in self.tick()? {
-                let answer = server(&call);
-                self.answer(&call, answer)?;
-            }
-        }
-        self.finish(context)
-    }
-
-    /// Hands a request to the filter, which decides it or lets it wait.
-    pub fn begin(&mut self, request: &Request, now: u64) -> Result<i32> {
-        self.set_time(now.saturating_mul(1000));
-        self.begin_now(request)
-    }
-
-    fn begin_now(&mut self, request: &Request) -> Result<i32> {
-        let context = self.create_context(ROOT_CONTEXT)?;
-        let state = self.store.data_mut();
-        let (headers, count) = match state.personality {
-            Personality::Envoy => as_envoy_shows(request),
-            Personality::Wasmx => wasmx::shows(request),
-        };
-        let (count, target) = (i32::try_from(count)?, request.path.clone());
-        // Kong's host says of no request that this was all of it.
-        let end_of_stream = i32::from(request.body.is_empty() && state.personality == Personality::Envoy);
-        state.streams.insert(context, Stream { headers, body: request.body.clone(), target, ..Stream::default() });
-        let action: i32 = self.call_in(context, "proxy_on_request_headers", (context, count, end_of_stream))?;
-        let stream = self.stream(context)?;
-        stream.goes_on |= action == CONTINUE;
-        ensure!(action == CONTINUE || action == PAUSE, "the filter wants {action}");
-        ensure!(!(stream.goes_on && stream.reply.is_some()), "the filter answered and then went on");
-        Ok(context)
-    }
-
-    /// Whether a request was neither answered nor sent on.
-    pub fn is_waiting(&self, context: i32) -> bool {
-        self.store.data().streams.get(&context).is_some_and(|stream| !stream.goes_on && stream.reply.is_none())
-    }
-
-    /// Whether the filter lets the body of a request go on.
-    pub fn lets_body_through(&mut self, context: i32) -> Result<bool> {
-        let action: i32 = self.call_in(context, "proxy_on_request_body", (context, 5, 1))?;
-        Ok(action == CONTINUE)
-    }
-
     /// Lets time pass, if the filter asked to be told of it; the calls that it then makes.
     pub fn tick(&mut self) -> Result<Vec<Call>> {
         let state = self.store.data_mut();
@@ -383,22 +261,6 @@ impl StrictHost {
         std::mem::take(&mut self.store.data_mut().calls)
     }
 
-    /// Sends a request with its body at the time that it is.
-    pub fn send(&mut self, request: &Request) -> Result<Outcome> {
-        let context = self.begin_now(request)?;
-        // Kong's host leaves the body where it is while a request is paused.
-        let body_comes = match self.store.data().personality {
-            Personality::Envoy => self.is_waiting(context),
-            Personality::Wasmx => self.stream(context)?.goes_on,
-        };
-        if body_comes && !request.body.is_empty() {
-            let size = i32::try_from(request.body.len())?;
-            let action: i32 = self.call_in(context, "proxy_on_request_body", (context, size, 1))?;
-            self.stream(context)?.goes_on |= action == CONTINUE;
-        }
-        self.finish(context)
-    }
-
     /// Tells the filter the answer to a call; none is a timeout.
     pub fn answer(&mut self, call: &Call, answer: Answer) -> Result<()> {
         let Some((status, body)) = answer else { return self.respond(call, &[], Vec::new()) };
@@ -415,50 +277,6 @@ impl StrictHost {
         self.call_in::<_, ()>(ROOT_CONTEXT, "proxy_on_http_call_response", parameters)?;
         self.store.data_mut().answer = None;
         Ok(())
-    }
-
-    /// Ends a request; what became of it.
-    pub fn finish(&mut self, context: i32) -> Result<Outcome> {
-        let stream = self.abort(context)?;
-        let places = [&b"portcullis.decision"[..], b"kong.ctx.shared.portcullis_decision", b"ngx.portcullis_decision"];
-        let record = places.into_iter().find_map(|place| stream.properties.get(place));
-        let decision = record.and_then(|record| serde_json::from_slice(record).ok());
-        match (stream.goes_on, stream.reply) {
-            (false, Some(reply)) => Ok(Outcome { decision, ..reply }),
-            (true, None) if self.store.data().personality == Personality::Wasmx => {
-                Ok(Outcome::forwarded(wasmx::sends(stream.headers, stream.target, &stream.emptied), decision))
-            }
-            (true, None) => Ok(Outcome::forwarded(stream.headers, decision)),
-            (false, None) => bail!("the request hangs: it was neither answered nor sent on"),
-            (true, Some(_)) => bail!("the filter answered and then went on"),
-        }
-    }
-
-    /// Ends a request whatever has become of it, as when the client goes away.
-    fn abort(&mut self, context: i32) -> Result<Stream> {
-        self.call_in::<_, ()>(context, "proxy_on_delete", context)?;
-        self.store.data_mut().streams.remove(&context).context("the request was there")
-    }
-
-    /// The client of a request that waits goes away.
-    pub fn disconnect(&mut self, context: i32) -> Result<()> {
-        self.abort(context).map(drop)
-    }
-
-    /// Lets the filter see the trailers of a request; what it leaves of them.
-    pub fn handle_trailers(&mut self, trailers: &[(&str, &str)]) -> Result<Vec<String>> {
-        let context = self.begin(&Request::get("/healthz"), 0)?;
-        let bytes = |(name, value): &(&str, &str)| (name.as_bytes().to_vec(), value.as_bytes().to_vec());
-        let count = i32::try_from(trailers.len())?;
-        self.stream(context)?.trailers = trailers.iter().map(bytes).collect();
-        let action: i32 = self.call_in(context, "proxy_on_request_trailers", (context, count))?;
-        ensure!(action == CONTINUE, "the filter stopped at the trailers");
-        let stream = self.abort(context)?;
-        Ok(stream.trailers.iter().map(|(name, _)| String::from_utf8_lossy(name).into_owned()).collect())
-    }
-
-    fn stream(&mut self, context: i32) -> Result<&mut Stream> {
-        self.store.data_mut().streams.get_mut(&context).context("the request is there")
     }
 
     /// Enters the module about this context.
@@ -479,24 +297,6 @@ impl StrictHost {
     /// Lets the next callback of this name trap after so many instructions of Wasmtime.
     pub const fn trap_in(&mut self, callback: &'static str, instructions: u64) {
         self.trap = Some((callback, instructions));
-    }
-
-    /// What has become of all requests that are under way, whatever became of the filter: those that went on, each with its
-    /// decision record and the headers that its upstream sees.
-    pub fn gone_on(&self) -> Vec<Outcome> {
-        let streams = self.store.data().streams.values().filter(|stream| stream.goes_on);
-        let outcome = |stream: &Stream| {
-            let record = stream.properties.values().find_map(|value| serde_json::from_slice(value).ok());
-            Outcome::forwarded(stream.headers.clone(), record)
-        };
-        streams.map(outcome).collect()
-    }
-
-    /// What the filter told Kong's plugins of the request with this number.
-    pub fn told(&self, context: i32, name: &str) -> Option<String> {
-        let stream = self.store.data().streams.get(&context)?;
-        let value = stream.properties.get(format!("kong.ctx.shared.{name}").as_bytes())?;
-        Some(String::from_utf8_lossy(value).into_owned())
     }
 
     /// What the last callback took, in instructions of Wasmtime.

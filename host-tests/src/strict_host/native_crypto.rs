@@ -8,7 +8,8 @@ use aws_lc_rs::signature::{
 };
 use wasmtime::{Caller, Linker};
 
-use super::imports::{INTERNAL_FAILURE, hand_over, read};
+use super::imports::INTERNAL_FAILURE;
+use super::memory::{hand_over, read};
 use super::{Fault, State};
 use anyhow::Result;
 
