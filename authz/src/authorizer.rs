@@ -12,10 +12,11 @@ use crate::effect::{self, Action, Refusal, Reply, ResourceMetadata};
 use crate::host_ability::HostAbility;
 use crate::http::{AccessRequest, RequestHead};
 use crate::jose::NativeVerifier;
-use crate::jwt::{Interruption, Introspection, IntrospectionResponse, UnknownKey};
+use crate::jwt::{Interruption, Introspection, IntrospectionResponse, UnknownKey, Work};
 use crate::policy::{Question, RuleTrace, Verdict};
 use crate::principal::Principal;
 use crate::reason::Reason;
+use crate::record::{Known, LatencyClass, Recording};
 use crate::steps::Steps;
 use crate::time::UnixTime;
 use crate::use_once::UseOnce;
@@ -98,13 +99,13 @@ impl Identified<'_> {
 
 /// What ends the judgement of a request before there is a decision by rules.
 enum Stop {
-    Refused(Refusal),
+    Refused(Refusal, Principal),
     Pending(Introspection),
 }
 
 impl<R: Into<Refusal>> From<R> for Stop {
     fn from(refusal: R) -> Self {
-        Self::Refused(refusal.into())
+        Self::Refused(refusal.into(), Principal::default())
     }
 }
 
@@ -115,11 +116,29 @@ pub struct Authorization {
     action: Action,
     use_once: Vec<UseOnce>,
     scheme: Scheme,
+    /// What the record says about the request; nothing without a decision log.
+    about: Vec<u8>,
+    latency_class: LatencyClass,
 }
 
 impl Authorization {
-    const fn reply(decision: Decision, reply: Reply) -> Self {
-        Self { decision, action: Action::Reply(reply), use_once: Vec::new(), scheme: Scheme::Bearer }
+    fn new(decision: Decision, action: Action) -> Self {
+        let (scheme, latency_class) = (Scheme::Bearer, LatencyClass::default());
+        Self { decision, action, use_once: Vec::new(), scheme, about: Vec::new(), latency_class }
+    }
+
+    /// A refusal of what was permitted: the same request, by the same principal.
+    fn refused(self, refusal: Self) -> Self {
+        Self { about: self.about, latency_class: self.latency_class, ..refusal }
+    }
+
+    /// The members of the record that are about the request.
+    pub(crate) fn about(&self) -> &[u8] {
+        &self.about
+    }
+
+    pub(crate) const fn latency_class(&self) -> LatencyClass {
+        self.latency_class
     }
 
     /// The decision.
@@ -146,7 +165,11 @@ impl Authorizer {
     }
 
     /// The same, and says of each request what `candidate` would have decided: nothing else of it counts.
-    pub fn beside(self, candidate: Self) -> Self {
+    pub fn beside(self, mut candidate: Self) -> Self {
+        // It has no records of its own.
+        if let Some(bundle) = &mut candidate.bundle {
+            bundle.decision_log = None;
+        }
         Self { candidate: Some(Box::new(candidate)), ..self }
     }
 
@@ -237,11 +260,15 @@ impl Authorizer {
         if self.freshness.is_some_and(|freshness| freshness.refuses(head.method, now)) {
             return Step::Decided(self.refuse(Refusal::from(Reason::BundleStale)));
         }
-        let authorization = match self.judge(bundle, head, now) {
+        let before = bundle.issuers.work();
+        let mut authorization = match self.judge(bundle, head, now) {
             Ok(authorization) => authorization,
-            Err(Stop::Refused(refusal)) => self.refuse(refusal),
+            Err(Stop::Refused(refusal, principal)) => {
+                Authorization { about: self.about_refused(bundle, head, &principal), ..self.refuse(refusal) }
+            }
             Err(Stop::Pending(introspection)) => return Step::Introspect(introspection),
         };
+        authorization.latency_class = bundle.issuers.work().class_since(before);
         // Nobody is asked for a candidate: what it would have to ask about, it says nothing about.
         let candidate = self.candidate.as_ref().and_then(|candidate| match candidate.authorize(head, now) {
             Step::Decided(authorization) => Some(authorization.decision),
@@ -290,10 +317,19 @@ impl Authorizer {
         if let Some(reply) =
             bundle.resource_metadata.as_ref().map(|metadata| metadata.answer(head)).transpose()?.flatten()
         {
-            return Ok(Authorization::reply(self.decision(Reason::MetadataServed, None), reply));
+            let decision = self.decision(Reason::MetadataServed, None);
+            let about = self.about_refused(bundle, head, &Principal::default());
+            return Ok(Authorization { about, ..Authorization::new(decision, Action::Reply(reply)) });
         }
         let identified = Self::identify(bundle, head, now)?;
         Ok(self.weigh(bundle, &identified, head, now))
+    }
+
+    /// What the record says about a request that no rule was asked about.
+    fn about_refused(&self, bundle: &Bundle, head: &RequestHead<'_>, principal: &Principal) -> Vec<u8> {
+        let Some(log) = &bundle.decision_log else { return Vec::new() };
+        let request = AccessRequest::parse_for(head, bundle.plain_in_paths).ok();
+        log.about(&Known { head, request: request.as_ref(), principal, route: None, obligations: &[] })
     }
 
     /// Decides as if a token with these claims had been verified, as the first credential: everything is judged but the
@@ -335,9 +371,14 @@ impl Authorizer {
         let shadow = bundle.policy.evaluate_shadow(&question);
         let shadow = shadow.map(|verdict| self.decision(verdict.reason, verdict.rule));
         let verdict = bundle.policy.evaluate(&question);
+        let about = bundle.decision_log.as_ref().map(|log| {
+            let Identified { request, principal, .. } = identified;
+            let (route, obligations) = (verdict.route(request), verdict.obligations.as_slice());
+            log.about(&Known { head, request: Some(request), principal, route, obligations })
+        });
         let decision =
             self.decision(verdict.reason, verdict.rule.clone()).beside(shadow).with_marks(&verdict.obligations);
-        self.conclude(bundle, decision, verdict, identified, head)
+        Authorization { about: about.unwrap_or_default(), ..self.conclude(bundle, decision, verdict, identified, head) }
     }
 
     /// Reads the request and verifies its credentials: who asks for what.
@@ -357,7 +398,7 @@ impl Authorizer {
                 Interruption::Refused(reason) => Stop::from(refusal(reason)),
             })?;
         if principal.identities.iter().any(|(_, identity)| bundle.revocations.concern(identity, now)) {
-            return Err(refusal(Reason::CredentialRevoked).into());
+            return Err(Stop::Refused(refusal(Reason::CredentialRevoked), principal));
         }
         Ok(Identified { request, presented, scheme, principal })
     }
@@ -375,7 +416,7 @@ impl Authorizer {
         let refusal = |reason| Refusal { scheme: *scheme, ..Refusal::from(reason) };
         if verdict.reason != Reason::PermittedByRule {
             let refusal = Refusal { challenge: verdict.challenge, ..refusal(verdict.reason) };
-            return Authorization::reply(decision, self.reply(refusal));
+            return Authorization::new(decision, Action::Reply(self.reply(refusal)));
         }
         let strip_all = verdict.obligations.iter().any(|obligations| obligations.strip_credentials);
         let stripped = bundle.credentials.stripped(presented, strip_all).chain(bundle.attributes.unbelieved(head));
@@ -386,22 +427,27 @@ impl Authorizer {
                 .and_then(|edits| Ok((edits, effect::use_once(principal, &verdict.obligations)?)));
         match obligations {
             Ok((edits, use_once)) => {
-                Authorization { decision, action: Action::Forward(edits), use_once, scheme: *scheme }
+                Authorization { use_once, scheme: *scheme, ..Authorization::new(decision, Action::Forward(edits)) }
             }
-            Err(reason) => Authorization::reply(decision.denied_for(reason), self.reply(refusal(reason))),
+            Err(reason) => {
+                Authorization::new(decision.denied_for(reason), Action::Reply(self.reply(refusal(reason))))
+            }
         }
     }
 
     /// The same decision for a host that cannot remove headers, and overwrites only the first of several: what was to be removed is
     /// overwritten with nothing. A request of which the upstream would see more than that is refused.
-    pub fn by_overwriting(&self, authorization: Authorization, head: &RequestHead<'_>) -> Authorization {
-        let Authorization { decision, action, use_once, scheme } = authorization;
-        match action {
-            Action::Reply(reply) => Authorization { decision, action: Action::Reply(reply), use_once, scheme },
-            Action::Forward(edits) => match edits.by_overwriting(head) {
-                Ok(edits) => Authorization { decision, action: Action::Forward(edits), use_once, scheme },
-                Err(reason) => self.refuse(Refusal { scheme, ..Refusal::from(reason) }),
-            },
+    pub fn by_overwriting(&self, mut authorization: Authorization, head: &RequestHead<'_>) -> Authorization {
+        let overwritten = match &mut authorization.action {
+            Action::Reply(_) => Ok(()),
+            Action::Forward(edits) => edits.by_overwriting(head),
+        };
+        match overwritten {
+            Ok(()) => authorization,
+            Err(reason) => {
+                let refusal = Refusal { scheme: authorization.scheme, ..Refusal::from(reason) };
+                authorization.refused(self.refuse(refusal))
+            }
         }
     }
 
@@ -410,18 +456,36 @@ impl Authorizer {
         self.refuse(Refusal::from(Reason::HeadersTooMany))
     }
 
-    /// Refuses a request that the host could not hand over, or for which it could not do what was decided.
+    /// Refuses a request that the host could not hand over.
     pub fn host_failure(&self) -> Authorization {
         self.refuse(Refusal::from(Reason::HostFailure))
     }
 
+    /// Refuses a request for which the host could not do what was decided.
+    pub fn cannot_carry_out(&self, authorization: Authorization) -> Authorization {
+        authorization.refused(self.host_failure())
+    }
+
+    /// What becomes of the record of a decision; none if there is no decision log. Each call counts for sampling.
+    pub fn recording(&self, decision: &Decision) -> Option<Recording> {
+        let log = self.bundle.as_ref()?.decision_log.as_ref()?;
+        let is_sampled = decision.effect() == Effect::Deny || log.samples(decision.rule());
+        Some(if is_sampled { Recording::To(log.to) } else { Recording::LeftOut })
+    }
+
+    /// How many tokens were looked at so far.
+    pub fn work(&self) -> Work {
+        self.bundle.as_ref().map(|bundle| bundle.issuers.work()).unwrap_or_default()
+    }
+
     /// Refuses a request that was permitted and has something that may be used once and was used before.
-    pub fn replayed(&self, permitted: &Authorization) -> Authorization {
-        self.refuse(Refusal { scheme: permitted.scheme, ..Refusal::from(Reason::CredentialReplayed) })
+    pub fn replayed(&self, permitted: Authorization) -> Authorization {
+        let refusal = Refusal { scheme: permitted.scheme, ..Refusal::from(Reason::CredentialReplayed) };
+        permitted.refused(self.refuse(refusal))
     }
 
     fn refuse(&self, refusal: Refusal) -> Authorization {
-        Authorization::reply(self.decision(refusal.reason, None), self.reply(refusal))
+        Authorization::new(self.decision(refusal.reason, None), Action::Reply(self.reply(refusal)))
     }
 
     fn reply(&self, refusal: Refusal) -> Reply {

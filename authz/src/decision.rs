@@ -3,13 +3,12 @@
 use std::fmt;
 use std::rc::Rc;
 
-use serde::Serialize;
-
 use crate::policy::Obligations;
 use crate::reason::Reason;
+use crate::record::{self, Members};
 
 /// The revision (epoch) of a bundle: the number that whoever publishes it raises with every change.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Revision(pub(crate) u64);
 
 impl fmt::Display for Revision {
@@ -127,56 +126,51 @@ impl Decision {
         self.rate_limit.as_deref()
     }
 
-    /// The decision record, version 1 (`authz/schema/decision-record.schema.json`), as one line of JSON.
+    /// The decision record without a log (`authz/schema/decision-record.schema.json`), as one line of JSON.
     ///
     /// It holds nothing of the request or of the token.
-    pub fn to_record(&self) -> String {
-        let Outcome { decision, reason, rule, .. } = self.outcome();
-        let record = Record {
-            version: 1,
-            decision,
-            reason,
-            rule,
-            revision: self.revision,
-            shadow: self.shadow.as_deref().map(Self::outcome),
-            candidate: self
-                .candidate
-                .as_deref()
-                .map(|candidate| Outcome { revision: Some(candidate.revision), ..candidate.outcome() }),
-            audit: self.is_for_audit,
-        };
-        // Texts and numbers only: there is nothing in it that JSON cannot express.
-        serde_json::to_string(&record).unwrap_or_default()
+    pub fn to_record(&self) -> Vec<u8> {
+        let mut members = Members::open(PLAIN_RECORD_BYTES);
+        members.number("version", record::VERSION);
+        self.write_outcome(&mut members);
+        self.write_others(&mut members);
+        let mut line = members.into_bytes();
+        line.push(b'}');
+        line
     }
 
-    /// What was decided, without the revision.
-    fn outcome(&self) -> Outcome<'_> {
-        Outcome { decision: self.effect().name(), reason: self.reason.code(), rule: self.rule(), revision: None }
+    /// What was decided, by which rule of which bundle, and why.
+    pub(crate) fn write_outcome(&self, members: &mut Members) {
+        self.write_decision(members);
+        self.write_revision(members);
+    }
+
+    /// What would have been decided otherwise, and the marks of rules.
+    pub(crate) fn write_others(&self, members: &mut Members) {
+        if let Some(shadow) = &self.shadow {
+            members.object("shadow", |members| shadow.write_decision(members));
+        }
+        if let Some(candidate) = &self.candidate {
+            members.object("candidate", |members| candidate.write_outcome(members));
+        }
+        if self.is_for_audit {
+            members.raw("audit", b"true");
+        }
+    }
+
+    fn write_decision(&self, members: &mut Members) {
+        members.plain("decision", self.effect().name());
+        members.plain("reason", self.reason.code());
+        members.optional("rule", self.rule());
+    }
+
+    fn write_revision(&self, members: &mut Members) {
+        match self.revision {
+            Some(revision) => members.number("revision", revision.0),
+            None => members.raw("revision", b"null"),
+        }
     }
 }
 
-/// The members of a decision record.
-#[derive(Serialize)]
-struct Record<'d> {
-    version: u8,
-    decision: &'static str,
-    reason: &'static str,
-    rule: Option<&'d str>,
-    revision: Option<Revision>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    shadow: Option<Outcome<'d>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    candidate: Option<Outcome<'d>>,
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    audit: bool,
-}
-
-#[derive(Serialize)]
-struct Outcome<'d> {
-    decision: &'static str,
-    reason: &'static str,
-    rule: Option<&'d str>,
-    /// Where it says nothing new it is left out.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    revision: Option<Option<Revision>>,
-}
+/// What most records without a log need.
+const PLAIN_RECORD_BYTES: usize = 160;

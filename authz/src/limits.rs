@@ -131,3 +131,13 @@ pub const MAX_EXPRESSION_STEPS: usize = 10_000;
 
 /// Longest text that an expression makes: what a header could hold.
 pub const MAX_EXPRESSION_TEXT_BYTES: usize = 16 * 1024;
+
+/// Most claims that a decision record shows: it is made for every request.
+pub const MAX_RECORDED_CLAIMS: usize = 16;
+
+/// Longest text of a request in a decision record; of what is longer the end is left out. Names of users and services have some dozen
+/// bytes, and what clients write may have thousands.
+pub const MAX_RECORDED_TEXT_BYTES: usize = 512;
+
+/// Of how many permits by a rule one is recorded at the least.
+pub const MAX_SAMPLING_INTERVAL: u64 = 1_000_000;

@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use serde_json::{Map, Value};
 
+use crate::record::RecordedIdentity;
 use crate::revocation::Fingerprints;
 use crate::time::UnixTime;
 use crate::use_once::UseOnce;
@@ -52,6 +53,8 @@ pub(crate) struct Identity {
     pub(crate) claims: Map<String, Value>,
     /// What it may be revoked by among packed revocations.
     pub(crate) fingerprints: Fingerprints,
+    /// What records say of it.
+    pub(crate) recorded: RecordedIdentity,
 }
 
 /// What a token is bound to (RFC 7800): who presents it has to prove that they have it.

@@ -130,7 +130,14 @@ fn the_decision_record_knows_every_reason_and_a_record_fits() {
         schema["properties"]["reason"]["enum"].as_array().unwrap().iter().map(|code| code.as_str().unwrap()).collect();
     assert_eq!(known, Reason::ALL.iter().map(|reason| reason.code()).collect());
     let record = authz::Authorizer::closed().host_failure().decision().to_record();
-    assert!(is_valid(&schema, &serde_json::from_str(&record).unwrap()), "{record}");
+    assert!(is_valid(&schema, &serde_json::from_slice(&record).unwrap()));
+    // The one in `docs/decision-log.md`, with and without what only a log has.
+    let text = std::fs::read_to_string(host_tests::repository().join("docs/decision-log.md")).unwrap();
+    let example = text.split("```json").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    let mut example: Value = serde_json::from_str(example).unwrap();
+    assert!(is_valid(&schema, &example));
+    example.as_object_mut().unwrap().remove("id");
+    assert!(!is_valid(&schema, &example), "a record without its id is none of a log");
 }
 
 /// JSON Pointers to all objects of a document, besides those that stand for values.

@@ -8,6 +8,7 @@ use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types;
 
 use crate::callouts::Callouts;
+use crate::decision_log::{DecisionLog, Entry};
 use crate::host::{self, HostError, HostKind};
 use crate::received::Received;
 use crate::replay_guard;
@@ -21,6 +22,7 @@ pub(crate) struct Exchange {
     kind: HostKind,
     authorizer: Rc<Authorizer>,
     callouts: Callouts,
+    log: DecisionLog,
     waits: Cell<u32>,
     is_forwarded: Cell<bool>,
 }
@@ -36,13 +38,19 @@ enum Progress {
 }
 
 impl Exchange {
-    pub(crate) const fn new(context_id: u32, kind: HostKind, authorizer: Rc<Authorizer>, callouts: Callouts) -> Self {
-        Self { context_id, kind, authorizer, callouts, waits: Cell::new(0), is_forwarded: Cell::new(false) }
+    pub(crate) const fn new(
+        context_id: u32,
+        kind: HostKind,
+        authorizer: Rc<Authorizer>,
+        callouts: Callouts,
+        log: DecisionLog,
+    ) -> Self {
+        Self { context_id, kind, authorizer, callouts, log, waits: Cell::new(0), is_forwarded: Cell::new(false) }
     }
 
     /// Refuses a request of which not all headers can be read: what is missing could be what matters.
     fn refuse_headers(&self) -> Progress {
-        self.carry_out(&self.authorizer.headers_too_many())
+        self.carry_out(self.authorizer.headers_too_many())
     }
 
     /// Decides, does what was decided, and remembers it for what follows of the request.
@@ -65,7 +73,7 @@ impl Exchange {
             }
             Err(HostError) => self.authorizer.host_failure(),
         };
-        self.carry_out(&authorization)
+        self.carry_out(authorization)
     }
 
     fn decide(&self) -> Result<Step, HostError> {
@@ -80,14 +88,13 @@ impl Exchange {
             (Step::Decided(decided), HostKind::Wasmx) => Step::Decided(self.authorizer.by_overwriting(decided, &head)),
             (step, _) => step,
         };
-        if let Step::Decided(authorization) = &step {
-            for once in authorization.use_once() {
-                if !replay_guard::claim(once, now)? {
-                    return Ok(Step::Decided(self.authorizer.replayed(authorization)));
-                }
+        let Step::Decided(authorization) = step else { return Ok(step) };
+        for once in authorization.use_once() {
+            if !replay_guard::claim(once, now)? {
+                return Ok(Step::Decided(self.authorizer.replayed(authorization)));
             }
         }
-        Ok(step)
+        Ok(Step::Decided(authorization))
     }
 
     /// Goes on with a request that waited, from the root context: it is judged from the beginning, now with the answer.
@@ -104,25 +111,31 @@ impl Exchange {
 
     /// Does what was decided. What cannot be done is answered as a failure, and what cannot be answered stays where it is: it was
     /// neither answered nor sent on.
-    fn carry_out(&self, authorization: &Authorization) -> Progress {
-        match authorization.action() {
-            Action::Forward(edits) => match self.forward(edits, authorization.decision()) {
+    fn carry_out(&self, authorization: Authorization) -> Progress {
+        let entry = self.log.entry(self.kind, &self.authorizer, &authorization, self.waits.get() > 0);
+        let decision = authorization.decision();
+        let progress = match authorization.action() {
+            Action::Forward(edits) => match self.forward(edits, decision, &entry) {
                 Ok(()) => Progress::Forwarded,
-                Err(HostError) => self.carry_out(&self.authorizer.host_failure()),
+                Err(HostError) => return self.carry_out(self.authorizer.cannot_carry_out(authorization)),
             },
             Action::Reply(reply) => {
-                let decision = authorization.decision();
                 // The client is refused whether or not that can be put on record; and asked to only once: Kong's host traps on a
                 // second answer.
-                let _ = host::record(self.kind, &decision.to_record());
-                let _ = host::send_reply(reply, decision.reason().code());
+                let _ = host::record(self.kind, entry.line());
+                let _ = match entry.id() {
+                    Some(id) => host::send_reply(&reply.with_decision_id(id), decision.reason().code()),
+                    None => host::send_reply(reply, decision.reason().code()),
+                };
                 Progress::Stopped
             }
-        }
+        };
+        self.log.keep(self.kind, entry, decision);
+        progress
     }
 
     /// Edits the request and puts the decision on record.
-    fn forward(&self, edits: &HeaderEdits, decision: &Decision) -> Result<(), HostError> {
+    fn forward(&self, edits: &HeaderEdits, decision: &Decision, entry: &Entry) -> Result<(), HostError> {
         for name in &edits.remove {
             host::remove_request_header(name)?;
         }
@@ -135,7 +148,7 @@ impl Exchange {
         if let Some(descriptor) = decision.rate_limit() {
             host::set_rate_limit(self.kind, descriptor)?;
         }
-        host::record(self.kind, &decision.to_record())
+        host::record(self.kind, entry.line())
     }
 
     fn remove_owned_trailers(&self) -> Result<(), HostError> {

@@ -116,6 +116,12 @@ pub(crate) fn request_target() -> Result<Option<Vec<u8>>, HostError> {
     property(&["request", "path"])
 }
 
+/// The number of the process that this worker is, where it is one; to be asked about a request only, or Kong's host crashes.
+pub(crate) fn process_id(kind: HostKind) -> Vec<u8> {
+    let id = if kind.is_envoy() { None } else { property(&["ngx", "pid"]).ok().flatten() };
+    id.unwrap_or_default()
+}
+
 fn property(path: &[&str]) -> Result<Option<Vec<u8>>, HostError> {
     let mut bytes = HostBytes::default();
     let is_there = abi::get_property(path.join("\0").as_bytes(), &mut bytes)?;

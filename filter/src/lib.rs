@@ -6,6 +6,7 @@
 #[cfg(target_arch = "wasm32")]
 mod allocator;
 mod callouts;
+mod decision_log;
 mod exchange;
 mod header_map;
 mod host;
@@ -13,6 +14,7 @@ mod link;
 mod management;
 mod metrics;
 mod plugin;
+mod random;
 mod received;
 mod replay_guard;
 

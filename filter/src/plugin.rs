@@ -8,6 +8,7 @@ use proxy_wasm::traits::{Context, HttpContext, RootContext};
 use proxy_wasm::types::ContextType;
 
 use crate::callouts::Callouts;
+use crate::decision_log::DecisionLog;
 use crate::exchange::{Exchange, Stream};
 use crate::host::{self, HostKind};
 use crate::link::{Active, Link, TICK_MILLISECONDS};
@@ -19,6 +20,7 @@ pub(crate) struct Plugin {
     kind: HostKind,
     active: Active,
     callouts: Callouts,
+    log: DecisionLog,
     /// How the bundle is pushed, if it is.
     link: Option<Rc<RefCell<Link>>>,
     /// Whether this listener answers for the link.
@@ -28,7 +30,8 @@ pub(crate) struct Plugin {
 impl Default for Plugin {
     fn default() -> Self {
         let active = Active::new(Authorizer::closed(), None);
-        Self { kind: HostKind::Wasmx, active, callouts: Callouts::default(), link: None, is_managed: false }
+        let (callouts, log) = (Callouts::default(), DecisionLog::default());
+        Self { kind: HostKind::Wasmx, active, callouts, log, link: None, is_managed: false }
     }
 }
 
@@ -82,7 +85,13 @@ impl RootContext for Plugin {
             if self.callouts.rest_at(TICK_MILLISECONDS).is_err() {
                 return refuse("this host does not tell the time, and a bundle that is pushed would never come");
             }
-            self.link = Some(Rc::new(RefCell::new(Link::start(delivery, self.active.clone(), self.kind, shares_data))));
+            self.link = Some(Rc::new(RefCell::new(Link::start(
+                delivery,
+                self.active.clone(),
+                self.log.clone(),
+                self.kind,
+                shares_data,
+            ))));
         }
         true
     }
@@ -94,7 +103,7 @@ impl RootContext for Plugin {
 
     fn create_http_context(&self, context_id: u32) -> Option<Box<dyn HttpContext>> {
         // One request sees one revision, whatever is pushed meanwhile.
-        let exchange = Exchange::new(context_id, self.kind, self.active.get(), self.callouts.clone());
+        let exchange = Exchange::new(context_id, self.kind, self.active.get(), self.callouts.clone(), self.log.clone());
         let stream = Stream(Rc::new(exchange));
         if let Some(Ok(mut link)) = self.link.as_ref().map(|link| link.try_borrow_mut()) {
             link.is_wanted();

@@ -34,7 +34,7 @@ impl Outcome {
 
     /// What a proxy that carries out `authorization` to the letter makes of `request`: the reference for all engines.
     pub fn of_authorization(request: &Request, authorization: &Authorization) -> Self {
-        let decision = serde_json::from_str(&authorization.decision().to_record()).ok();
+        let decision = serde_json::from_slice(&authorization.decision().to_record()).ok();
         match authorization.action() {
             Action::Reply(reply) => Self {
                 status: reply.status,

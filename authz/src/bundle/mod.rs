@@ -17,6 +17,7 @@ use crate::host_ability::HostAbility;
 use crate::http::PlainCharacters;
 use crate::jwt::TrustedIssuers;
 use crate::policy::{Attributes, Names, Policy, RuleOutline};
+use crate::record::DecisionLog;
 use crate::revocation::Revocations;
 use crate::steps;
 
@@ -43,7 +44,7 @@ const BUNDLE_VERSION: u64 = 1;
 ///
 /// let errors = Bundle::parse(br#"{ "version": 1, "revision": -1, "issuers": [], "rule": [] }"#).unwrap_err();
 /// assert_eq!(errors.to_string(), "\
-/// document: unknown field `rule`; known here are `version`, `revision`, `issuers`, `credentials`, `api_keys`, `revocations`, `plain_in_paths`, `attributes`, `rules`, `identity_headers`, `resource_metadata`
+/// document: unknown field `rule`; known here are `version`, `revision`, `issuers`, `credentials`, `api_keys`, `revocations`, `plain_in_paths`, `attributes`, `rules`, `identity_headers`, `resource_metadata`, `decision_log`
 /// revision: expected a whole number, found a number
 /// rules: is missing");
 /// # Ok::<(), authz::BundleErrors>(())
@@ -60,6 +61,7 @@ pub struct Bundle {
     pub(crate) policy: Policy,
     pub(crate) identity_headers: IdentityHeaders,
     pub(crate) resource_metadata: Option<ResourceMetadata>,
+    pub(crate) decision_log: Option<DecisionLog>,
 }
 
 impl Bundle {
@@ -94,7 +96,10 @@ impl Bundle {
 
     /// Whether decisions need the address at the other end of the connection.
     pub(crate) fn needs_source(&self) -> bool {
-        self.credentials.need_source() || self.attributes.need_source() || self.policy.needs_source()
+        self.credentials.need_source()
+            || self.attributes.need_source()
+            || self.policy.needs_source()
+            || self.decision_log.as_ref().is_some_and(DecisionLog::needs_source)
     }
 
     /// Whether something is wanted of the host that not every one can do.
@@ -137,6 +142,7 @@ impl Bundle {
             "rules",
             "identity_headers",
             "resource_metadata",
+            "decision_log",
         ])?;
         let version = fields.required("version").and_then(|node| document::read_version(&node, BUNDLE_VERSION));
         let revision = fields.required("revision").and_then(|node| node.integer(0..=(1 << 53)));
@@ -173,6 +179,9 @@ impl Bundle {
             let credentials = credentials.as_ref();
             ResourceMetadata::read(&node, credentials.unwrap_or(&Credentials::default())).map(Some)
         });
+        let decision_log = fields
+            .optional("decision_log")
+            .map_or(Some(None), |node| DecisionLog::read(&node, &names, policy.as_ref()).map(Some));
         version?;
         let policy = policy?;
         let headers_of_rules = policy.headers().map(str::to_owned).collect();
@@ -187,6 +196,7 @@ impl Bundle {
             policy,
             identity_headers: identity_headers?.with_headers_of_rules(headers_of_rules),
             resource_metadata: resource_metadata?,
+            decision_log: decision_log?,
         })
     }
 }

@@ -98,6 +98,10 @@ impl Source {
         let candidate =
             fields.optional("candidate").map_or(Some(None), |node| steps::finish(Bundle::read(&node)).map(Some));
         let shared_data = fields.optional("shared_data").map_or(Some(None), |node| node.flag().map(Some));
+        let log = bundle.as_ref().and_then(|bundle| bundle.decision_log.as_ref());
+        if let (true, Some(node)) = (log.is_some_and(|log| log.to.control), fields.optional("bundle")) {
+            return node.refuse("`decision_log.to` names `control`, the endpoint that pushes a bundle, and this one is inline; write `proxy_log`");
+        }
         Some(Self::Inline { bundle: Box::new(bundle?), candidate: candidate?.map(Box::new), shared_data: shared_data? })
     }
 

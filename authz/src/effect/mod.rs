@@ -91,17 +91,17 @@ pub(crate) fn use_once(principal: &Principal, obligations: &[Rc<Obligations>]) -
 }
 
 impl HeaderEdits {
-    /// The same for a host that cannot remove headers, and overwrites only the first of several: what was to be removed is overwritten
+    /// Makes them right for a host that cannot remove headers, and overwrites only the first of several: what was to be removed is overwritten
     /// with nothing.
     ///
     /// # Errors
     ///
     /// [`Reason::HeaderRepeated`] where the upstream would see another value too, under the name or under one that it may take for
     /// it; [`Reason::ObligationFailed`] where more than headers has to change.
-    pub(crate) fn by_overwriting(self, head: &RequestHead<'_>) -> Result<Self, Reason> {
+    pub(crate) fn by_overwriting(&mut self, head: &RequestHead<'_>) -> Result<(), Reason> {
         let count = |name: &[u8]| head.headers.iter().filter(|(other, _)| is_same_folded(other, name)).count();
         let mut set = Vec::with_capacity(self.remove.len().saturating_add(self.set.len()));
-        for name in self.remove {
+        for name in std::mem::take(&mut self.remove) {
             let replaced = self.set.iter().any(|(other, _)| other.as_bytes().eq_ignore_ascii_case(&name));
             let is_alias = self.set.iter().any(|(other, _)| is_same_folded(other.as_bytes(), &name));
             match (count(&name), replaced, String::from_utf8(name)) {
@@ -118,8 +118,9 @@ impl HeaderEdits {
                 return Err(Reason::HeaderRepeated);
             }
         }
-        set.extend(self.set);
-        Ok(Self { remove: Vec::new(), set })
+        set.append(&mut self.set);
+        self.set = set;
+        Ok(())
     }
 
     fn remove(&mut self, name: &[u8]) {
@@ -153,7 +154,8 @@ mod tests {
             let head = RequestHead { headers, ..RequestHead::default() };
             let set = set.iter().map(|(name, value)| ((*name).to_owned(), value.as_bytes().to_vec())).collect();
             let remove = remove.iter().map(|name| name.as_bytes().to_vec()).collect();
-            let edits = HeaderEdits { remove, set }.by_overwriting(&head)?;
+            let mut edits = HeaderEdits { remove, set };
+            edits.by_overwriting(&head)?;
             assert!(edits.remove.is_empty());
             Ok(edits.set.iter().map(|(name, value)| format!("{name}={}", String::from_utf8_lossy(value))).collect())
         };

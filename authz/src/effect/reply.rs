@@ -5,6 +5,10 @@ use serde_json::json;
 use crate::credential::{Credentials, Scheme};
 use crate::policy::Challenge;
 use crate::reason::Reason;
+use crate::record::RecordId;
+
+/// The media type of problem details (RFC 9457 section 6.1).
+const PROBLEM_TYPE: &str = "application/problem+json";
 
 /// An HTTP response. It says what RFC 6750 says and nothing that a stranger could learn from: the answers to a forged
 /// signature, an unknown key, a wrong issuer and an expired token are byte for byte the same.
@@ -36,11 +40,26 @@ impl From<Reason> for Refusal {
 }
 
 impl Reply {
+    /// The same, with the id by which the decision is found in the decision log: for whoever has to explain it. The id is a hash, and
+    /// says nothing about the request.
+    #[must_use]
+    pub fn with_decision_id(&self, id: RecordId) -> Self {
+        let mut reply = self.clone();
+        // RFC 9457 section 3.1.5: what identifies this occurrence of the problem.
+        if reply.headers.contains(&("content-type", PROBLEM_TYPE.to_owned()))
+            && let Some(members) = reply.body.strip_suffix('}')
+        {
+            reply.body = format!(r#"{members},"instance":"urn:portcullis:decision:{id}"}}"#);
+        }
+        reply.headers.push(("portcullis-decision", id.to_string()));
+        reply
+    }
+
     /// The reply to a request that is refused; `metadata` is the URL at which clients learn where to get tokens.
     pub(crate) fn refused(refusal: Refusal, credentials: &Credentials, metadata: Option<&str>) -> Self {
         let status = refusal.reason.status();
         let mut headers =
-            vec![("content-type", "application/problem+json".to_owned()), ("cache-control", "no-store".to_owned())];
+            vec![("content-type", PROBLEM_TYPE.to_owned()), ("cache-control", "no-store".to_owned())];
         // Each challenge is a scheme and its parameters (RFC 9110 section 11.6.1).
         let mut challenges = match (refusal.reason, &refusal.challenge) {
             (Reason::CredentialMissing, None) => credentials.schemes().map(|scheme| (scheme, Vec::new())).collect(),

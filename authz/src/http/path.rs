@@ -59,6 +59,12 @@ impl<'r> Path<'r> {
         &self.segments
     }
 
+    /// The path as text, decoded.
+    pub(crate) fn to_text(&self) -> String {
+        let end = if self.trailing_slash && !self.segments.is_empty() { "/" } else { "" };
+        format!("/{}{end}", self.segments.join("/"))
+    }
+
     /// Whether the path ends in a slash; `/` itself does.
     pub const fn has_trailing_slash(&self) -> bool {
         self.trailing_slash

@@ -16,4 +16,5 @@ pub(crate) use introspection::Interruption;
 pub use introspection::{Introspection, IntrospectionResponse};
 pub use statement::Statement;
 pub(crate) use trusted_issuers::TrustedIssuers;
+pub use trusted_issuers::Work;
 pub use unknown_keys::UnknownKey;

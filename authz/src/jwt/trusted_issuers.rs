@@ -1,7 +1,7 @@
 //! All trusted issuers, and the way of a token through them.
 
 use std::borrow::Cow;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
@@ -33,6 +33,16 @@ pub(crate) struct TrustedIssuers {
     prepared: PreparedKeys,
     headers: KnownHeaders,
     unknown_keys: RefCell<UnknownKeys>,
+    work: Cell<Work>,
+}
+
+/// How many tokens were looked at, and how.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Work {
+    /// They were known from before.
+    pub remembered: u64,
+    /// Their signature was verified, or refused: in this module, or by the proxy.
+    pub verified: u64,
 }
 
 /// How long a server that did not answer is not asked again about the same token, in seconds.
@@ -61,6 +71,7 @@ impl TrustedIssuers {
         let key = cache_key(opaque.filter(|_| !is_jws), token);
         let remembered = self.verified.try_borrow_mut().ok().and_then(|mut verified| verified.get(&key, now));
         if let Some(identity) = remembered {
+            self.worked(|work| &mut work.remembered);
             let is_accepted = identity.issuer.as_deref().is_some_and(is_accepted);
             return if is_accepted { Ok(identity) } else { Err(Reason::IssuerUnknown.into()) };
         }
@@ -86,6 +97,7 @@ impl TrustedIssuers {
                 unknown.insert(issuer, unverified.header());
             }
         })?;
+        self.worked(|work| &mut work.verified);
         let verified = unverified.verify_and_learn(key, &self.prepared, &self.headers)?;
         let validated = issuer.validate(&verified, claims, now)?;
         let identity = Rc::clone(&validated.identity);
@@ -93,6 +105,18 @@ impl TrustedIssuers {
             verified.insert(token, validated);
         }
         Ok(identity)
+    }
+
+    fn worked(&self, which: impl FnOnce(&mut Work) -> &mut u64) {
+        let mut work = self.work.get();
+        let count = which(&mut work);
+        *count = count.saturating_add(1);
+        self.work.set(work);
+    }
+
+    /// How many tokens were looked at so far.
+    pub(crate) const fn work(&self) -> Work {
+        self.work.get()
     }
 
     /// What is to be asked about a token, unless it is known that the answer was no.
@@ -189,6 +213,7 @@ impl TrustedIssuers {
             prepared,
             headers: KnownHeaders::default(),
             unknown_keys: RefCell::default(),
+            work: Cell::default(),
         })
     }
 

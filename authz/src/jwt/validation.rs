@@ -11,6 +11,7 @@ use crate::jose::VerifiedJws;
 use crate::matching::{ClaimMatcher, Facts, Match};
 use crate::principal::{Attribute, Confirmation, Identity};
 use crate::reason::Reason;
+use crate::record::RecordedIdentity;
 use crate::revocation::Fingerprints;
 use crate::time::UnixTime;
 
@@ -106,6 +107,7 @@ impl TrustedIssuer {
             auth_time: self.mapping.auth_time(&claims),
             claims,
             fingerprints: Fingerprints::default(),
+            recorded: RecordedIdentity::default(),
         };
         Ok(Validated { identity: Rc::new(identity), good_from, good_until: good_until.unwrap_or(UnixTime::END) })
     }

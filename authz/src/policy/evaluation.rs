@@ -8,6 +8,7 @@ use super::index::RuleIndex;
 use super::names::Names;
 use super::obligation::Obligations;
 use super::rule::{Kind, Rule};
+use super::target::Target;
 use crate::decision::Effect;
 use crate::document::{Node, Unique};
 use crate::http::{AccessRequest, RequestHead};
@@ -42,6 +43,7 @@ pub(crate) struct Verdict {
     pub(crate) reason: Reason,
     /// The rule that decided or, where one thing is missing, the rule that would have permitted.
     pub(crate) rule: Option<Rc<str>>,
+    target: Option<Rc<Target>>,
     pub(crate) challenge: Option<Challenge>,
     /// What all rules that permit oblige us to do, in the order of the bundle.
     pub(crate) obligations: Vec<Rc<Obligations>>,
@@ -75,6 +77,11 @@ impl Policy {
             drop(rule);
             pause().await;
         }
+    }
+
+    /// Whether there is a permit rule with this id that is enforced.
+    pub(crate) fn permits_by(&self, id: &str) -> bool {
+        self.rules.iter().any(|rule| &*rule.id == id && rule.effect() == Effect::Permit && !rule.is_shadow)
     }
 
     /// The names of the headers that rules set.
@@ -184,6 +191,12 @@ impl Rule {
 }
 
 impl Verdict {
+    /// The path template of the rule that matches the request, as it is written in the bundle.
+    pub(crate) fn route(&self, request: &AccessRequest<'_>) -> Option<&str> {
+        let effect = if self.reason == Reason::DeniedByRule { Effect::Deny } else { Effect::Permit };
+        self.target.as_ref()?.route(request, effect)
+    }
+
     fn of(reason: Reason, rule: Option<&Rule>) -> Self {
         let condition = rule.filter(|rule| rule.effect() == Effect::Permit).and_then(Rule::condition);
         let challenge = match (reason, condition) {
@@ -196,6 +209,7 @@ impl Verdict {
             }
             _ => None,
         };
-        Self { reason, rule: rule.map(|rule| Rc::clone(&rule.id)), challenge, obligations: Vec::new() }
+        let (target, rule) = (rule.map(|rule| Rc::clone(&rule.target)), rule.map(|rule| Rc::clone(&rule.id)));
+        Self { reason, rule, target, challenge, obligations: Vec::new() }
     }
 }

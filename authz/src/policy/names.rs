@@ -72,6 +72,11 @@ impl<'n> Names<'n> {
         }
     }
 
+    /// The names of the credentials, by their index.
+    pub(crate) fn credentials(&self) -> impl Iterator<Item = &str> {
+        self.credentials.iter().map(|(name, _)| *name)
+    }
+
     /// The index of the credential that a rule means by a name.
     pub(crate) fn credential(&self, node: &Node<'_>) -> Option<usize> {
         let name = node.text()?;

@@ -65,7 +65,7 @@ impl Obligations {
     }
 
     /// The names of the headers that are set.
-    pub(super) fn header_names(&self) -> impl Iterator<Item = &str> {
+    pub(crate) fn header_names(&self) -> impl Iterator<Item = &str> {
         self.headers.iter().map(|(name, _)| name.as_str())
     }
 

@@ -16,7 +16,7 @@ use crate::limits::MAX_RULE_ID_BYTES;
 pub(super) struct Rule {
     pub(super) id: Rc<str>,
     pub(super) kind: Kind,
-    pub(super) target: Target,
+    pub(super) target: Rc<Target>,
     /// What a permit obliges us to do.
     pub(super) obligations: Rc<Obligations>,
     /// Whether the rule is only watched: evaluated and reported, and never enforced.
@@ -96,7 +96,7 @@ impl Rule {
         }
         let kind = if once { kind.for_bearers_of(credential) } else { kind };
         let obligations = Rc::new(obligations?.with_once(once.then_some(credential)));
-        Some(Self { id: id?, kind, target: target?, obligations, is_shadow: is_shadow? })
+        Some(Self { id: id?, kind, target: Rc::new(target?), obligations, is_shadow: is_shadow? })
     }
 
     /// Permit or deny.

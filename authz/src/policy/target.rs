@@ -72,6 +72,11 @@ impl Target {
         path.map_or_else(Vec::new, |path| path.captures(&request.path))
     }
 
+    /// The first path template that matches a request, as it is written in the bundle.
+    pub(super) fn route(&self, request: &AccessRequest<'_>, effect: Effect) -> Option<&str> {
+        self.paths.iter().flatten().find(|path| path.matches(&request.path, effect)).map(|path| &*path.text)
+    }
+
     /// Whether a rule of this effect applies to the request.
     pub(super) fn matches(&self, request: &AccessRequest<'_>, effect: Effect) -> bool {
         let all_or_any = |patterns: Option<bool>| patterns.unwrap_or(true);
@@ -134,6 +139,8 @@ impl HostPattern {
 /// The forms are those of Envoy's URI templates and of `google.api.http`.
 #[derive(Debug)]
 struct PathTemplate {
+    /// As it is written.
+    text: Box<str>,
     segments: Vec<SegmentPattern>,
     /// The name of any number of further segments, if they may follow.
     tail: Option<String>,
@@ -162,7 +169,7 @@ impl PathTemplate {
             Some(rest) => (rest, true),
             None => (rest, rest.is_empty()),
         };
-        let mut template = Self { segments: Vec::new(), tail: None, trailing_slash };
+        let mut template = Self { text: text.into(), segments: Vec::new(), tail: None, trailing_slash };
         let mut names: Vec<&str> = Vec::new();
         for segment in rest.split('/').filter(|_| !rest.is_empty()) {
             if template.segments.len() >= MAX_PATH_SEGMENTS {
@@ -255,6 +262,7 @@ impl PathTemplate {
         let parse = || {
             let (service, name) = text.split_once('/').filter(|(service, _)| is_plain(service))?;
             Some(Self {
+                text: format!("/{text}").into(),
                 segments: vec![SegmentPattern::Literal(service.to_owned()), method(name)?],
                 tail: None,
                 trailing_slash: false,

@@ -18,8 +18,8 @@ const NGINX_VARIABLE: &str = "ngx.portcullis_decision";
 
 /// Puts a decision where the host's log finds it. An error in Envoy, if that fails. Elsewhere there may be no such place: Kong has
 /// one, and plain nginx if it declares a variable.
-pub(crate) fn record(kind: HostKind, decision: &str) -> Result<(), HostError> {
-    let set = |name: &str| abi::set_property(name.as_bytes(), decision.as_bytes());
+pub(crate) fn record(kind: HostKind, decision: &[u8]) -> Result<(), HostError> {
+    let set = |name: &str| abi::set_property(name.as_bytes(), decision);
     match kind {
         HostKind::Envoy => set(DECISION_PROPERTY),
         HostKind::Wasmx => {

@@ -11,7 +11,7 @@ mod clock;
 mod following;
 mod interest;
 mod loading;
-mod random;
+mod records;
 mod request;
 mod shared;
 mod status;
@@ -24,11 +24,14 @@ use authz::distribution::{Activation, Admission, Adopted, Delivery, Loaded, Refu
 use authz::{Authorizer, NativeVerifier, Steps, UnixTime};
 use serde_json::{Value, json};
 
+use crate::decision_log::DecisionLog;
 use crate::host::{self, HostKind};
 use crate::metrics::BundleMetrics;
+use crate::random;
 use clock::Stopwatch;
 use interest::Interest;
 use loading::{Loading, Way};
+use records::Records;
 use shared::Shared;
 use status::LastError;
 use transfer::Transfer;
@@ -100,6 +103,8 @@ pub(crate) struct Link {
     follow_again_at: u64,
     signed_of_life_at: Option<u64>,
     transfer: Transfer,
+    log: DecisionLog,
+    records: Records,
     last_error: Option<LastError>,
     metrics: BundleMetrics,
 }
@@ -107,7 +112,13 @@ pub(crate) struct Link {
 impl Link {
     /// Takes up what is already there: what was adopted on this host before, or comes with the configuration. Called while a
     /// host configures the plugin, in a VM that may only be for trying, so nothing outside is changed.
-    pub(crate) fn start(delivery: Delivery, active: Active, kind: HostKind, shares_data: bool) -> Self {
+    pub(crate) fn start(
+        delivery: Delivery,
+        active: Active,
+        log: DecisionLog,
+        kind: HostKind,
+        shares_data: bool,
+    ) -> Self {
         let mut link = Self {
             shared: shares_data.then(|| Shared::of(&delivery.trust)),
             metrics: if kind.is_envoy() { BundleMetrics::define(&delivery.trust) } else { BundleMetrics::default() },
@@ -129,6 +140,8 @@ impl Link {
             follow_again_at: 0,
             signed_of_life_at: None,
             transfer: Transfer::default(),
+            log,
+            records: Records::default(),
             last_error: None,
         };
         // Without a clock nothing can be judged; the first tick tries again.
@@ -157,13 +170,16 @@ impl Link {
         self.share();
         self.sign_of_life(now, elapsed);
         self.go_on(now, elapsed);
+        self.send_records(elapsed);
     }
 
     /// Takes the answer to a call, if it is one of this link's.
     pub(crate) fn answered(&mut self, call: u32, body_bytes: usize) {
         let Ok(now) = host::now() else { return };
         let elapsed = self.stopwatch.at(now);
-        self.take_answer(call, body_bytes, now, elapsed);
+        if !self.take_records_answer(call, elapsed) {
+            self.take_answer(call, body_bytes, now, elapsed);
+        }
     }
 
     /// A request is there that its bundle is for.

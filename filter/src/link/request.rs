@@ -77,12 +77,37 @@ fn ask(
     timeout: Duration,
     elapsed: u64,
 ) -> Result<Call, HostError> {
-    let authorization = control.token.as_ref().map(|token| format!("Bearer {token}"));
     let mut headers =
-        vec![(":method", "GET"), (":scheme", "https"), (":authority", &control.authority), (":path", path)];
-    headers.extend(authorization.as_deref().map(|authorization| ("authorization", authorization)));
+        vec![(":method", "GET"), (":scheme", "https"), (":authority", &*control.authority), (":path", path)];
     headers.extend(more);
-    let number = host::dispatch(&control.cluster, headers, None, timeout)?;
+    send(control, headers, None, timeout, elapsed)
+}
+
+/// Sends decision records, each a line.
+pub(super) fn send_records(control: &Control, trust: &Trust, lines: &[u8], elapsed: u64) -> Result<Call, HostError> {
+    let path = format!("/v1/fleets/{}/decisions", trust.fleet());
+    let headers = vec![
+        (":method", "POST"),
+        (":scheme", "https"),
+        (":authority", &*control.authority),
+        (":path", &path),
+        ("content-type", "application/x-ndjson"),
+    ];
+    send(control, headers, Some(lines), TIMEOUT, elapsed)
+}
+
+fn send(
+    control: &Control,
+    headers: Vec<(&str, &str)>,
+    body: Option<&[u8]>,
+    timeout: Duration,
+    elapsed: u64,
+) -> Result<Call, HostError> {
+    let authorization = control.token.as_ref().map(|token| format!("Bearer {token}"));
+    // For as long as the token is here.
+    let mut headers: Vec<(&str, &str)> = headers;
+    headers.extend(authorization.as_deref().map(|authorization| ("authorization", authorization)));
+    let number = host::dispatch(&control.cluster, headers, body, timeout)?;
     Ok(Call::new(number, timeout, elapsed))
 }
 

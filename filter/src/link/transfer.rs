@@ -5,14 +5,9 @@ use authz::distribution::{Activation, Admission, Loaded, RefusalReason, Refused,
 
 use super::interest::{SELDOM_MILLISECONDS, Wakefulness};
 use super::request::{self, Call, Wanted};
-use super::{Link, Way, random, status};
+use super::{Link, Way, status};
 use crate::host::{self, HostError};
-
-/// The first pause after a failure, in milliseconds; it doubles with each, and is jittered.
-const FIRST_PAUSE: u64 = 250;
-
-/// The longest pause.
-const LONGEST_PAUSE: u64 = 16_000;
+use crate::random;
 
 /// The least time between two answers that there is nothing new: an endpoint that does not wait is not asked all the time.
 const LEAST_INTERVAL: u64 = 1000;
@@ -56,9 +51,8 @@ impl Step {
 impl Transfer {
     /// Waits before the next attempt, longer each time.
     fn pause(&mut self, elapsed: u64) {
-        let pause = FIRST_PAUSE.checked_shl(self.failures.min(16)).unwrap_or(LONGEST_PAUSE).min(LONGEST_PAUSE);
+        self.due_at = elapsed.saturating_add(random::pause_after(self.failures));
         self.failures = self.failures.saturating_add(1);
-        self.due_at = elapsed.saturating_add(random::jittered(pause));
     }
 }
 
