@@ -43,7 +43,10 @@ impl PublicKeys {
         if text("typ") != kind || header.as_object().is_none_or(|members| members.len() != 3) {
             return Err(format!("is not a JWS with `alg`, `kid` and the `typ` `{kind}`"));
         }
-        let key = self.0.get(text("kid")).ok_or_else(|| format!("is signed by `{}`, of which no key was given", text("kid")))?;
+        let key = self
+            .0
+            .get(text("kid"))
+            .ok_or_else(|| format!("is signed by `{}`, of which no key was given", text("kid")))?;
         let signature = URL_SAFE_NO_PAD.decode(signature).map_err(|_| malformed())?;
         if text("alg") != key.algorithm() || !key.has_signed(input.as_bytes(), &signature) {
             return Err(format!("has a signature that is not one of the key `{}`", text("kid")));

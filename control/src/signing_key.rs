@@ -98,8 +98,7 @@ impl SigningKey {
     /// signs, such as a manifest (RFC 8725 section 3.11).
     pub(crate) fn sign_jws(&self, kind: &str, payload: &[u8]) -> String {
         let header = json!({ "alg": self.secret.algorithm().name(), "kid": self.key_id, "typ": kind });
-        let input =
-            format!("{}.{}", URL_SAFE_NO_PAD.encode(header.to_string()), URL_SAFE_NO_PAD.encode(payload));
+        let input = format!("{}.{}", URL_SAFE_NO_PAD.encode(header.to_string()), URL_SAFE_NO_PAD.encode(payload));
         let signature = URL_SAFE_NO_PAD.encode(self.secret.sign(input.as_bytes()));
         format!("{input}.{signature}")
     }

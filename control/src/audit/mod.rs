@@ -2,7 +2,6 @@
 
 pub(crate) mod checkpoint;
 pub(crate) mod convert;
-pub(crate) mod core;
 mod pseudonym;
 pub(crate) mod record;
 mod report;

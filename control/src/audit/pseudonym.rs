@@ -5,8 +5,8 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use super::core::PseudonymKey;
 use crate::check::UNREADABLE;
+use authz::record::PseudonymKey;
 
 /// Of what.
 #[derive(Args)]

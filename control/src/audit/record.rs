@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use super::core::RecordId;
+use authz::record::RecordId;
 
 /// The one version of the format that this program reads.
 const VERSION: u64 = 2;

@@ -55,7 +55,12 @@ fn log() -> String {
             latency_class: "none",
             others: "",
         },
-        Said { outcome: &replaced, about: r#""action":"GET","resource":{"host":"api.example.com"},"#, latency_class: "asked", others: "" },
+        Said {
+            outcome: &replaced,
+            about: r#""action":"GET","resource":{"host":"api.example.com"},"#,
+            latency_class: "asked",
+            others: "",
+        },
     ];
     let time = |index: usize| format!("2026-11-26T18:12:{:02}.{:03}Z", 45 + index, 100 * index);
     kinds.iter().enumerate().map(|(index, said)| worker.record(&time(index), *said)).collect()
@@ -130,7 +135,8 @@ fn ecs_has_only_fields_of_ecs() {
         let mut leaves = Vec::new();
         collect(&event, "", &mut leaves);
         for (name, value) in leaves.iter().filter(|(name, _)| !name.starts_with("portcullis.")) {
-            let (kind, normalization) = fields.get(name.as_str()).unwrap_or_else(|| panic!("{name}")).split_once(',').unwrap();
+            let (kind, normalization) =
+                fields.get(name.as_str()).unwrap_or_else(|| panic!("{name}")).split_once(',').unwrap();
             assert_eq!(value.is_array(), normalization == "array", "{name}");
             assert_eq!(value.is_number(), kind == "long", "{name}");
             used.insert(name.clone());
@@ -155,7 +161,10 @@ fn cef_can_be_read_again() {
     let records: Vec<Value> = log().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     for (line, record) in convert("cef", &log()).iter().zip(&records) {
         let (header, extension) = cef(line);
-        assert_eq!(header[..5], ["CEF:0", "Portcullis", "Portcullis", env!("CARGO_PKG_VERSION"), record["reason"].as_str().unwrap()]);
+        assert_eq!(
+            header[..5],
+            ["CEF:0", "Portcullis", "Portcullis", env!("CARGO_PKG_VERSION"), record["reason"].as_str().unwrap()]
+        );
         let value = |key: &str| extension.get(key).map(String::as_str);
         assert_eq!(value("externalId"), record["id"].as_str());
         assert_eq!(value("act"), record["decision"].as_str());
@@ -244,7 +253,8 @@ fn records_are_read_as_they_are_described() {
     for (index, text) in texts.iter().enumerate() {
         let record: Value = serde_json::from_str(text).unwrap();
         // Without these it is a record of an access log, which the schema is about too.
-        let in_a_log = ["time", "worker", "sequence", "id", "latency_class"].iter().all(|name| record.get(name).is_some());
+        let in_a_log =
+            ["time", "worker", "sequence", "id", "latency_class"].iter().all(|name| record.get(name).is_some());
         let is_good = in_a_log && validator.is_valid(&record);
         assert_eq!(!refused.contains(&index), is_good, "{text}");
     }

@@ -4,12 +4,17 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+#[path = "../common/records.rs"]
+mod records;
 
 mod access;
+mod alterations;
+mod decisions;
 mod endpoint;
 mod feeds;
 mod keys;
 mod offline;
+mod outputs;
 mod polls;
 mod publishing;
 mod replicas;

@@ -27,14 +27,23 @@ pub(super) fn event(record: &Record) -> String {
         ("externalId", text(&record.id)),
         ("deviceExternalId", text(&record.worker)),
         ("suid", who(record, |who| who.subject.as_ref()).and_then(text)),
-        ("src", source.as_ref().and_then(|(source, ip)| ip.as_ref().is_ok_and(IpAddr::is_ipv4).then(|| (*source).to_owned()))),
+        (
+            "src",
+            source
+                .as_ref()
+                .and_then(|(source, ip)| ip.as_ref().is_ok_and(IpAddr::is_ipv4).then(|| (*source).to_owned())),
+        ),
         ("shost", source.as_ref().and_then(|(source, ip)| ip.is_err().then(|| (*source).to_owned()))),
         ("requestMethod", record.action.clone()),
         ("dhost", resource.map(|resource| resource.host.clone())),
         ("request", resource.and_then(|resource| resource.path.clone())),
     ];
     let labelled = [
-        ("c6a2", "Source IPv6 Address", source.and_then(|(source, ip)| ip.is_ok_and(|ip| ip.is_ipv6()).then(|| source.to_owned()))),
+        (
+            "c6a2",
+            "Source IPv6 Address",
+            source.and_then(|(source, ip)| ip.is_ok_and(|ip| ip.is_ipv6()).then(|| source.to_owned())),
+        ),
         ("cs1", "rule", record.rule.clone()),
         ("cs2", "issuer", who(record, |who| who.issuer.as_ref()).and_then(text)),
         ("cs3", "client", who(record, |who| who.client.as_ref()).and_then(text)),

@@ -54,7 +54,11 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
 }
 
 fn open(file: &Path) -> std::io::Result<Box<dyn BufRead>> {
-    if file == Path::new("-") { Ok(Box::new(std::io::stdin().lock())) } else { Ok(Box::new(BufReader::new(File::open(file)?))) }
+    if file == Path::new("-") {
+        Ok(Box::new(std::io::stdin().lock()))
+    } else {
+        Ok(Box::new(BufReader::new(File::open(file)?)))
+    }
 }
 
 /// Whether every line was a record or a checkpoint.

@@ -101,11 +101,18 @@ impl Report<'_> {
             let details: String = accesses
                 .take(left)
                 .map(|(access, counts)| {
-                    format!("<tr><td>{}</td><td>{}</td>{}</tr>", action(access), escape(&access.resource()), numbers(counts))
+                    format!(
+                        "<tr><td>{}</td><td>{}</td>{}</tr>",
+                        action(access),
+                        escape(&access.resource()),
+                        numbers(counts)
+                    )
                 })
                 .collect();
-            left = left.saturating_sub(self.accesses.by_identity.get(identity).map_or(0, std::collections::BTreeMap::len));
-            let more = [("issuer", &identity.issuer), ("client", &identity.client), ("credential", &identity.credential)];
+            left =
+                left.saturating_sub(self.accesses.by_identity.get(identity).map_or(0, std::collections::BTreeMap::len));
+            let more =
+                [("issuer", &identity.issuer), ("client", &identity.client), ("credential", &identity.credential)];
             let more: Vec<String> = more
                 .into_iter()
                 .filter_map(|(name, value)| value.as_ref().map(|value| format!("{name} {}", escape(value))))
@@ -134,7 +141,9 @@ impl Report<'_> {
             format!("<tr><td>{}</td><td>{}</td>{}</tr>\n", action(access), escape(&access.resource()), numbers(counts))
         });
         let rows: String = rows.collect();
-        format!("<section>\n<h2>By resource</h2>\n<table>\n<tr><th>action</th><th>resource</th>{NUMBERS}</tr>\n{rows}</table>\n</section>\n")
+        format!(
+            "<section>\n<h2>By resource</h2>\n<table>\n<tr><th>action</th><th>resource</th>{NUMBERS}</tr>\n{rows}</table>\n</section>\n"
+        )
     }
 
     fn denies(&self) -> String {
@@ -155,7 +164,9 @@ impl Report<'_> {
         if rows.is_empty() {
             return "<section>\n<h2>Refused, by reason</h2>\n<p>Nothing was refused.</p>\n</section>\n".to_owned();
         }
-        format!("<section>\n<h2>Refused, by reason</h2>\n<table>\n<tr><th>reason</th><th></th><th>refused</th><th>first</th><th>last</th></tr>\n{rows}</table>\n</section>\n")
+        format!(
+            "<section>\n<h2>Refused, by reason</h2>\n<table>\n<tr><th>reason</th><th></th><th>refused</th><th>first</th><th>last</th></tr>\n{rows}</table>\n</section>\n"
+        )
     }
 
     fn integrity(&self) -> String {
@@ -182,10 +193,18 @@ impl Report<'_> {
         let subjects = match (accesses.hidden, accesses.plain) {
             (0, 0) => "No subject stands in the records of this report.".to_owned(),
             (hidden, 0) => format!("All subjects, {hidden} times, stand here under a pseudonym."),
-            (0, plain) => format!("All subjects, {plain} times, stand here under the name that their issuer gives them."),
-            (hidden, plain) => format!("Subjects stand here {hidden} times under a pseudonym, and {plain} times under the name that their issuer gives them."),
+            (0, plain) => {
+                format!("All subjects, {plain} times, stand here under the name that their issuer gives them.")
+            }
+            (hidden, plain) => format!(
+                "Subjects stand here {hidden} times under a pseudonym, and {plain} times under the name that their issuer gives them."
+            ),
         };
-        let first = self.verification.span.as_ref().map(|(first, _)| format!(" The earliest record in these files is of {}.", time(first)));
+        let first = self
+            .verification
+            .span
+            .as_ref()
+            .map(|(first, _)| format!(" The earliest record in these files is of {}.", time(first)));
         format!(
             "<section>\n<h2>Pseudonyms and retention</h2>\n<p>{subjects} A pseudonym begins with <code>~</code> and is a keyed hash: the same person has the same one \
              under the same key, and without the key nobody can tell who it is. With it one can; it is personal data all the same.</p>\n\
@@ -298,7 +317,9 @@ fn escape(text: &str) -> String {
             '"' => escaped.push_str("&quot;"),
             '\'' => escaped.push_str("&#39;"),
             // Neither control characters nor those that turn the direction of text.
-            character if character.is_control() || matches!(character, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}') => {
+            character
+                if character.is_control() || matches!(character, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}') =>
+            {
                 escaped.push('\u{fffd}');
             }
             character => escaped.push(character),

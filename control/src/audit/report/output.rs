@@ -25,12 +25,15 @@ impl Report<'_> {
     /// A row for each identity, action and resource.
     fn rows(&self) -> impl Iterator<Item = (&Identity, &Access, &Counts)> {
         let identities = self.accesses.by_identity.iter();
-        identities.flat_map(|(identity, accesses)| accesses.iter().map(move |(access, counts)| (identity, access, counts)))
+        identities
+            .flat_map(|(identity, accesses)| accesses.iter().map(move |(access, counts)| (identity, access, counts)))
     }
 
     fn table(&self) -> String {
         let mut accesses = Table::new();
-        accesses.load_style(NOTHING).set_header(["who", "issuer", "action", "resource", "permits", "denies", "first", "last"]);
+        accesses
+            .load_style(NOTHING)
+            .set_header(["who", "issuer", "action", "resource", "permits", "denies", "first", "last"]);
         for (identity, access, counts) in self.rows() {
             accesses.add_row([
                 one_line(identity.name()),

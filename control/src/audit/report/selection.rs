@@ -3,10 +3,10 @@
 use time::format_description::well_known::Rfc3339;
 use time::{OffsetDateTime, UtcOffset};
 
-use super::super::core::PseudonymKey;
 use super::super::pseudonym::read_key;
 use super::super::record::{Record, Who};
 use super::Arguments;
+use authz::record::PseudonymKey;
 
 /// Which records are wanted.
 pub(super) struct Selection {
@@ -55,7 +55,8 @@ impl Selection {
         let issuer = who.issuer.as_deref();
         self.issuer.as_ref().is_none_or(|wanted| issuer == Some(wanted))
             && self.subject.as_ref().is_none_or(|wanted| {
-                let pseudonym = self.key.as_ref().map(|key| key.pseudonym(issuer.unwrap_or_default(), "subject", wanted));
+                let pseudonym =
+                    self.key.as_ref().map(|key| key.pseudonym(issuer.unwrap_or_default(), "subject", wanted));
                 let subject = who.subject.as_ref();
                 subject == Some(wanted) || (pseudonym.is_some() && subject == pseudonym.as_ref())
             })

@@ -6,7 +6,7 @@
 use std::collections::{HashMap, VecDeque};
 
 use super::finding::Place;
-use crate::audit::core::RecordId;
+use authz::record::RecordId;
 
 /// Ids that are remembered: about 64 MiB.
 const MAX_IDS: usize = 1_000_000;
@@ -88,7 +88,9 @@ impl Chains {
         }
         match link.sequence.checked_sub(1) {
             Some(before) => match self.previous(number, before) {
-                Some(previous) => verdicts.extend(self.check(number, previous, link.sequence, link.id, link.hashed, link.place)),
+                Some(previous) => {
+                    verdicts.extend(self.check(number, previous, link.sequence, link.id, link.hashed, link.place))
+                }
                 None if known.is_none() => verdicts.extend(self.wait(number, before, &link)),
                 None => {}
             },
@@ -129,7 +131,9 @@ impl Chains {
 
     fn id(&self, number: usize, sequence: u64) -> Option<RecordId> {
         let last = self.workers.get(number).and_then(|worker| worker.last);
-        last.filter(|(last, _)| *last == sequence).map(|(_, id)| id).or_else(|| self.ids.get(&(number, sequence)).copied())
+        last.filter(|(last, _)| *last == sequence)
+            .map(|(_, id)| id)
+            .or_else(|| self.ids.get(&(number, sequence)).copied())
     }
 
     /// The id from which the next one follows; before the first there are zeros.
@@ -248,7 +252,8 @@ mod tests {
         let mut chains = Chains::default();
         let mut wrong = Vec::new();
         for (sequence, id, hashed) in records {
-            let link = Link { worker: "w", sequence: *sequence, id: *id, hashed, place: Place::new("f".into(), *sequence) };
+            let link =
+                Link { worker: "w", sequence: *sequence, id: *id, hashed, place: Place::new("f".into(), *sequence) };
             wrong.extend(chains.add(link).verdicts.into_iter().map(|(wrong, sequence, _)| (wrong, sequence)));
         }
         (wrong, chains.there("w").to_vec())

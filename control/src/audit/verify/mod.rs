@@ -17,10 +17,10 @@ pub(crate) use self::finding::{Finding, Kind, Place};
 pub(crate) use self::output::Output;
 use self::seals::Seals;
 use self::streams::{Item, ItemKind, Stream};
-use super::core::RecordId;
 use super::record::{Line, Lost, Record};
 use crate::check::{REFUSED, UNREADABLE};
 use crate::public_keys::PublicKeys;
+use authz::record::RecordId;
 
 /// More findings than this are counted and not kept: by then it is clear.
 const MAX_FINDINGS: usize = 10_000;
@@ -222,9 +222,13 @@ fn gap(pair: &[(u64, u64)]) -> Option<(u64, u64)> {
 
 const fn describe(wrong: Wrong) -> (Kind, &'static str) {
     match wrong {
-        Wrong::Changed => (Kind::Changed, "is not what was written: its id does not follow from it and from the record before"),
+        Wrong::Changed => {
+            (Kind::Changed, "is not what was written: its id does not follow from it and from the record before")
+        }
         Wrong::Contradicts => (Kind::Contradicts, "is another one than the record with this number that came before"),
-        Wrong::Unlinked => (Kind::Unlinked, "stands too far from the record before it to say whether it is what was written"),
+        Wrong::Unlinked => {
+            (Kind::Unlinked, "stands too far from the record before it to say whether it is what was written")
+        }
     }
 }
 

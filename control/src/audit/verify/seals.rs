@@ -28,7 +28,7 @@ impl Seals {
     pub(super) fn line(
         &mut self,
         text: &[u8],
-        record: Option<(&crate::audit::record::Record, crate::audit::core::RecordId)>,
+        record: Option<(&crate::audit::record::Record, authz::record::RecordId)>,
         place: &At,
         is_bad: bool,
     ) -> Option<Finding> {
@@ -87,9 +87,15 @@ impl Seals {
         let (number, before) = (checkpoint.number, place.number);
         match number.checked_sub(before) {
             Some(1) if checkpoint.previous == place.last => None,
-            Some(1) => finding(Kind::CheckpointInvalid, format!("checkpoint {number} does not follow from what stands here as {before}")),
+            Some(1) => finding(
+                Kind::CheckpointInvalid,
+                format!("checkpoint {number} does not follow from what stands here as {before}"),
+            ),
             Some(0) | None => finding(Kind::Moved, format!("checkpoint {number} comes after {before}")),
-            Some(_) => finding(Kind::CheckpointMissing, format!("checkpoint {number} comes after {before}: those between, and their records, are not here")),
+            Some(_) => finding(
+                Kind::CheckpointMissing,
+                format!("checkpoint {number} comes after {before}: those between, and their records, are not here"),
+            ),
         }
     }
 
@@ -101,24 +107,33 @@ impl Seals {
         let message = match (last.cause, self.lines) {
             (Cause::End, 0) => return None,
             (Cause::Rotation, 0) => format!("after checkpoint {number} comes another file, which is not here"),
-            (_, 0) => format!("checkpoint {number} is not the last: what came after it is not here, or its endpoint still runs (--partial)"),
-            (_, lines) => format!("{lines} lines after checkpoint {number}, and no other: nothing shows whether they are all, unless the endpoint still runs (--partial)"),
+            (_, 0) => format!(
+                "checkpoint {number} is not the last: what came after it is not here, or its endpoint still runs (--partial)"
+            ),
+            (_, lines) => format!(
+                "{lines} lines after checkpoint {number}, and no other: nothing shows whether they are all, unless the endpoint still runs (--partial)"
+            ),
         };
         Some(Finding::at(Kind::NotClosed, place, message))
     }
 }
 
 fn no_beginning(place: &At) -> Finding {
-    Finding::at(Kind::CheckpointMissing, place.clone(), "the checkpoint with which a file begins is not at its beginning")
+    Finding::at(
+        Kind::CheckpointMissing,
+        place.clone(),
+        "the checkpoint with which a file begins is not at its beginning",
+    )
 }
 
 /// What is other than it was signed.
 fn compare(signed: &Checkpoint, read: &Segment, place: &At) -> Vec<Finding> {
     let of = |stretch: Option<&Stretch>| {
-        stretch.map_or("none".to_owned(), |stretch| format!("{} from {} to {}", stretch.records, stretch.first, stretch.last))
+        stretch.map_or("none".to_owned(), |stretch| {
+            format!("{} from {} to {}", stretch.records, stretch.first, stretch.last)
+        })
     };
-    let names: BTreeSet<&str> =
-        signed.workers.iter().chain(read.workers()).map(|stretch| &*stretch.worker).collect();
+    let names: BTreeSet<&str> = signed.workers.iter().chain(read.workers()).map(|stretch| &*stretch.worker).collect();
     let signed_of = |name: &str| signed.workers.iter().find(|stretch| stretch.worker == name);
     let different = names.into_iter().filter(|name| signed_of(name) != read.worker(name));
     let mut findings: Vec<Finding> = different
@@ -131,7 +146,10 @@ fn compare(signed: &Checkpoint, read: &Segment, place: &At) -> Vec<Finding> {
         })
         .collect();
     if findings.is_empty() {
-        let message = format!("the lines before checkpoint {} are not those that were signed, or not in their order", signed.number);
+        let message = format!(
+            "the lines before checkpoint {} are not those that were signed, or not in their order",
+            signed.number
+        );
         findings.push(Finding::at(Kind::SealBroken, place.clone(), message));
     }
     findings

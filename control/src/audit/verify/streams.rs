@@ -8,8 +8,8 @@ use std::rc::Rc;
 
 use super::finding::Place;
 use crate::audit::checkpoint::{Checkpoint, jws};
-use crate::audit::core::RecordId;
 use crate::audit::record::{Line, Record};
+use authz::record::RecordId;
 
 /// A line that is longer is none of ours: the longest is a checkpoint about 100,000 workers.
 const MAX_LINE_BYTES: u64 = 32 * 1024 * 1024;
@@ -104,7 +104,8 @@ impl Stream {
         loop {
             let Some((name, reader, number)) = &mut self.open else {
                 let Some(file) = self.files.get(self.next) else { return Ok(None) };
-                let reader = File::open(file).map_err(|error| format!("{}: cannot be read: {error}", file.display()))?;
+                let reader =
+                    File::open(file).map_err(|error| format!("{}: cannot be read: {error}", file.display()))?;
                 self.open = Some((file.display().to_string().into(), BufReader::new(reader), 0));
                 self.next = self.next.saturating_add(1);
                 continue;

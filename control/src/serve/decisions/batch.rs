@@ -4,8 +4,8 @@ use std::ops::Range;
 
 use axum::body::Bytes;
 
-use crate::audit::core::RecordId;
 use crate::audit::record::{Line, Record};
+use authz::record::RecordId;
 
 /// A batch that is what it should be.
 pub(crate) struct Batch {
@@ -69,7 +69,10 @@ fn follows(previous: Option<&Entry>, line: Line<'_>, record: &Record, id: Record
         None if record.sequence == 1 => RecordId::default(),
         None => return Ok(()),
         Some(previous) if previous.record.worker != record.worker => {
-            return Err(format!("is of the worker `{}`, and the one before of `{}`", record.worker, previous.record.worker));
+            return Err(format!(
+                "is of the worker `{}`, and the one before of `{}`",
+                record.worker, previous.record.worker
+            ));
         }
         Some(previous) if previous.record.sequence.checked_add(1) != Some(record.sequence) => {
             return Err(format!("has the number {} after {}", record.sequence, previous.record.sequence));

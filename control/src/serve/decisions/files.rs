@@ -44,9 +44,12 @@ impl Files {
         let failed = |error: &dyn std::fmt::Display| format!("{}: {error}", folder.display());
         fs::create_dir_all(folder).map_err(|error| failed(&error))?;
         let lock = folder.join(format!(".{replica}.lock"));
-        let lock = OpenOptions::new().create(true).truncate(false).write(true).open(lock).map_err(|error| failed(&error))?;
+        let lock =
+            OpenOptions::new().create(true).truncate(false).write(true).open(lock).map_err(|error| failed(&error))?;
         lock.try_lock().map_err(|_| {
-            failed(&format!("another process writes there as the replica `{replica}`; give each its own `replica` or folder"))
+            failed(&format!(
+                "another process writes there as the replica `{replica}`; give each its own `replica` or folder"
+            ))
         })?;
         Ok(Self { folder: folder.to_owned(), replica: replica.to_owned(), rotation, current: None, _lock: lock })
     }
@@ -129,7 +132,8 @@ impl Files {
 
 /// The files of a folder, in the order of their names.
 fn list(folder: &Path) -> io::Result<Vec<PathBuf>> {
-    let mut files = fs::read_dir(folder)?.map(|entry| entry.map(|entry| entry.path())).collect::<io::Result<Vec<_>>>()?;
+    let mut files =
+        fs::read_dir(folder)?.map(|entry| entry.map(|entry| entry.path())).collect::<io::Result<Vec<_>>>()?;
     files.retain(|file| file.extension().is_some_and(|extension| extension == EXTENSION));
     files.sort_unstable();
     Ok(files)

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, VecDeque};
 
 use super::batch::Batch;
-use crate::audit::core::RecordId;
+use authz::record::RecordId;
 
 /// How many ends of batches are remembered of each worker. It has one batch under way at a time; what comes later than this many others
 /// was held up on the way, and is kept twice: that is no loss, and `portcullis audit verify` knows it for what it is.

@@ -19,8 +19,8 @@ use axum::body::Bytes;
 use tokio::sync::{Semaphore, oneshot};
 
 use self::batch::Batch;
-pub(crate) use self::files::Rotation;
 use self::files::Files;
+pub(crate) use self::files::Rotation;
 use self::output::Tasks;
 use self::writer::{Delivery, Identity, Job, Writer};
 use super::metrics::DecisionMetrics;

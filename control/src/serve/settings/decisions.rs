@@ -50,7 +50,8 @@ impl DecisionSettings {
         let folder = fields.required("folder").and_then(|node| path(&node, base));
         let replica = match fields.optional("replica") {
             Some(node) => identifier(&node, "replica", &Unique::default()),
-            None => host_name().or_else(|| node.refuse("needs `replica`: this machine has no name that can stand in a file's")),
+            None => host_name()
+                .or_else(|| node.refuse("needs `replica`: this machine has no name that can stand in a file's")),
         };
         let mebibytes = seconds(&fields, "rotate_mebibytes", 64, 1..=4096);
         let hours = seconds(&fields, "rotate_hours", 24, 1..=8784);
@@ -93,7 +94,8 @@ impl OutputSettings {
             "otlp" => (&["url", "token_file", "ca"], read_otlp(&fields, base)),
             other => return kind.refuse(format!("`{other}` is none of `files`, `syslog` and `otlp`")),
         };
-        let others = ["folder", "address", "url", "token_file", "ca"].into_iter().filter(|name| !allowed.contains(name));
+        let others =
+            ["folder", "address", "url", "token_file", "ca"].into_iter().filter(|name| !allowed.contains(name));
         for name in others {
             if let Some(node) = fields.optional(name) {
                 return node.refuse("is not for an output of this type");
@@ -130,7 +132,8 @@ fn read_syslog(fields: &Fields<'_>, base: &Path) -> Option<Destination> {
 }
 
 fn read_otlp(fields: &Fields<'_>, base: &Path) -> Option<Destination> {
-    let (ca, token_file) = (optional(fields, "ca", |node| path(node, base)), optional(fields, "token_file", |node| path(node, base)));
+    let (ca, token_file) =
+        (optional(fields, "ca", |node| path(node, base)), optional(fields, "token_file", |node| path(node, base)));
     let node = fields.required("url")?;
     let text = node.text()?;
     let url = Url::parse(text).ok().filter(|url| ["http", "https"].contains(&url.scheme()) && url.has_host());

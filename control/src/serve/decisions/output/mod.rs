@@ -165,7 +165,11 @@ impl Delivering {
             while let Ok(parcel) = queue.try_recv() {
                 left = left.saturating_add(parcel.count());
             }
-            tracing::warn!(output = self.name, records = left, "the endpoint ends, and this output does not have everything");
+            tracing::warn!(
+                output = self.name,
+                records = left,
+                "the endpoint ends, and this output does not have everything"
+            );
             self.metrics.dropped(&self.name, left);
         }
     }

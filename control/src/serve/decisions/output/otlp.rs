@@ -34,7 +34,8 @@ impl Collector {
         resource: Resource,
         format: Format,
     ) -> Result<Self, String> {
-        let mut builder = Client::builder().connect_timeout(CONNECT_TIMEOUT).redirect(reqwest::redirect::Policy::none());
+        let mut builder =
+            Client::builder().connect_timeout(CONNECT_TIMEOUT).redirect(reqwest::redirect::Policy::none());
         if let Some(file) = ca {
             let failed = |error: &dyn std::fmt::Display| format!("{}: {error}", file.display());
             let text = std::fs::read(file).map_err(|error| failed(&error))?;
@@ -47,10 +48,12 @@ impl Collector {
     pub(super) async fn send(&self, parcel: &Parcel) -> Result<(), Undelivered> {
         let later = |error: &dyn std::fmt::Display| Undelivered::Later(error.to_string());
         let request = self.request(parcel).encode_to_vec();
-        let mut sending = self.client.post(self.url.clone()).header(CONTENT_TYPE, "application/x-protobuf").body(request);
+        let mut sending =
+            self.client.post(self.url.clone()).header(CONTENT_TYPE, "application/x-protobuf").body(request);
         if let Some(file) = &self.token_file {
             // Read each time: tokens are changed under programs that run.
-            let token = std::fs::read_to_string(file).map_err(|error| later(&format!("{}: {error}", file.display())))?;
+            let token =
+                std::fs::read_to_string(file).map_err(|error| later(&format!("{}: {error}", file.display())))?;
             sending = sending.bearer_auth(token.trim());
         }
         let answer = sending.send().await.map_err(|error| later(&error))?;
@@ -62,7 +65,8 @@ impl Collector {
     fn request(&self, parcel: &Parcel) -> LogsRequest {
         let observed = nanoseconds(clock::now().as_millis());
         let records = parcel.lines(self.format).map(|(entry, text)| log_record(entry, text, observed, self.format));
-        let logs = ScopeLogs { scope: Some(Scope { name: "portcullis.decision".to_owned() }), records: records.collect() };
+        let logs =
+            ScopeLogs { scope: Some(Scope { name: "portcullis.decision".to_owned() }), records: records.collect() };
         LogsRequest { resource_logs: vec![ResourceLogs { resource: Some(self.resource.clone()), logs: vec![logs] }] }
     }
 }
