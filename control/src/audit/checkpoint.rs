@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use authz::record::RecordId;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
@@ -12,7 +13,6 @@ use serde::{Deserialize, Serialize};
 use super::record::Record;
 use crate::public_keys::{PublicKeys, unverified_payload};
 use crate::signing_key::SigningKey;
-use authz::record::RecordId;
 
 /// The `typ` of the JWS: no checkpoint is a manifest, and no manifest a checkpoint.
 pub(crate) const TYPE: &str = "portcullis-audit-checkpoint+jws";

@@ -3,10 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use authz::record::PseudonymKey;
 use clap::Args;
 
 use crate::check::UNREADABLE;
-use authz::record::PseudonymKey;
 
 /// Of what.
 #[derive(Args)]

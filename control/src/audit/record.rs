@@ -1,13 +1,12 @@
 //! A decision record as it is read: one line of the log, version 2 (`docs/decision-log.md`).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use authz::Reason;
+use authz::record::RecordId;
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
-
-use authz::record::RecordId;
 
 /// The one version of the format that this program reads.
 const VERSION: u64 = 2;
@@ -39,7 +38,7 @@ pub(crate) struct Record {
     pub(crate) revision: Option<u64>,
     #[serde(default, deserialize_with = "present")]
     pub(crate) principal: Option<Who>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "filled")]
     pub(crate) further_principals: Vec<Who>,
     #[serde(default, deserialize_with = "present")]
     pub(crate) source: Option<String>,
@@ -47,7 +46,7 @@ pub(crate) struct Record {
     pub(crate) action: Option<String>,
     #[serde(default, deserialize_with = "present")]
     pub(crate) resource: Option<Resource>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "filled")]
     pub(crate) obligations: Vec<Obligation>,
     pub(crate) latency_class: LatencyClass,
     #[serde(default, deserialize_with = "present")]
@@ -155,6 +154,12 @@ fn present<'d, D: serde::Deserializer<'d>, T: Deserialize<'d>>(deserializer: D) 
     T::deserialize(deserializer).map(Some)
 }
 
+/// A list that may be absent and may not be empty.
+fn filled<'d, D: serde::Deserializer<'d>, T: Deserialize<'d>>(deserializer: D) -> Result<Vec<T>, D::Error> {
+    let list = Vec::deserialize(deserializer)?;
+    if list.is_empty() { Err(serde::de::Error::invalid_length(0, &"at least one")) } else { Ok(list) }
+}
+
 impl<'l> Line<'l> {
     /// A line without its end.
     pub(crate) const fn new(text: &'l [u8]) -> Self {
@@ -196,6 +201,7 @@ impl Record {
             (self.span.as_ref().is_none_or(|span| hexadecimal(span, 16)), "span"),
             (self.audit != Some(false), "audit"),
             (self.unsampled != Some(0), "unsampled"),
+            (self.obligations.iter().collect::<BTreeSet<_>>().len() == self.obligations.len(), "obligations"),
         ];
         if let Some((_, name)) = parts.into_iter().find(|(is_good, _)| !is_good) {
             return Err(format!("`{name}` is not as version {VERSION} has it"));

@@ -13,7 +13,7 @@ fn golden(name: &str) -> PathBuf {
 }
 
 /// One of each kind that there is.
-fn log() -> String {
+pub fn log() -> String {
     let mut worker = Worker::new(0x9f3c_51d0_a4e8_7b62);
     let outcome = |decision: &str, reason: &str, rule: &str| {
         format!(r#""decision":"{decision}","reason":"{reason}","rule":{rule},"revision":7"#)

@@ -14,3 +14,4 @@ mod common;
 mod records;
 
 mod formats;
+mod report;

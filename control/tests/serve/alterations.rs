@@ -82,7 +82,8 @@ fn is_found(altered: &Altered, names: &[PathBuf], log: &[Vec<String>], keys: &Va
     assert!(!findings.is_empty() && findings.len() <= 6, "{what}: {report:#}");
     let Some((file, line)) = altered.place else { return };
     let name = names[file].file_name().unwrap().to_str().unwrap();
-    let is_there = |finding: &Value| finding["file"].as_str().unwrap().ends_with(name) && finding["line"] == json!(line + 1);
+    let is_there =
+        |finding: &Value| finding["file"].as_str().unwrap().ends_with(name) && finding["line"] == json!(line + 1);
     assert!(findings.iter().any(is_there), "{what} in {name}:{}: {report:#}", line + 1);
 }
 

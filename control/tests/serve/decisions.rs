@@ -64,7 +64,10 @@ fn a_batch_is_kept_as_it_came_and_once() {
     // The answer was lost: the same records come again, with more. Then the first come late, by another way.
     assert_eq!(endpoint.decide(&records.concat()).0, 204);
     assert_eq!(endpoint.decide(&records[..2].concat()).0, 204);
-    assert_eq!(kept(&home), [&records[0], &records[1], &another, &records[2], &records[3]].map(String::as_str).concat());
+    assert_eq!(
+        kept(&home),
+        [&records[0], &records[1], &another, &records[2], &records[3]].map(String::as_str).concat()
+    );
     for (name, count) in [("received", 9), ("duplicates", 4), ("written", 5)] {
         let metric = format!("portcullis_control_decisions_{name}_total{{fleet=\"production\"}}");
         assert_eq!(endpoint.metric(&metric), Some(count), "{name}");
@@ -98,7 +101,10 @@ fn checkpoints_are_as_described() {
         assert_eq!(decode(jws[0])["typ"], "portcullis-audit-checkpoint+jws");
         let payload = decode(jws[1]);
         assert!(schema.is_valid(&payload), "{payload:#}");
-        assert_eq!((&payload["cause"], &payload["fleet"], &payload["replica"]), (&json!(cause), &json!("production"), &json!("a")));
+        assert_eq!(
+            (&payload["cause"], &payload["fleet"], &payload["replica"]),
+            (&json!(cause), &json!("production"), &json!("a"))
+        );
         let manifest = json!({ "payload": jws[1], "signatures": [{ "protected": jws[0], "signature": jws[2] }] });
         let trust = authz::distribution::Trust::parse(home.trust().to_string().as_bytes()).unwrap();
         let read = authz::distribution::UnverifiedManifest::parse(manifest.to_string().as_bytes()).unwrap();
@@ -110,7 +116,8 @@ fn checkpoints_are_as_described() {
 fn what_is_no_batch_is_refused_with_its_place() {
     let mut home = home();
     let mut silent = home.fleet().clone();
-    (silent["fleet"], silent["proxies"]) = (json!("staging"), json!([{ "proxy": "edge", "token_sha256": sha256("s") }]));
+    (silent["fleet"], silent["proxies"]) =
+        (json!("staging"), json!([{ "proxy": "edge", "token_sha256": sha256("s") }]));
     silent.as_object_mut().unwrap().remove("decisions");
     home.settings["fleets"].as_array_mut().unwrap().push(silent);
     let endpoint = home.start();
@@ -169,7 +176,10 @@ fn the_log_goes_on_where_it_ended() {
     std::fs::write(&file, format!("{text}{}", &half[..half.len() / 2])).unwrap();
     let (code, report) = verify(&home, &[]);
     assert_eq!(code, 1, "half a record, and no end");
-    assert_eq!((&report["findings"][0]["code"], &report["findings"][1]["code"]), (&json!("malformed"), &json!("not_closed")));
+    assert_eq!(
+        (&report["findings"][0]["code"], &report["findings"][1]["code"]),
+        (&json!("malformed"), &json!("not_closed"))
+    );
 
     let endpoint = home.start();
     assert!(endpoint.log().contains("half a line at the end was removed"), "{}", endpoint.log());
@@ -194,7 +204,9 @@ fn the_log_goes_on_where_it_ended() {
     assert_eq!((&report["records"], &report["duplicates"]), (&json!(81), &json!(20)));
 
     // What the other replica has is missing without it.
-    for file in files(&home.path().join("decisions")).iter().filter(|file| file.to_str().unwrap().ends_with("-b.ndjson")) {
+    for file in
+        files(&home.path().join("decisions")).iter().filter(|file| file.to_str().unwrap().ends_with("-b.ndjson"))
+    {
         std::fs::remove_file(file).unwrap();
     }
     let (code, report) = verify(&home, &[]);

@@ -1,7 +1,7 @@
 //! Others who get the decisions: a syslog daemon, a collector of OpenTelemetry, files in another format.
 
 use std::io::Read as _;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
@@ -55,7 +55,14 @@ fn rsyslog(folder: &Path, address: SocketAddr) -> Running {
     let file = folder.join("rsyslog.conf");
     std::fs::write(&file, configuration).unwrap();
     let mut command = Command::new(libraries.join("../../sbin/rsyslogd"));
-    command.arg("-n").arg("-f").arg(file).arg("-i").arg(folder.join("rsyslog.pid")).arg("-M").arg(libraries.join("rsyslog"));
+    command
+        .arg("-n")
+        .arg("-f")
+        .arg(file)
+        .arg("-i")
+        .arg(folder.join("rsyslog.pid"))
+        .arg("-M")
+        .arg(libraries.join("rsyslog"));
     let command = command.env("LD_LIBRARY_PATH", &libraries).stdout(Stdio::null()).stderr(Stdio::null());
     Running(command.spawn().unwrap())
 }
@@ -83,8 +90,11 @@ fn a_syslog_daemon_gets_what_it_can_read() {
         let line = format!("{priority}|{TIME}|a|portcullis|{}|decision|-|{mark}{record}", worker.name());
         assert!(received.contains(&line), "{line}\n{received}");
     }
-    assert_eq!(received.lines().filter(|line| line.contains("|CEF:0|Portcullis|")).count(), 3, "{received}");
-    assert_eq!(endpoint.metric("portcullis_control_decisions_forwarded_total{fleet=\"production\",output=\"siem\"}"), Some(3));
+    assert_eq!(received.lines().filter(|line| line.contains("CEF:0|Portcullis|")).count(), 3, "{received}");
+    assert_eq!(
+        endpoint.metric("portcullis_control_decisions_forwarded_total{fleet=\"production\",output=\"siem\"}"),
+        Some(3)
+    );
     drop(daemon);
 }
 
@@ -118,14 +128,21 @@ fn syslog_over_tls_is_for_whom_the_authority_vouches() {
 
 #[test]
 fn a_collector_of_opentelemetry_reads_the_records() {
-    let packages = std::env::var_os("OTLP_PATH")
-        .expect("OTLP_PATH is not set. Run `cargo xtask test`, which installs opentelemetry-proto from PyPI and sets it");
+    let packages = std::env::var_os("OTLP_PATH").expect(
+        "OTLP_PATH is not set. Run `cargo xtask test`, which installs opentelemetry-proto from PyPI and sets it",
+    );
     let mut home = home();
     let (address, file) = (free_address(), home.path().join("collected.txt"));
     let script = host_tests::repository().join("control/tests/serve/collector.py");
     let mut command = Command::new("python3");
     let command = command.arg(script).arg(address.port().to_string()).arg(&file).env("PYTHONPATH", packages);
     let _collector = Running(command.spawn().unwrap());
+    // It needs some time to read the definitions.
+    let is_there = (0..600).any(|_| {
+        std::thread::sleep(Duration::from_millis(50));
+        TcpStream::connect(address).is_ok()
+    });
+    assert!(is_there, "the collector did not start within half a minute");
     common::write(home.path(), &[("token", "collector-token\n")]);
     home.fleet()["decisions"]["outputs"] = json!([
         { "output": "otel", "type": "otlp", "format": "record", "url": format!("http://{address}/v1/logs"), "token_file": "token" },
@@ -144,14 +161,20 @@ fn a_collector_of_opentelemetry_reads_the_records() {
     assert_eq!(collected.len(), 3);
     for ((collected, record), severity) in collected.iter().zip(&records).zip(["INFO", "WARN", "INFO"]) {
         assert_eq!(collected["body"]["stringValue"], record.trim_end());
-        assert_eq!((&collected["severityText"], &collected["scope"]), (&json!(severity), &json!("portcullis.decision")));
+        assert_eq!(
+            (&collected["severityText"], &collected["scope"]),
+            (&json!(severity), &json!("portcullis.decision"))
+        );
         assert_eq!(collected["severityNumber"], format!("SEVERITY_NUMBER_{severity}"));
         assert_eq!(collected["timeUnixNano"], "1795716765123000000");
         assert_eq!(collected["authorization"], "Bearer collector-token");
         let resource = json!({ "key": "portcullis.fleet", "value": { "stringValue": "production" } });
         assert!(collected["resource"]["attributes"].as_array().unwrap().contains(&resource), "{collected}");
     }
-    assert_eq!((&collected[0]["trace"], &collected[0]["span"]), (&json!("4bf92f3577b34da6a3ce929d0e0e4736"), &json!("00f067aa0ba902b7")));
+    assert_eq!(
+        (&collected[0]["trace"], &collected[0]["span"]),
+        (&json!("4bf92f3577b34da6a3ce929d0e0e4736"), &json!("00f067aa0ba902b7"))
+    );
 }
 
 /// Files of another format, and an output that takes nothing: what there is no room for is counted, and the files have it.
@@ -172,7 +195,8 @@ fn an_output_that_takes_nothing_costs_no_record() {
         assert_eq!(endpoint.decide(&batch).0, 204);
     }
     let metric = |name: &str, output: &str| {
-        endpoint.metric(&format!("portcullis_control_decisions_{name}_total{{fleet=\"production\",output=\"{output}\"}}"))
+        endpoint
+            .metric(&format!("portcullis_control_decisions_{name}_total{{fleet=\"production\",output=\"{output}\"}}"))
     };
     let dropped = metric("dropped", "gone").unwrap();
     assert!(dropped > 0 && dropped < sent, "{dropped} of {sent}");

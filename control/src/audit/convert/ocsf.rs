@@ -14,6 +14,9 @@ use crate::audit::record::Record;
 /// The version of the schema.
 const VERSION: &str = "1.8.0";
 
+/// The methods that it knows; others are not allowed where a method stands.
+const METHODS: [&str; 9] = ["CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "TRACE"];
+
 pub(super) fn event(record: &Record) -> Value {
     let (activity, activity_name) = activity(record.action.as_deref());
     let is_permit = record.is_permit();
@@ -23,7 +26,11 @@ pub(super) fn event(record: &Record) -> Value {
     let (status_id, status) = choose((1, "Success"), (2, "Failure"));
     let (severity_id, severity) = choose((1, "Informational"), (2, "Low"));
     let mut unmapped = record.others();
-    unmapped.extend(members([("span", record.span.as_deref().map(Value::from))]));
+    let method = record.action.as_deref();
+    unmapped.extend(members([
+        ("span", record.span.as_deref().map(Value::from)),
+        ("action", method.filter(|method| !METHODS.contains(method)).map(Value::from)),
+    ]));
     let mut event = members([
         ("actor", Some(actor(record))),
         ("api", Some(api(record))),
@@ -105,7 +112,8 @@ fn http_request(record: &Record) -> Option<Value> {
         let path = resource.path.as_deref()?;
         Some(json!({ "hostname": resource.host, "path": path }))
     });
-    object([("http_method", record.action.as_deref().map(Value::from)), ("url", url)])
+    let method = record.action.as_deref().filter(|method| METHODS.contains(method));
+    object([("http_method", method.map(Value::from)), ("url", url)])
 }
 
 fn metadata(record: &Record) -> Value {

@@ -1,12 +1,12 @@
 //! Which records a report is about.
 
+use authz::record::PseudonymKey;
 use time::format_description::well_known::Rfc3339;
 use time::{OffsetDateTime, UtcOffset};
 
 use super::super::pseudonym::read_key;
 use super::super::record::{Record, Who};
 use super::Arguments;
-use authz::record::PseudonymKey;
 
 /// Which records are wanted.
 pub(super) struct Selection {

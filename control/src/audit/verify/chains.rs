@@ -5,8 +5,9 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use super::finding::Place;
 use authz::record::RecordId;
+
+use super::finding::Place;
 
 /// Ids that are remembered: about 64 MiB.
 const MAX_IDS: usize = 1_000_000;

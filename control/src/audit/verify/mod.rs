@@ -2,6 +2,7 @@
 
 mod chains;
 mod finding;
+mod order;
 mod output;
 mod seals;
 mod streams;
@@ -10,17 +11,18 @@ use std::collections::{BTreeSet, HashMap};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use authz::record::RecordId;
 use clap::Args;
 
 use self::chains::{Chains, Link, Wrong};
 pub(crate) use self::finding::{Finding, Kind, Place};
+use self::order::Order;
 pub(crate) use self::output::Output;
 use self::seals::Seals;
 use self::streams::{Item, ItemKind, Stream};
 use super::record::{Line, Lost, Record};
 use crate::check::{REFUSED, UNREADABLE};
 use crate::public_keys::PublicKeys;
-use authz::record::RecordId;
 
 /// More findings than this are counted and not kept: by then it is clear.
 const MAX_FINDINGS: usize = 10_000;
@@ -119,8 +121,8 @@ fn earliest(streams: &mut [(Stream, Replica)]) -> Result<Option<usize>, String> 
 #[derive(Default)]
 struct Replica {
     seals: Seals,
-    /// The last record of each worker, as it stands in the files.
-    last: HashMap<String, u64>,
+    /// Where each worker is, as it stands in the files.
+    order: HashMap<String, Order>,
 }
 
 /// The state of the whole.
@@ -172,12 +174,13 @@ impl Reading {
                 Finding::of(kind, place, worker, sequence, message)
             })
             .collect();
-        let last = replica.last.entry(worker.to_owned()).or_default();
-        if sequence < *last && !added.is_duplicate && findings.is_empty() {
-            let message = format!("stands after record {last}");
-            findings.push(Finding::of(Kind::Moved, item.place.clone(), worker, sequence, message));
+        if !added.is_duplicate && findings.is_empty() {
+            let order = replica.order.entry(worker.to_owned()).or_default();
+            let moved = order.take(sequence, &item.place);
+            findings.extend(moved.map(|(sequence, place)| {
+                Finding::of(Kind::Moved, place, worker, sequence, "does not stand where its number belongs")
+            }));
         }
-        *last = sequence.max(*last);
         if added.is_duplicate {
             self.verification.duplicates = self.verification.duplicates.saturating_add(1);
         } else {

@@ -6,10 +6,11 @@ use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
+use authz::record::RecordId;
+
 use super::finding::Place;
 use crate::audit::checkpoint::{Checkpoint, jws};
 use crate::audit::record::{Line, Record};
-use authz::record::RecordId;
 
 /// A line that is longer is none of ours: the longest is a checkpoint about 100,000 workers.
 const MAX_LINE_BYTES: u64 = 32 * 1024 * 1024;

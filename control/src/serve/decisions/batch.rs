@@ -2,10 +2,10 @@
 
 use std::ops::Range;
 
+use authz::record::RecordId;
 use axum::body::Bytes;
 
 use crate::audit::record::{Line, Record};
-use authz::record::RecordId;
 
 /// A batch that is what it should be.
 pub(crate) struct Batch {

@@ -2,8 +2,9 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use super::batch::Batch;
 use authz::record::RecordId;
+
+use super::batch::Batch;
 
 /// How many ends of batches are remembered of each worker. It has one batch under way at a time; what comes later than this many others
 /// was held up on the way, and is kept twice: that is no loss, and `portcullis audit verify` knows it for what it is.
