@@ -108,7 +108,7 @@ fn a_page_says_what_it_is_about_and_whether_the_log_is_whole() {
     assert_eq!(code, 0);
     for part in [
         "About since 2026-11-26.",
-        "The log is whole",
+        "No alteration was found, without signatures",
         "2 times under a pseudonym, and 3 times under the name",
         "supports evidence",
         "no legal advice",

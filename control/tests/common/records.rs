@@ -27,10 +27,6 @@ impl Worker {
         Self { name: format!("{number:016x}"), sequence: 0, last: [0; 16] }
     }
 
-    pub fn name(&self) -> &str {
-        &self.name
-    }
-
     /// The next record, as a line with its end.
     pub fn record(&mut self, time: &str, said: Said<'_>) -> String {
         self.sequence += 1;

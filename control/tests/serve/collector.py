@@ -10,6 +10,7 @@ import sys
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 from google.protobuf.json_format import MessageToDict
+from google.protobuf.unknown_fields import UnknownFieldSet
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import (
     ExportLogsServiceRequest,
     ExportLogsServiceResponse,
@@ -35,11 +36,11 @@ class Collector(BaseHTTPRequestHandler):
         assert self.path == "/v1/logs" and self.headers["content-type"] == "application/x-protobuf"
         request = ExportLogsServiceRequest()
         request.ParseFromString(body)
-        assert not request.UnknownFields() if hasattr(request, "UnknownFields") else True
         with open(sys.argv[2], "a") as out:
             for resource in request.resource_logs:
                 for scope in resource.scope_logs:
                     for record in scope.log_records:
+                        assert len(UnknownFieldSet(record)) == 0
                         line = MessageToDict(record)
                         line["trace"], line["span"] = record.trace_id.hex(), record.span_id.hex()
                         line["resource"] = MessageToDict(resource.resource)

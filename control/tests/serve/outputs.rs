@@ -87,7 +87,7 @@ fn a_syslog_daemon_gets_what_it_can_read() {
     let received = received();
     for (record, priority) in records.iter().zip([110, 109, 110]) {
         let mark = if record.is_ascii() { "" } else { "\u{feff}" };
-        let line = format!("{priority}|{TIME}|a|portcullis|{}|decision|-|{mark}{record}", worker.name());
+        let line = format!("{priority}|{TIME}|a|portcullis|{}|decision|-|{mark}{record}", "0000000000000abc");
         assert!(received.contains(&line), "{line}\n{received}");
     }
     assert_eq!(received.lines().filter(|line| line.contains("CEF:0|Portcullis|")).count(), 3, "{received}");

@@ -75,6 +75,8 @@ fn write_escaped(event: &mut String, text: &str, separator: char) {
             '\n' | '\r' if separator == '|' => event.push(' '),
             '\n' => event.push_str("\\n"),
             '\r' => event.push_str("\\r"),
+            // A tab is text; what else speaks to terminals and parsers is not.
+            _ if character.is_control() && character != '\t' => event.push('\u{fffd}'),
             _ if character == separator => event.extend(['\\', character]),
             _ => event.push(character),
         }

@@ -43,10 +43,10 @@ impl Report<'_> {
         let accesses = self.accesses;
         let identities = accesses.by_identity.keys().filter(|identity| identity.credential.is_some()).count();
         let resources: BTreeSet<_> = accesses.by_resource.keys().map(|access| (&access.host, &access.route)).collect();
-        let (seal, words) = if self.verification.is_clean() {
-            ("good", "The log is whole")
-        } else {
-            ("bad", "The log was altered, or is not whole")
+        let (seal, words) = match (self.verification.is_clean(), self.verification.is_proved()) {
+            (true, true) => ("good", "The log is whole"),
+            (true, false) => ("open", "No alteration was found, without signatures"),
+            (false, _) => ("bad", "The log was altered, or is not whole"),
         };
         let cards: String = [
             ("permitted", accesses.total.permits.to_string()),
@@ -119,9 +119,10 @@ impl Report<'_> {
                 .collect();
             let _ = write!(
                 rows,
-                "<details><summary><b>{}</b> <span>{}</span> {}</summary><table><tr><th>action</th><th>resource</th>{NUMBERS}</tr>{details}</table></details>\n",
+                "<details><summary><b>{}</b> <span>{}</span> <em>{}</em>{}</summary><table><tr><th>action</th><th>resource</th>{NUMBERS}</tr>{details}</table></details>\n",
                 escape(identity.name()),
                 more.join(", "),
+                counts.sum(),
                 bar(counts, identities.first().map_or(1, |(_, most)| most.sum())),
             );
         }
@@ -170,7 +171,11 @@ impl Report<'_> {
     }
 
     fn integrity(&self) -> String {
-        let class = if self.verification.is_clean() { "good" } else { "bad" };
+        let class = match (self.verification.is_clean(), self.verification.is_proved()) {
+            (true, true) => "good",
+            (true, false) => "open",
+            (false, _) => "bad",
+        };
         let lines: String =
             self.verification.summary().iter().map(|line| format!("<li>{}</li>", escape(line))).collect();
         let findings: String = self

@@ -26,7 +26,7 @@ pub(super) const DEMANDS: [Demand; 9] = [
         regime: "GDPR (EU) 2016/679",
         clause: "Art. 5(1)(f), 5(2)",
         asks: "integrity and confidentiality; being able to demonstrate it",
-        supports: "who was let in to what and by which rule, who was refused and why, and that this record was not altered",
+        supports: "who was let in to what and by which rule, who was refused and why, and, where signatures were checked, that the record of it was not altered",
         not: "access that does not go through the proxies",
     },
     Demand {
@@ -61,7 +61,7 @@ pub(super) const DEMANDS: [Demand; 9] = [
         regime: "UAE Information Assurance (formerly NESA)",
         clause: "T3 Operations Management",
         asks: "logs of what users do, kept for a time that was decided, and protected",
-        supports: "access records with identity, and protection from alteration by chain and signatures",
+        supports: "access records with identity, and alterations that show, by chain and signatures",
         not: "logs of administrators, of systems and of other applications",
     },
     Demand {
@@ -75,7 +75,7 @@ pub(super) const DEMANDS: [Demand; 9] = [
         regime: "ADHICS (Department of Health, Abu Dhabi)",
         clause: "Access Control; Operations Management",
         asks: "controlled access to health information, and records of it that are protected and looked at",
-        supports: "access records with identity, and protection from alteration",
+        supports: "access records with identity, of which alterations show",
         not: "what a user does within an application, and who looks at the records",
     },
 ];

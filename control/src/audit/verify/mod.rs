@@ -236,6 +236,11 @@ const fn describe(wrong: Wrong) -> (Kind, &'static str) {
 }
 
 impl Verification {
+    /// Whether there was everything that can show an alteration: signatures, and keys for them.
+    pub(crate) const fn is_proved(&self) -> bool {
+        self.has_keys && self.checkpoints > 0
+    }
+
     /// Whether nothing was found.
     pub(crate) fn is_clean(&self) -> bool {
         self.findings.is_empty()

@@ -20,7 +20,7 @@ impl Order {
             (self.last, self.ahead) = (sequence, None);
             return None;
         }
-        if self.last == 0 || follows(self.last) {
+        if follows(self.last) {
             self.last = sequence;
             return self.ahead.take();
         }
@@ -45,6 +45,7 @@ mod tests {
             (&[1, 3, 2, 4, 5], &[3]),
             (&[1, 2, 9, 4, 5, 6, 7, 8, 3, 10, 11], &[3]),
             (&[1, 2, 4, 5, 3, 6], &[3]),
+            (&[9, 1, 2, 3], &[9]),
         ] {
             let mut order = Order::default();
             let found = numbers.iter().filter_map(|number| order.take(*number, &Place::new("f".into(), *number)));

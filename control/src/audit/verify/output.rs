@@ -52,7 +52,8 @@ impl Verification {
         }
         lines.extend(self.notes.iter().map(|note| format!("note: {note}")));
         lines.push(match self.findings.len() {
-            0 => "nothing was changed, moved or left out".to_owned(),
+            0 if self.is_proved() => "nothing was changed, moved or left out".to_owned(),
+            0 => "nothing was found, without signatures: whoever computes the hashes anew is not found".to_owned(),
             1 => "1 finding".to_owned(),
             count => format!("{count} findings"),
         });

@@ -1,6 +1,6 @@
 //! The checkpoints of one replica: each follows from the one before, and the lines between are those that were signed.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use super::finding::{Finding, Kind, Place as At};
 use crate::audit::checkpoint::{Cause, Checkpoint, Place, Segment, Stretch, jws};
@@ -16,6 +16,8 @@ pub(super) struct Seals {
     pub(super) first: Option<u64>,
     pub(super) last: Option<Checkpoint>,
     segment: Segment,
+    /// Where the first record of each worker in it is.
+    places: HashMap<String, At>,
     /// Lines since the last checkpoint.
     pub(super) lines: u64,
     /// Something in them was found already, and named.
@@ -34,6 +36,11 @@ impl Seals {
     ) -> Option<Finding> {
         let is_first = place.line == 1 && self.has_seal();
         self.segment.add(text, record);
+        if let Some((record, _)) = record
+            && !self.places.contains_key(&record.worker)
+        {
+            self.places.insert(record.worker.clone(), place.clone());
+        }
         self.lines = self.lines.saturating_add(1);
         self.is_known_bad |= is_bad;
         self.last_place = Some(place.clone());
@@ -53,7 +60,7 @@ impl Seals {
             None => Checkpoint::unverified(jws).ok_or_else(|| "is not a checkpoint of version 1".to_owned()),
         };
         let is_first_line = place.line == 1;
-        let segment = std::mem::take(&mut self.segment);
+        let (segment, places) = (std::mem::take(&mut self.segment), std::mem::take(&mut self.places));
         let (lines, is_known_bad) = (std::mem::take(&mut self.lines), std::mem::take(&mut self.is_known_bad));
         self.last_place = Some(place.clone());
         self.count = self.count.saturating_add(1);
@@ -73,7 +80,7 @@ impl Seals {
         // What was before the first one is not here; and where one is missing, lines may be too.
         let is_whole = self.place.is_some() && findings.is_empty();
         if is_whole && !is_known_bad && checkpoint.sha256 != segment.sha256() {
-            findings.extend(compare(&checkpoint, &segment, place));
+            findings.extend(compare(&checkpoint, &segment, &places, place));
         }
         self.place = Some(Place::after(checkpoint.number, line));
         self.first.get_or_insert(checkpoint.number);
@@ -127,14 +134,15 @@ fn no_beginning(place: &At) -> Finding {
 }
 
 /// What is other than it was signed.
-fn compare(signed: &Checkpoint, read: &Segment, place: &At) -> Vec<Finding> {
+fn compare(signed: &Checkpoint, read: &Segment, places: &HashMap<String, At>, place: &At) -> Vec<Finding> {
     let of = |stretch: Option<&Stretch>| {
         stretch.map_or("none".to_owned(), |stretch| {
             format!("{} from {} to {}", stretch.records, stretch.first, stretch.last)
         })
     };
     let names: BTreeSet<&str> = signed.workers.iter().chain(read.workers()).map(|stretch| &*stretch.worker).collect();
-    let signed_of = |name: &str| signed.workers.iter().find(|stretch| stretch.worker == name);
+    let by_name: HashMap<&str, &Stretch> = signed.workers.iter().map(|stretch| (&*stretch.worker, stretch)).collect();
+    let signed_of = |name: &str| by_name.get(name).copied();
     let different = names.into_iter().filter(|name| signed_of(name) != read.worker(name));
     let mut findings: Vec<Finding> = different
         .map(|name| {
@@ -142,7 +150,9 @@ fn compare(signed: &Checkpoint, read: &Segment, place: &At) -> Vec<Finding> {
             let sequence = signed_of(name).or_else(|| read.worker(name)).map_or(0, |stretch| stretch.last);
             let number = signed.number;
             let message = format!("before checkpoint {number} its records were {was}; here they are {is}");
-            Finding::of(Kind::SealBroken, place.clone(), name, sequence, message)
+            // Of a worker that wrote nothing then, its first record is the one to look at.
+            let added = places.get(name).filter(|_| signed_of(name).is_none());
+            Finding::of(Kind::SealBroken, added.unwrap_or(place).clone(), name, sequence, message)
         })
         .collect();
     if findings.is_empty() {
