@@ -2,6 +2,7 @@
 
 mod accesses;
 mod html;
+mod markup;
 mod output;
 mod regimes;
 mod selection;

@@ -89,7 +89,7 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
 pub(crate) fn verify(log: &Log, visit: &mut impl FnMut(&Record)) -> Result<Verification, String> {
     let keys = log.keys.as_deref().map(PublicKeys::load).transpose()?;
     let mut streams: Vec<(Stream, Replica)> =
-        streams::streams(&log.files)?.into_iter().map(|stream| (stream, Replica::default())).collect();
+        streams::streams(&log.files, log.partial)?.into_iter().map(|stream| (stream, Replica::default())).collect();
     let mut reading = Reading { keys, ..Reading::default() };
     reading.verification.has_keys = reading.keys.is_some();
     while let Some(index) = earliest(&mut streams)? {

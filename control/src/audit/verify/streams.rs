@@ -36,10 +36,12 @@ pub(super) struct Stream {
     next: usize,
     open: Option<(Rc<str>, BufReader<File>, u64)>,
     peeked: Option<Item>,
+    /// Somebody may still write to the last file: half a line at its end is not there yet.
+    is_partial: bool,
 }
 
 /// All files, by replica. A folder is the files in it.
-pub(super) fn streams(paths: &[PathBuf]) -> Result<Vec<Stream>, String> {
+pub(super) fn streams(paths: &[PathBuf], is_partial: bool) -> Result<Vec<Stream>, String> {
     let mut files = Vec::new();
     for path in paths {
         if path.is_dir() {
@@ -61,7 +63,7 @@ pub(super) fn streams(paths: &[PathBuf]) -> Result<Vec<Stream>, String> {
         // Their names begin with the time.
         files.sort_by(|a, b| a.file_name().cmp(&b.file_name()));
         files.dedup();
-        Stream { files, next: 0, open: None, peeked: None }
+        Stream { files, next: 0, open: None, peeked: None, is_partial }
     };
     Ok(groups.into_values().map(stream).collect())
 }
@@ -113,6 +115,9 @@ impl Stream {
             };
             let mut line = Vec::new();
             if read_line(reader, &mut line).map_err(|error| format!("{name}: cannot be read: {error}"))? {
+                if self.is_partial && self.next >= self.files.len() && !line.ends_with(b"\n") {
+                    return Ok(None);
+                }
                 *number = number.saturating_add(1);
                 return Ok(Some(item(Place::new(Rc::clone(name), *number), line)));
             }
