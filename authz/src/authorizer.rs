@@ -473,6 +473,11 @@ impl Authorizer {
         Some(if is_sampled { Recording::To(log.to) } else { Recording::LeftOut })
     }
 
+    /// How many keys there are of each trusted issuer.
+    pub fn key_counts(&self) -> impl Iterator<Item = (&str, usize)> {
+        self.bundle.iter().flat_map(|bundle| bundle.issuers.key_counts())
+    }
+
     /// How many tokens were looked at so far.
     pub fn work(&self) -> Work {
         self.bundle.as_ref().map(|bundle| bundle.issuers.work()).unwrap_or_default()

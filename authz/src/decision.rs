@@ -84,10 +84,7 @@ impl Decision {
 
     /// Permit or deny. A rule permits, or what was asked for is public by itself; everything else denies.
     pub const fn effect(&self) -> Effect {
-        match self.reason {
-            Reason::PermittedByRule | Reason::MetadataServed => Effect::Permit,
-            _ => Effect::Deny,
-        }
+        self.reason.effect()
     }
 
     /// Why.

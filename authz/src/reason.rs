@@ -1,5 +1,7 @@
 //! The closed vocabulary of why a request was permitted or denied.
 
+use crate::decision::Effect;
+
 /// Declares the reasons once: variant, code and HTTP status.
 macro_rules! reasons {
     ($($(#[$doc:meta])+ $variant:ident = $code:literal, $status:literal;)+) => {
@@ -24,6 +26,14 @@ macro_rules! reasons {
             /// The HTTP status that a denied client gets; 200 stands for "forwarded to the upstream", or for a document.
             pub const fn status(self) -> u16 {
                 match self { $(Self::$variant => $status),+ }
+            }
+
+            /// Permit or deny. A rule permits, or what was asked for is public by itself; everything else denies.
+            pub const fn effect(self) -> Effect {
+                match self {
+                    Self::PermittedByRule | Self::MetadataServed => Effect::Permit,
+                    _ => Effect::Deny,
+                }
             }
         }
     };

@@ -42,8 +42,7 @@ struct Log {
 pub(crate) struct Counts {
     /// They were kept for the endpoint, or written to the proxy's log.
     pub(crate) recorded: u64,
-    /// The endpoint has them.
-    pub(crate) delivered_batches: u64,
+    /// There was no room for them.
     pub(crate) lost: u64,
 }
 
@@ -146,7 +145,6 @@ impl DecisionLog {
         log.is_under_way = false;
         if let Some(batch) = has_arrived.then(|| log.batches.pop_front()).flatten() {
             log.bytes = log.bytes.saturating_sub(batch.len());
-            log.counts.delivered_batches = log.counts.delivered_batches.saturating_add(1);
         }
     }
 

@@ -9,6 +9,7 @@ use proxy_wasm::types;
 
 use crate::callouts::Callouts;
 use crate::decision_log::{DecisionLog, Entry};
+use crate::decision_metrics::DecisionMetrics;
 use crate::host::{self, HostError, HostKind};
 use crate::received::Received;
 use crate::replay_guard;
@@ -23,6 +24,7 @@ pub(crate) struct Exchange {
     authorizer: Rc<Authorizer>,
     callouts: Callouts,
     log: DecisionLog,
+    metrics: DecisionMetrics,
     waits: Cell<u32>,
     is_forwarded: Cell<bool>,
 }
@@ -44,8 +46,10 @@ impl Exchange {
         authorizer: Rc<Authorizer>,
         callouts: Callouts,
         log: DecisionLog,
+        metrics: DecisionMetrics,
     ) -> Self {
-        Self { context_id, kind, authorizer, callouts, log, waits: Cell::new(0), is_forwarded: Cell::new(false) }
+        let (waits, is_forwarded) = (Cell::new(0), Cell::new(false));
+        Self { context_id, kind, authorizer, callouts, log, metrics, waits, is_forwarded }
     }
 
     /// Refuses a request of which not all headers can be read: what is missing could be what matters.
@@ -131,6 +135,7 @@ impl Exchange {
             }
         };
         self.log.keep(self.kind, entry, decision);
+        self.metrics.count(decision);
         progress
     }
 

@@ -116,6 +116,15 @@ pub(crate) fn request_target() -> Result<Option<Vec<u8>>, HostError> {
     property(&["request", "path"])
 }
 
+/// How much memory this VM has.
+pub(crate) fn linear_memory_bytes() -> u64 {
+    #[cfg(target_arch = "wasm32")]
+    let pages = std::arch::wasm32::memory_size(0);
+    #[cfg(not(target_arch = "wasm32"))]
+    let pages = 0_usize;
+    u64::try_from(pages).unwrap_or_default().saturating_mul(64 * 1024)
+}
+
 /// The number of the process that this worker is, where it is one; to be asked about a request only, or Kong's host crashes.
 pub(crate) fn process_id(kind: HostKind) -> Vec<u8> {
     let id = if kind.is_envoy() { None } else { property(&["ngx", "pid"]).ok().flatten() };

@@ -7,6 +7,7 @@
 mod allocator;
 mod callouts;
 mod decision_log;
+mod decision_metrics;
 mod exchange;
 mod header_map;
 mod host;

@@ -9,11 +9,15 @@ use proxy_wasm::types::ContextType;
 
 use crate::callouts::Callouts;
 use crate::decision_log::DecisionLog;
+use crate::decision_metrics::DecisionMetrics;
 use crate::exchange::{Exchange, Stream};
 use crate::host::{self, HostKind};
 use crate::link::{Active, Link, TICK_MILLISECONDS};
 use crate::management::Managed;
 use crate::metrics;
+
+/// How often the root context is called where only metrics want it, in milliseconds.
+const METRICS_TICK_MILLISECONDS: u32 = 1000;
 
 /// The root context. Until it is configured it refuses every request.
 pub(crate) struct Plugin {
@@ -21,6 +25,7 @@ pub(crate) struct Plugin {
     active: Active,
     callouts: Callouts,
     log: DecisionLog,
+    metrics: DecisionMetrics,
     /// How the bundle is pushed, if it is.
     link: Option<Rc<RefCell<Link>>>,
     /// Whether this listener answers for the link.
@@ -30,8 +35,15 @@ pub(crate) struct Plugin {
 impl Default for Plugin {
     fn default() -> Self {
         let active = Active::new(Authorizer::closed(), None);
-        let (callouts, log) = (Callouts::default(), DecisionLog::default());
-        Self { kind: HostKind::Wasmx, active, callouts, log, link: None, is_managed: false }
+        Self {
+            kind: HostKind::Wasmx,
+            active,
+            callouts: Callouts::default(),
+            log: DecisionLog::default(),
+            metrics: DecisionMetrics::default(),
+            link: None,
+            is_managed: false,
+        }
     }
 }
 
@@ -80,6 +92,10 @@ impl RootContext for Plugin {
         }
         self.active = Active::new(authorizer, native);
         self.link = None;
+        if is_envoy {
+            // For the metrics. Without them everything else is as ever.
+            let _ = self.callouts.rest_at(METRICS_TICK_MILLISECONDS);
+        }
         if let Some(delivery) = delivery {
             self.is_managed = delivery.management.is_some();
             if self.callouts.rest_at(TICK_MILLISECONDS).is_err() {
@@ -99,11 +115,14 @@ impl RootContext for Plugin {
     fn on_tick(&mut self) {
         self.callouts.send();
         self.with_link(Link::tick);
+        if self.kind.is_envoy() {
+            self.metrics.tell(&self.active.get(), &self.log);
+        }
     }
 
     fn create_http_context(&self, context_id: u32) -> Option<Box<dyn HttpContext>> {
         // One request sees one revision, whatever is pushed meanwhile.
-        let exchange = Exchange::new(context_id, self.kind, self.active.get(), self.callouts.clone(), self.log.clone());
+        let exchange = Exchange::new(context_id, self.kind, self.active.get(), self.callouts.clone(), self.log.clone(), self.metrics.clone());
         let stream = Stream(Rc::new(exchange));
         if let Some(Ok(mut link)) = self.link.as_ref().map(|link| link.try_borrow_mut()) {
             link.is_wanted();

@@ -61,6 +61,8 @@ struct State {
     connections: usize,
     requests: usize,
     statuses: Vec<Value>,
+    /// The decision records that came, each a line.
+    records: String,
 }
 
 /// The endpoint.
@@ -128,6 +130,20 @@ impl Endpoint {
     /// What the proxies said of themselves, in the order in which they did.
     pub fn statuses(&self) -> Vec<Value> {
         self.state().statuses.clone()
+    }
+
+    /// The decision records that came, each a line.
+    pub fn records(&self) -> String {
+        self.state().records.clone()
+    }
+
+    fn take_records(&self, headers: &BTreeMap<String, String>, lines: &[u8]) -> Result<Answer> {
+        let is_known = headers.get("authorization").is_some_and(|value| *value == format!("Bearer {TOKEN}"));
+        let mut state = self.state();
+        if is_known && state.fault == Fault::None {
+            state.records.push_str(std::str::from_utf8(lines)?);
+        }
+        Ok(Answer { status: if is_known { 204 } else { 401 }, headers: Vec::new(), body: Vec::new() })
     }
 
     /// What is answered to a request; none stands for a failure that is no answer. Waits as long as it may.
@@ -222,8 +238,11 @@ impl Endpoint {
     fn serve(&self, connection: impl Read + Write, identity: Option<&Arc<ServerConfig>>) -> Result<()> {
         let mut connection = BufReader::new(connection);
         loop {
-            let Some((path, headers)) = wire::read_request(&mut connection)? else { return Ok(()) };
-            let answer = self.answer(&path, &headers, true);
+            let Some((path, headers, body)) = wire::read_request(&mut connection)? else { return Ok(()) };
+            let answer = match path == format!("/v1/fleets/{FLEET}/decisions") {
+                true => self.take_records(&headers, &body)?,
+                false => self.answer(&path, &headers, true),
+            };
             let (fault, is_current) = {
                 let state = self.state();
                 (state.fault, is_same(state.identity.as_ref(), identity))

@@ -66,6 +66,11 @@ pub(crate) struct KeySet {
 }
 
 impl KeySet {
+    /// How many keys there are.
+    pub(crate) fn key_count(&self) -> usize {
+        self.keys.len()
+    }
+
     /// Reads the fields `algorithms`, `jwks` and `secrets` of an issuer; `keys_from` stands for a `jwks` that comes later.
     pub(crate) fn read(issuer: &Fields<'_>) -> Option<Self> {
         let algorithms_node = issuer.required("algorithms");

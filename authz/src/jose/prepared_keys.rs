@@ -1,7 +1,7 @@
 //! Public keys prepared for `signatures` when they are first used. They change how long an answer takes and never what it
 //! is: a key that is not prepared, or whose algorithm does not give its known answers here, is `jwt-simple`'s.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::hash::{Hash, Hasher};
 use std::rc::Rc;
@@ -81,6 +81,8 @@ impl PreparedKey {
 pub(crate) struct PreparedKeys {
     generations: RefCell<[Generation; 2]>,
     native: Option<NativeVerifier>,
+    /// How many signatures the proxy verified.
+    native_count: Cell<u64>,
 }
 
 #[derive(Debug, Default)]
@@ -107,10 +109,18 @@ impl PreparedKeys {
     /// Whether a signature is that of a key over a message; none if the key has to be verified with otherwise.
     pub(super) fn verify(&self, source: &Source, message: &[u8], signature: &[u8]) -> Option<bool> {
         let prepared = self.get(source)?;
-        let native = self.native.as_ref();
-        native
-            .and_then(|native| native.verify(source.algorithm, &prepared.public_key_info, message, signature))
-            .or_else(|| Some(prepared.key.verify(message, signature)))
+        let by_proxy = self.native.as_ref().and_then(|native| {
+            native.verify(source.algorithm, &prepared.public_key_info, message, signature)
+        });
+        if by_proxy.is_some() {
+            self.native_count.set(self.native_count.get().saturating_add(1));
+        }
+        by_proxy.or_else(|| Some(prepared.key.verify(message, signature)))
+    }
+
+    /// How many signatures the proxy verified.
+    pub(crate) const fn native_count(&self) -> u64 {
+        self.native_count.get()
     }
 
     fn get(&self, source: &Source) -> Option<Rc<PreparedKey>> {

@@ -41,8 +41,10 @@ pub(crate) struct TrustedIssuers {
 pub struct Work {
     /// They were known from before.
     pub remembered: u64,
-    /// Their signature was verified, or refused: in this module, or by the proxy.
+    /// Their signature was verified, or refused.
     pub verified: u64,
+    /// How many of these signatures the proxy itself verified; the others are this module's work.
+    pub native: u64,
 }
 
 /// How long a server that did not answer is not asked again about the same token, in seconds.
@@ -116,7 +118,12 @@ impl TrustedIssuers {
 
     /// How many tokens were looked at so far.
     pub(crate) const fn work(&self) -> Work {
-        self.work.get()
+        Work { native: self.prepared.native_count(), ..self.work.get() }
+    }
+
+    /// The keys of each issuer, how many they are.
+    pub(crate) fn key_counts(&self) -> impl Iterator<Item = (&str, usize)> {
+        self.issuers.values().map(|issuer| (&**issuer.name(), issuer.keys.as_ref().map_or(0, |keys| keys.key_count())))
     }
 
     /// What is to be asked about a token, unless it is known that the answer was no.

@@ -32,6 +32,12 @@ impl Counter {
     }
 
     pub(crate) fn increment(self) {
-        let _ = abi::increment_metric(self.0, 1);
+        self.add(1);
+    }
+
+    pub(crate) fn add(self, count: u64) {
+        if count > 0 {
+            let _ = abi::increment_metric(self.0, i64::try_from(count).unwrap_or(i64::MAX));
+        }
     }
 }

@@ -8,8 +8,11 @@ use anyhow::Result;
 
 use super::{Answer, Fault};
 
+/// A request: its target, headers and body.
+pub(super) type Request = (String, BTreeMap<String, String>, Vec<u8>);
+
 /// Reads a request to its end; none if the client has hung up.
-pub(super) fn read_request(reader: &mut impl BufRead) -> Result<Option<(String, BTreeMap<String, String>)>> {
+pub(super) fn read_request(reader: &mut impl BufRead) -> Result<Option<Request>> {
     let (mut line, mut headers) = (String::new(), BTreeMap::new());
     if reader.read_line(&mut line)? == 0 {
         return Ok(None);
@@ -25,8 +28,9 @@ pub(super) fn read_request(reader: &mut impl BufRead) -> Result<Option<(String, 
         }
     }
     let length = headers.get("content-length").and_then(|length| length.parse().ok()).unwrap_or(0);
-    reader.by_ref().take(length).read_to_end(&mut Vec::new())?;
-    Ok(Some((path, headers)))
+    let mut body = Vec::new();
+    reader.by_ref().take(length).read_to_end(&mut body)?;
+    Ok(Some((path, headers, body)))
 }
 
 /// Writes an answer as the fault has it; whether the connection goes on.

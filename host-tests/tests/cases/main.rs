@@ -174,7 +174,7 @@ fn natively(scene: &Scene, bundle: &str, case: &Case) -> Result<()> {
             }
         };
         let is_first = authorization.use_once().iter().all(|once| used.insert(*once.key()));
-        let authorization = if is_first { authorization } else { authorizer.replayed(&authorization) };
+        let authorization = if is_first { authorization } else { authorizer.replayed(authorization) };
         Outcome::of_authorization(request, &authorization)
     };
     let outcome = send(&request);

@@ -17,6 +17,7 @@ mod metrics;
 mod names;
 mod packed;
 mod put;
+mod records;
 mod rotation;
 mod scene;
 mod shared_data;
@@ -46,6 +47,7 @@ fn main() -> ExitCode {
                 herd::trials(),
                 metrics::trials(),
                 kong::trials(),
+                records::trials(),
             ];
             let all = in_process.into_iter().flatten().chain(clock::trials()).chain(trials).collect();
             libtest_mimic::run(&arguments, all).exit_code()

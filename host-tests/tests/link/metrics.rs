@@ -93,6 +93,24 @@ pub fn shown(scene: &Scene, line: &Line) -> Result<()> {
     let epoch = format!("\nportcullis_{}_{}_bundle_epoch{{}} 3\n", line.publisher.fleet, line.publisher.name);
     ensure!(prometheus.contains(&epoch), "{prometheus}");
 
+    // What was decided, with labels.
+    for _ in 0..PATIENCE {
+        for path in ["/healthz", "/orders"] {
+            workers.send(&Request::get(path))?;
+        }
+        let prometheus = scene.envoy.admin("/stats/prometheus?filter=portcullis.decisions")?;
+        if [r#"decision="permit",reason="permitted_by_rule",rule="health""#, r#"decision="deny",reason="credential_missing",rule="~none""#]
+            .iter()
+            .all(|labels| prometheus.contains(labels))
+        {
+            return native(scene);
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    bail!("{}", scene.envoy.admin("/stats/prometheus?filter=portcullis.decisions")?)
+}
+
+fn native(scene: &Scene) -> Result<()> {
     // Envoy's own crypto has proved itself.
     for algorithm in ["rs256", "rs384", "rs512"] {
         let is_native = stats(scene, &format!("{PREFIX}.native_signatures."))?.get(algorithm).copied();
