@@ -97,7 +97,7 @@ impl Segment {
     }
 
     pub(crate) fn sha256(&self) -> String {
-        URL_SAFE_NO_PAD.encode(self.hash.clone().finalize())
+        URL_SAFE_NO_PAD.encode(self.hash.finalize())
     }
 
     /// By the names of the workers.

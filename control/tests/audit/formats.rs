@@ -296,5 +296,5 @@ fn with_id_last(text: &str) -> String {
     let mut record: Value = serde_json::from_str(text).unwrap();
     let id = record.as_object_mut().unwrap().remove("id");
     let rest = record.to_string();
-    id.map_or_else(|| format!("{rest}\n"), |id| format!("{},\"id\":{id}}}\n", &rest[..rest.len() - 1]))
+    id.map_or_else(|| format!("{rest}\n"), |id| format!("{},\"id\":{id}}}\n", rest.strip_suffix('}').unwrap()))
 }

@@ -160,10 +160,9 @@ fn a_report_is_about_those_who_are_asked_for() {
     assert_eq!(permits(&["--issuer", "https://login.example.org"]), 1);
     assert_eq!(permits(&["--since", "2026-11-26T09:00:00Z", "--until", "2026-11-27"]), 2);
     assert_eq!(permits(&["--since", "2026-11-27T10:00:00+02:00"]), 1);
-    for (more, why) in [(["--since", "yesterday"], "`yesterday` is neither a date"), (["--subject", "alice"], "")] {
-        let (code, _, errors) = report(folder.path(), &[&more[..], &["--output", "csv"]].concat());
-        assert!(errors.contains(why) && (code == 2) == !why.is_empty(), "{code} {errors}");
-    }
+    let (code, _, errors) = report(folder.path(), &["--since", "yesterday"]);
+    assert_eq!(code, 2);
+    assert!(errors.contains("`yesterday` is neither a date"), "{errors}");
 }
 
 /// Computed by another implementation of HMAC, from the definition in docs/decision-log.md.

@@ -155,7 +155,7 @@ fn alter(log: &mut [Vec<String>], index: usize, random: &mut fastrand::Rng) -> A
             let last = log.last_mut().unwrap();
             let text = last.concat();
             let cut = random.usize(..text.len() - 1);
-            *last = text[..cut].split_inclusive('\n').map(str::to_owned).collect();
+            *last = text.split_at(cut).0.split_inclusive('\n').map(str::to_owned).collect();
             nowhere("an end that was cut off")
         }
         _ => {

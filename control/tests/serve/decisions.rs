@@ -173,7 +173,7 @@ fn the_log_goes_on_where_it_ended() {
     let half = other.record(TIME, DENY);
     let file = files(&home.path().join("decisions")).pop().unwrap();
     let text = std::fs::read_to_string(&file).unwrap();
-    std::fs::write(&file, format!("{text}{}", &half[..half.len() / 2])).unwrap();
+    std::fs::write(&file, format!("{text}{}", half.split_at(half.len() / 2).0)).unwrap();
     let (code, report) = verify(&home, &[]);
     assert_eq!(code, 1, "half a record, and no end");
     assert_eq!(

@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 
 use super::Report;
 use super::accesses::{Access, Counts, Identity};
-use super::regimes::{DEMANDS, DISCLAIMER};
 use super::markup::{bar, chart, escape, time};
+use super::regimes::{DEMANDS, DISCLAIMER};
 
 const STYLE: &str = include_str!("report.css");
 
@@ -117,9 +117,9 @@ impl Report<'_> {
                 .into_iter()
                 .filter_map(|(name, value)| value.as_ref().map(|value| format!("{name} {}", escape(value))))
                 .collect();
-            let _ = write!(
+            let _ = writeln!(
                 rows,
-                "<details><summary><b>{}</b> <span>{}</span> <em>{}</em>{}</summary><table><tr><th>action</th><th>resource</th>{NUMBERS}</tr>{details}</table></details>\n",
+                "<details><summary><b>{}</b> <span>{}</span> <em>{}</em>{}</summary><table><tr><th>action</th><th>resource</th>{NUMBERS}</tr>{details}</table></details>",
                 escape(identity.name()),
                 more.join(", "),
                 counts.sum(),

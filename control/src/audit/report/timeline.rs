@@ -40,7 +40,7 @@ impl Timeline {
             return (1, Vec::new());
         };
         let span = last.saturating_sub(*first);
-        let step = STEPS.into_iter().find(|step| span / step < MAX_STEPS);
+        let step = STEPS.into_iter().find(|step| span.checked_div(*step).is_some_and(|steps| steps < MAX_STEPS));
         // Beyond a year, as many weeks as it takes.
         let step = step.unwrap_or_else(|| (span / MAX_STEPS / 10_080).saturating_add(1).saturating_mul(10_080));
         let begin = |minute: i64| minute.div_euclid(step).saturating_mul(step);

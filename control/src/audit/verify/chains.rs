@@ -237,8 +237,14 @@ impl Worker {
 mod tests {
     use super::*;
 
-    /// Numbers and contents; the first is that of the record before.
-    fn records(count: u64) -> Vec<(u64, RecordId, Vec<u8>)> {
+    /// Number, id and content.
+    type Written = (u64, RecordId, Vec<u8>);
+
+    /// What is wrong with which records, and which numbers are there.
+    type Judged = (Vec<(Wrong, u64)>, Vec<(u64, u64)>);
+
+    /// Some that are good.
+    fn records(count: u64) -> Vec<Written> {
         let mut previous = RecordId::default();
         let mut record = |sequence| {
             let hashed = format!("record {sequence}").into_bytes();
@@ -249,7 +255,7 @@ mod tests {
     }
 
     /// What is wrong with records that come like this, and what is there.
-    fn judge(records: &[(u64, RecordId, Vec<u8>)]) -> (Vec<(Wrong, u64)>, Vec<(u64, u64)>) {
+    fn judge(records: &[Written]) -> Judged {
         let mut chains = Chains::default();
         let mut wrong = Vec::new();
         for (sequence, id, hashed) in records {
@@ -277,7 +283,7 @@ mod tests {
     #[test]
     fn every_alteration_is_found_once() {
         let good = records(5);
-        let altered = |alter: &dyn Fn(&mut Vec<(u64, RecordId, Vec<u8>)>)| {
+        let altered = |alter: &dyn Fn(&mut Vec<Written>)| {
             let mut records = good.clone();
             alter(&mut records);
             judge(&records)
