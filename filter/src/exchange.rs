@@ -82,7 +82,7 @@ impl Exchange {
         };
         if let Step::Decided(authorization) = &step {
             for once in authorization.use_once() {
-                if !replay_guard::claim(once, now)? {
+                if !replay_guard::claim(self.kind, once, now)? {
                     return Ok(Step::Decided(self.authorizer.replayed(authorization)));
                 }
             }

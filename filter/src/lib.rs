@@ -15,6 +15,7 @@ mod metrics;
 mod plugin;
 mod received;
 mod replay_guard;
+mod seal;
 
 /// The entry point, which the SDK's macro exports.
 mod start {

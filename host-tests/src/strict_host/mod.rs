@@ -21,7 +21,8 @@ use crate::outcome::Outcome;
 use crate::tls::Workload;
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
 pub use import_lists::{BY_BOTH_HOSTS, UNUSED_IMPORTS, USED_IMPORTS, WASI_BY_BOTH_HOSTS};
-pub use setup::{Answer, Call, Fault, Personality, Setup, SharedData};
+pub use setup::{Answer, Call, Fault, Personality, Setup};
+pub use shared_data::SharedData;
 use wasmtime::{Config, Engine, Instance, Linker, Module, Store, StoreLimits, StoreLimitsBuilder};
 
 /// The most that one callback may do. A decision with an RSA signature takes about 10 million instructions.
@@ -93,8 +94,6 @@ struct Stream {
     goes_on: bool,
     /// What the client asked for, whatever the host makes of it.
     target: Vec<u8>,
-    /// The headers that were overwritten with nothing.
-    emptied: Vec<Vec<u8>>,
 }
 
 /// One VM with one configured plugin, as each worker of a proxy has it.
