@@ -37,6 +37,8 @@ pub(super) struct Shared {
     packed: String,
     /// Those that this worker has stored, or found there.
     stored: Cell<Option<Digest>>,
+    /// How long a value is for which there was no room.
+    too_long: String,
     /// That of those who ask this endpoint: what lives on after a reload may hold that of another, which is none of theirs.
     lease: String,
     workers: String,
@@ -53,6 +55,7 @@ impl Shared {
             bundle: name("bundle"),
             packed: name("packed"),
             stored: Cell::default(),
+            too_long: name("too_long"),
             lease: name(&format!("lease@{}", endpoint.unwrap_or_default())),
             workers: name("workers"),
         }
@@ -66,6 +69,31 @@ impl Shared {
 
     fn write(&self, name: &str, sealed: &[u8], version: Option<NonZeroU32>) -> Result<Stored, HostError> {
         host::set_shared_data(self.kind, name, sealed, version)
+    }
+
+    /// The same for a value for which there may be no room. Kong's host traps then, and whoever comes after the trap would run into it
+    /// again and never decide a request. So its length is noted before, and the note taken back when it is stored. What is as long
+    /// as a note that was left behind counts as stored: nobody tries it again, and the other workers ask for themselves.
+    fn write_long(&self, name: &str, value: &[u8], version: Option<NonZeroU32>) -> Result<Stored, HostError> {
+        if self.kind.is_envoy() {
+            return self.write(name, value, version);
+        }
+        let length = u64::try_from(value.len()).unwrap_or(u64::MAX);
+        let (noted, version_of_note) = self.read(&self.too_long)?;
+        let noted = noted.as_deref().and_then(<[u8]>::first_chunk).map_or(u64::MAX, |bytes| u64::from_le_bytes(*bytes));
+        if length >= noted {
+            host::log_error(&format!("portcullis: the zone for shared data has no room for {length} bytes: it must be larger"));
+            return Ok(Stored::Yes);
+        }
+        let note = |length: u64, version| {
+            self.write(&self.too_long, &seal::seal(&self.too_long, length.to_le_bytes().to_vec()), version)
+        };
+        if note(length, version_of_note)? == Stored::Overtaken {
+            return Ok(Stored::Overtaken);
+        }
+        let stored = self.write(name, value, version)?;
+        note(noted, self.read(&self.too_long)?.1)?;
+        Ok(stored)
     }
 
     /// What was adopted on this host: the floor of all epochs.
@@ -94,7 +122,7 @@ impl Shared {
         }
         let (current, version) = host::shared_data(&self.packed)?;
         // Whoever was faster has adopted something newer, or the same.
-        if current != document && self.write(&self.packed, document, version)? == Stored::Overtaken {
+        if current != document && self.write_long(&self.packed, document, version)? == Stored::Overtaken {
             return Err(HostError);
         }
         self.stored.set(Some(reference.sha256));
@@ -108,7 +136,7 @@ impl Shared {
             let (current, version) = self.read(name)?;
             let current = current.as_deref().and_then(<[u8]>::first_chunk);
             let is_newer = current.is_none_or(|bytes| u64::from_le_bytes(*bytes) < epoch);
-            if !is_newer || self.write(name, &sealed, version)? == Stored::Yes {
+            if !is_newer || self.write_long(name, &sealed, version)? == Stored::Yes {
                 return Ok(());
             }
         }

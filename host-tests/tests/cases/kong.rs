@@ -17,7 +17,7 @@ use crate::{NOW, Scene, failed};
 type Test = (&'static str, fn(&Scene) -> Result<()>);
 
 pub fn trials(scene: &Arc<Scene>) -> Vec<Trial> {
-    let tests: [Test; 11] = [
+    let tests: [Test; 12] = [
         ("more_headers_than_it_hands_over_are_refused_unread", many_headers),
         ("an_owned_header_is_overwritten_once_or_the_request_is_refused", owned_headers),
         ("the_host_of_a_request_is_its_host_header", hosts),
@@ -25,6 +25,7 @@ pub fn trials(scene: &Arc<Scene>) -> Vec<Trial> {
         ("a_target_in_absolute_form_is_judged_by_its_path_and_the_host_header", absolute_form),
         ("what_was_used_once_stays_used_whatever_is_in_its_place", used_once),
         ("a_body_is_let_through_whether_or_not_it_is_in_memory", bodies),
+        ("a_hop_that_is_known_by_its_address_is_believed", hops),
         ("what_it_cannot_do_is_refused_with_a_reason", refused),
         ("plugins_and_logs_of_kong_learn_who_asks", told),
         ("nginx_without_kong_has_a_variable_for_the_decision", without_kong),
@@ -145,7 +146,7 @@ fn absolute_form(_: &Scene) -> Result<()> {
         (to("api.example.com", "http://api.example.com"), 401, "credential_missing"),
         // There is no path, and nginx makes one up for the upstream.
         (to("api.example.com", "http://api.example.com?/a/b"), 400, "path_malformed"),
-        (to("api.example.com", "/a/b#/../c"), 400, "path_malformed"),
+        (to("api.example.com", "/a/b#/../c"), 400, "path_ambiguous"),
     ];
     judge(&mut host, &lines)?;
     let outcome = host.handle(&to("api.example.com", "http://other.example.com/a/b?c=d"), NOW)?;
@@ -197,6 +198,31 @@ fn bodies(scene: &Scene) -> Result<()> {
         ensure!(outcome.status == 200, "{bytes}: {outcome:?}");
         let outcome = host.send(&Request { body: vec![b'x'; bytes], ..Request::get("/orders") })?;
         ensure!(outcome.status == 401, "{bytes}: {outcome:?}");
+    }
+    Ok(())
+}
+
+/// Whose certificate a connection has is not known there, so a bundle with such hops is refused; one with addresses only is not.
+fn hops(_: &Scene) -> Result<()> {
+    let by = |network: &str| json!({ "header": "l5d-client-id", "by": [{ "network": network }] });
+    let rules = json!([
+        { "id": "health", "effect": "permit", "public": true, "target": { "paths": ["/healthz"] } },
+        { "id": "mesh", "effect": "permit", "target": { "paths": ["/mesh"] }, "condition": { "subjects": ["web.shop"] } },
+    ]);
+    let credentials = json!([{ "name": "client", "type": "peer", "forwarded": by("10.0.0.0/8"), "strip": true }]);
+    let bundle =
+        json!({ "version": 1, "revision": 1, "issuers": [], "credentials": credentials, "rules": rules });
+    let mut host = StrictHost::start_in_wasmx(json!({ "version": 1, "bundle": bundle }).to_string().as_bytes())?;
+    let (of, client) = (|path: &str| Request::get(path).with("l5d-client-id", "web.shop"), "l5d-client-id");
+    host.set_connection("10.1.2.3:40000", None);
+    let twice = of("/mesh").with(client, "web.shop");
+    judge(&mut host, &[(of("/mesh"), 200, PERMITTED), (Request::get("/mesh"), 401, "credential_missing")])?;
+    ensure!(host.handle(&twice, NOW)?.status == 400, "two are never decided on the convenient one");
+    for stranger in ["192.0.2.1:40000", "110.0.0.1:40000"] {
+        host.set_connection(stranger, None);
+        judge(&mut host, &[(of("/mesh"), 401, "credential_missing")])?;
+        let outcome = host.handle(&of("/healthz"), NOW)?;
+        ensure!(values(&outcome, client) == [""], "it reaches the upstream: {outcome:?}");
     }
     Ok(())
 }
