@@ -82,7 +82,9 @@ impl Shared {
         let (noted, version_of_note) = self.read(&self.too_long)?;
         let noted = noted.as_deref().and_then(<[u8]>::first_chunk).map_or(u64::MAX, |bytes| u64::from_le_bytes(*bytes));
         if length >= noted {
-            host::log_error(&format!("portcullis: the zone for shared data has no room for {length} bytes: it must be larger"));
+            host::log_error(&format!(
+                "portcullis: the zone for shared data has no room for {length} bytes: it must be larger"
+            ));
             return Ok(Stored::Yes);
         }
         let note = |length: u64, version| {

@@ -68,7 +68,11 @@ pub(super) fn overwrite(stream: &mut Stream, name: Vec<u8>, value: Vec<u8>) -> R
 
 /// The answer to a call can be read in the callback that tells of it only.
 pub(super) fn check_answer(state: &State) -> Result<()> {
-    ensure!(state.callback == "proxy_on_http_call_response", "a worker dies of reading an answer in {}", state.callback);
+    ensure!(
+        state.callback == "proxy_on_http_call_response",
+        "a worker dies of reading an answer in {}",
+        state.callback
+    );
     Ok(())
 }
 

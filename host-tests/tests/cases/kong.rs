@@ -173,19 +173,19 @@ fn used_once(scene: &Scene) -> Result<()> {
     ensure!((torn.status, torn.decided("reason")) == (503, Some("host_failure")), "{torn:?}");
     judge(&mut host, &[(once.clone(), 401, "credential_replayed")])?;
     let kept = shared.values();
-    let foreign: [&dyn Fn(&mut Vec<u8>); 5] = [
-        &|value| *value = b"{}".to_vec(),
-        &|value| value.clear(),
-        &|value| value.fill(0),
-        &|value| value.truncate(24),
-        &|value| value.extend([0; 24]),
+    let foreign: [fn(&mut Vec<u8>); 5] = [
+        |value| *value = b"{}".to_vec(),
+        Vec::clear,
+        |value| value.fill(0),
+        |value| value.truncate(24),
+        |value| value.extend([0; 24]),
     ];
     for (index, foreign) in foreign.into_iter().enumerate() {
         shared.damage(|_, value| foreign(value));
         let left = shared.values();
         judge(&mut host, &[(once.clone(), 503, "host_failure")]).with_context(|| format!("{index}"))?;
         ensure!(shared.values() == left, "{index}: what is not ours is not replaced");
-        shared.damage(|name, value| value.clone_from(&kept[name]));
+        shared.damage(|name, value| *value = kept.get(name).cloned().unwrap_or_default());
     }
     judge(&mut host, &[(once, 401, "credential_replayed")])
 }
@@ -210,8 +210,7 @@ fn hops(_: &Scene) -> Result<()> {
         { "id": "mesh", "effect": "permit", "target": { "paths": ["/mesh"] }, "condition": { "subjects": ["web.shop"] } },
     ]);
     let credentials = json!([{ "name": "client", "type": "peer", "forwarded": by("10.0.0.0/8"), "strip": true }]);
-    let bundle =
-        json!({ "version": 1, "revision": 1, "issuers": [], "credentials": credentials, "rules": rules });
+    let bundle = json!({ "version": 1, "revision": 1, "issuers": [], "credentials": credentials, "rules": rules });
     let mut host = StrictHost::start_in_wasmx(json!({ "version": 1, "bundle": bundle }).to_string().as_bytes())?;
     let (of, client) = (|path: &str| Request::get(path).with("l5d-client-id", "web.shop"), "l5d-client-id");
     host.set_connection("10.1.2.3:40000", None);

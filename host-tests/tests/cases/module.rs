@@ -83,7 +83,8 @@ fn imports_and_exports(_: &Scene) -> Result<()> {
 /// The module itself is loaded by the same engine.
 fn newer_webassembly(_: &Scene) -> Result<()> {
     let engine = strict_host::module()?.engine();
-    let of_today = "(module (memory 1) (func (result i32 i64) i32.const 1 i64.const 2) (func (param v128)) (table 1 externref))";
+    let of_today =
+        "(module (memory 1) (func (result i32 i64) i32.const 1 i64.const 2) (func (param v128)) (table 1 funcref))";
     wasmtime::Module::new(engine, wat::parse_str(of_today)?)?;
     let newer = [
         "(module (func $f return_call $f))",

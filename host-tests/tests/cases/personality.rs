@@ -16,7 +16,7 @@ const HEADERS: &str = "proxy_on_request_headers";
 /// Calls in a callback, with their arguments (addresses are those of [`filter`]), and what the host says to them.
 const CALLS: [(&str, &str, &str); 27] = [
     (CONFIGURE, "tick 50", "this host has one timer"),
-    (CONFIGURE, "call 48 3 128 45 0 0 200 4 99 1024", "a call when there are no clusters yet"),
+    (CONFIGURE, "call 48 3 128 45 0 0 200 4 99 1024", "a call that dies with the client's request"),
     (CONFIGURE, "get 32 3 1024 1028 1032", "this host has no shared data"),
     (TICK, "tick 50", "this host has one timer"),
     (TICK, "call 32 3 128 45 0 0 200 4 99 1024", "it would ask DNS for x-a"),
