@@ -169,7 +169,13 @@ pub(crate) fn shared_data(name: &str) -> Result<(Vec<u8>, Option<NonZeroU32>), H
 }
 
 /// Stores a value that all workers share, if its version is still this one; without a version, if there is none yet.
-pub(crate) fn set_shared_data(name: &str, value: &[u8], version: Option<NonZeroU32>) -> Result<Stored, HostError> {
+pub(crate) fn set_shared_data(
+    kind: HostKind,
+    name: &str,
+    value: &[u8],
+    version: Option<NonZeroU32>,
+) -> Result<Stored, HostError> {
+    let version = version.map_or(kind.version_of_nothing(), NonZeroU32::get);
     let was_stored = abi::set_shared_data(name.as_bytes(), value, version)?;
     Ok(if was_stored { Stored::Yes } else { Stored::Overtaken })
 }

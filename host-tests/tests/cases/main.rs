@@ -6,6 +6,7 @@ mod conformance;
 mod kong;
 mod module;
 mod paths;
+mod personality;
 mod provider;
 mod ratchet;
 mod traps;
@@ -104,6 +105,7 @@ fn main() -> ExitCode {
     trials.extend(traps::trials(&scene));
     trials.extend(conformance::trials(&scene, vectors));
     trials.push(paths::trial(&scene));
+    trials.push(personality::trial(&scene));
     trials.push(provider::trial(&scene));
     libtest_mimic::run(&arguments, trials).exit_code()
 }
