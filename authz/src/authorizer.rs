@@ -337,7 +337,7 @@ impl Authorizer {
         let verdict = bundle.policy.evaluate(&question);
         let decision =
             self.decision(verdict.reason, verdict.rule.clone()).beside(shadow).with_marks(&verdict.obligations);
-        self.conclude(bundle, decision, verdict, identified, head)
+        self.conclude(bundle, decision, verdict, identified, &question)
     }
 
     /// Reads the request and verifies its credentials: who asks for what.
@@ -369,9 +369,10 @@ impl Authorizer {
         decision: Decision,
         verdict: Verdict,
         identified: &Identified<'_>,
-        head: &RequestHead<'_>,
+        question: &Question<'_>,
     ) -> Authorization {
         let Identified { presented, scheme, principal, .. } = identified;
+        let head = question.head;
         let refusal = |reason| Refusal { scheme: *scheme, ..Refusal::from(reason) };
         if verdict.reason != Reason::PermittedByRule {
             let refusal = Refusal { challenge: verdict.challenge, ..refusal(verdict.reason) };
@@ -383,7 +384,8 @@ impl Authorizer {
         let is_forged = |name: &[u8]| bundle.owns_header_of_hops(name);
         let obligations =
             effect::forward(head, principal, &stripped, &bundle.identity_headers, &verdict.obligations, is_forged)
-                .and_then(|edits| Ok((edits, effect::use_once(principal, &verdict.obligations)?)));
+                .and_then(|edits| Ok((edits, effect::use_once(principal, &verdict.obligations)?)))
+                .and_then(|(edits, use_once)| Ok((bundle.assert(edits, question, &decision)?, use_once)));
         match obligations {
             Ok((edits, use_once)) => {
                 Authorization { decision, action: Action::Forward(edits), use_once, scheme: *scheme }

@@ -46,7 +46,7 @@ pub use authorizer::{Authorization, Authorizer, Explanation, Step};
 pub use bundle::{Bundle, PluginConfiguration};
 pub use decision::{Decision, Effect, Revision};
 pub use document::{BundleError, BundleErrors, Problem};
-pub use effect::{Action, HeaderEdits, Reply};
+pub use effect::{Action, HeaderEdits, Reply, assertion_keys};
 pub use host_ability::HostAbility;
 pub use http::{AccessRequest, Host, Path, PeerCertificate, RequestHead};
 pub use jose::{Algorithm, NativeCheck, NativeVerifier};

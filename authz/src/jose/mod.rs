@@ -11,6 +11,7 @@ mod prepared_keys;
 mod proof_key;
 mod roca;
 mod signature;
+mod signing_key;
 
 pub use algorithm::Algorithm;
 pub(crate) use jwk::read_pinned_key;
@@ -20,3 +21,4 @@ pub(crate) use known_headers::KnownHeaders;
 pub use native::{NativeCheck, NativeVerifier};
 pub(crate) use prepared_keys::PreparedKeys;
 pub(crate) use proof_key::{proof_algorithms, proof_key};
+pub(crate) use signing_key::{SigningKey, read_further_key};
