@@ -154,7 +154,7 @@ impl Authorizer {
     #[must_use]
     pub fn with_native(mut self, native: &NativeVerifier) -> Self {
         if let Some(bundle) = &mut self.bundle {
-            bundle.issuers.use_native(native.clone());
+            bundle.use_native(native);
         }
         let candidate = self.candidate.map(|candidate| Box::new(candidate.with_native(native)));
         Self { candidate, ..self }

@@ -49,7 +49,7 @@ pub use document::{BundleError, BundleErrors, Problem};
 pub use effect::{Action, HeaderEdits, Reply, assertion_keys};
 pub use host_ability::HostAbility;
 pub use http::{AccessRequest, Host, Path, PeerCertificate, RequestHead};
-pub use jose::{Algorithm, NativeCheck, NativeVerifier};
+pub use jose::{Algorithm, NativeCheck, NativeSigning, NativeVerifier};
 pub use jwt::{Introspection, IntrospectionResponse, Statement, UnknownKey};
 pub use policy::{RuleOutline, RuleTrace};
 pub use reason::Reason;

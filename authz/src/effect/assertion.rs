@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::IdentityHeaders;
 use crate::document::{self, Node, Unique};
 use crate::http::{encode_value, read_owned_name};
-use crate::jose::{SigningKey, base64url, read_further_key};
+use crate::jose::{NativeVerifier, SigningKey, base64url, read_further_key};
 use crate::limits::{MAX_ASSERTION_SECONDS, MAX_BUNDLE_BYTES, MAX_IDENTITY_HEADER_BYTES};
 use crate::matching::Pointer;
 use crate::policy::Question;
@@ -134,6 +134,11 @@ impl Assertion {
             );
         }
         Some(())
+    }
+
+    /// Has a proxy sign, if it can and is faster.
+    pub(crate) fn use_native(&mut self, native: &NativeVerifier) {
+        self.key.use_native(native);
     }
 
     pub(crate) fn header(&self) -> &str {

@@ -18,7 +18,7 @@ pub(crate) use jwk::read_pinned_key;
 pub(crate) use jws::{Header, UnverifiedJws, VerifiedJws, normalized_type};
 pub(crate) use key_set::{KeySet, VerificationKey};
 pub(crate) use known_headers::KnownHeaders;
-pub use native::{NativeCheck, NativeVerifier};
+pub use native::{NativeCheck, NativeSigning, NativeVerifier};
 pub(crate) use prepared_keys::PreparedKeys;
 pub(crate) use proof_key::{proof_algorithms, proof_key};
 pub(crate) use signing_key::{SigningKey, read_further_key};

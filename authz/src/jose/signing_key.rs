@@ -5,12 +5,13 @@
 
 use std::fmt;
 
-use p256::ecdsa::signature::Signer as _;
+use p256::ecdsa::signature::{Signer as _, Verifier as _};
 use serde_json::{Map, Value, json};
 
 use super::algorithm::Algorithm;
 use super::base64url;
 use super::jwk;
+use super::native::{NativeSigning, NativeVerifier, Sign};
 use super::proof_key::thumbprint;
 use crate::document::{Fields, Node, Unique};
 use crate::limits::MAX_KEY_ID_BYTES;
@@ -29,7 +30,13 @@ pub(crate) struct SigningKey {
 
 enum Secret {
     Ed25519(ed25519_compact::KeyPair),
-    P256(p256::ecdsa::SigningKey),
+    P256(p256::ecdsa::SigningKey, Option<NativeKey>),
+}
+
+/// A key that the proxy signs with, and has proved that it does.
+struct NativeKey {
+    sign: Sign,
+    pkcs8: Vec<u8>,
 }
 
 /// The private part is in no log, whoever writes it.
@@ -75,7 +82,7 @@ impl SigningKey {
     pub(crate) const fn algorithm(&self) -> Algorithm {
         match self.secret {
             Secret::Ed25519(_) => Algorithm::EdDsa,
-            Secret::P256(_) => Algorithm::Es256,
+            Secret::P256(..) => Algorithm::Es256,
         }
     }
 
@@ -88,18 +95,36 @@ impl SigningKey {
     pub(crate) fn sign(&self, message: &[u8]) -> Vec<u8> {
         match &self.secret {
             Secret::Ed25519(pair) => pair.sk.sign(message, None).to_vec(),
-            Secret::P256(key) => {
-                let signature: p256::ecdsa::Signature = key.sign(message);
+            Secret::P256(key, native) => {
+                let native = native.as_ref().and_then(|native| native.sign(message));
+                let signature: p256::ecdsa::Signature = native.unwrap_or_else(|| key.sign(message));
                 signature.to_bytes().to_vec()
             }
         }
+    }
+
+    /// Has a proxy sign in our place if what it makes of this key verifies. Only for ECDSA: it knows no Ed25519.
+    pub(crate) fn use_native(&mut self, native: &NativeVerifier) {
+        const MESSAGE: &[u8] = b"known answer";
+        if let (Secret::P256(key, place), Some(sign)) = (&mut self.secret, native.sign) {
+            let native = NativeKey { sign, pkcs8: pkcs8(key) };
+            let is_good = |signature| key.verifying_key().verify(MESSAGE, &signature).is_ok();
+            *place = native.sign(MESSAGE).is_some_and(is_good).then_some(native);
+        }
+    }
+}
+
+impl NativeKey {
+    fn sign(&self, message: &[u8]) -> Option<p256::ecdsa::Signature> {
+        let signing = NativeSigning { hash: "sha256", private_key: &self.pkcs8, message };
+        from_der(&(self.sign)(&signing)?)
     }
 }
 
 impl Secret {
     fn new(algorithm: Algorithm, scalar: &[u8]) -> Option<Self> {
         if algorithm == Algorithm::Es256 {
-            return p256::ecdsa::SigningKey::from_slice(scalar).ok().map(Self::P256);
+            return p256::ecdsa::SigningKey::from_slice(scalar).ok().map(|key| Self::P256(key, None));
         }
         let seed = ed25519_compact::Seed::from_slice(scalar).ok()?;
         ed25519_compact::KeyPair::try_from_seed(seed).ok().map(Self::Ed25519)
@@ -109,7 +134,7 @@ impl Secret {
         let encode = |bytes: Option<&[u8]>| base64url::encode(bytes.unwrap_or_default());
         let members = match self {
             Self::Ed25519(pair) => json!({ "kty": "OKP", "crv": "Ed25519", "x": encode(Some(pair.pk.as_ref())) }),
-            Self::P256(key) => {
+            Self::P256(key, _) => {
                 // SEC 1: a byte that says "uncompressed", then both coordinates.
                 let point = key.verifying_key().to_sec1_point(false);
                 let bytes = point.as_bytes();
@@ -168,4 +193,40 @@ fn check_use(fields: &Fields<'_>, algorithm: Algorithm) -> Option<()> {
         return operations.refuse("must have `sign`");
     }
     Some(())
+}
+
+/// A P-256 key as PKCS #8 (RFC 5208, RFC 5915): everything is of one length, so only the numbers differ.
+fn pkcs8(key: &p256::ecdsa::SigningKey) -> Vec<u8> {
+    const BEFORE_SCALAR: [u8; 36] = [
+        0x30, 0x81, 0x87, 0x02, 0x01, 0x00, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x08, 0x2a,
+        0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07, 0x04, 0x6d, 0x30, 0x6b, 0x02, 0x01, 0x01, 0x04, 0x20,
+    ];
+    const BEFORE_POINT: [u8; 5] = [0xa1, 0x44, 0x03, 0x42, 0x00];
+    let point = key.verifying_key().to_sec1_point(false);
+    [&BEFORE_SCALAR[..], &key.to_bytes(), &BEFORE_POINT, point.as_bytes()].concat()
+}
+
+/// An ECDSA signature as a sequence of two integers (RFC 3279 section 2.2.3).
+fn from_der(der: &[u8]) -> Option<p256::ecdsa::Signature> {
+    let (header, rest) = der.split_first_chunk()?;
+    let [SEQUENCE, length] = *header else { return None };
+    let ((r, rest), is_whole) = (integer(rest)?, usize::from(length) == rest.len());
+    let (s, rest) = integer(rest)?;
+    (is_whole && rest.is_empty()).then(|| p256::ecdsa::Signature::from_scalars(r, s).ok()).flatten()
+}
+
+const SEQUENCE: u8 = 0x30;
+const INTEGER: u8 = 0x02;
+
+/// A positive integer of at most 32 bytes, and what follows.
+fn integer(der: &[u8]) -> Option<([u8; 32], &[u8])> {
+    let (header, rest) = der.split_first_chunk()?;
+    let [INTEGER, length] = *header else { return None };
+    let (bytes, rest) = rest.split_at_checked(usize::from(length))?;
+    // One whose first bit is set would be negative without the zero.
+    let bytes = bytes.strip_prefix(&[0]).unwrap_or(bytes);
+    let mut number = [0; 32];
+    let start = number.len().checked_sub(bytes.len())?;
+    number.get_mut(start..)?.copy_from_slice(bytes);
+    Some((number, rest))
 }
