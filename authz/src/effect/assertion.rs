@@ -1,6 +1,9 @@
 //! The assertion: a short-lived JWT about who asks for what and by which rule, so that services behind the proxy need not trust
 //! headers. It is a transaction token (draft-ietf-oauth-transaction-tokens-10), minted for each request that a rule permits.
 
+#[cfg(test)]
+mod tests;
+
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::hash::{BuildHasher as _, RandomState};
@@ -106,7 +109,8 @@ impl Assertion {
             .optional("claims")
             .map_or(Some(Vec::new()), |node| node.filled_list(|item| read_claim(item, &names)));
         let (key, further_keys) = read_keys(&fields)?;
-        let protected = json!({ "alg": key.algorithm().name(), "kid": key.key_id(), "typ": "txntoken+jwt" }).to_string();
+        let protected =
+            json!({ "alg": key.algorithm().name(), "kid": key.key_id(), "typ": "txntoken+jwt" }).to_string();
         Some(Self {
             header: header?,
             issuer: issuer?,
@@ -228,7 +232,8 @@ impl Assertion {
 pub fn assertion_keys(policy: &[u8]) -> Result<Vec<Value>, document::BundleErrors> {
     let policy = document::parse(policy, MAX_BUNDLE_BYTES)?;
     document::read_value(&policy, |node| {
-        let assertion = node.open_object()?.optional("assertion").map_or(Some(None), |node| Assertion::read(&node).map(Some));
+        let assertion =
+            node.open_object()?.optional("assertion").map_or(Some(None), |node| Assertion::read(&node).map(Some));
         Some(assertion?.map(Assertion::public_keys).unwrap_or_default())
     })
 }

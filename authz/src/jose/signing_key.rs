@@ -55,11 +55,15 @@ impl SigningKey {
         let algorithm = match (key_type?, curve?) {
             ("OKP", Some("Ed25519")) => Algorithm::EdDsa,
             ("EC", Some("P-256")) => Algorithm::Es256,
-            _ => return node.refuse("signs with none of `EdDSA` (Ed25519) and `ES256` (P-256); `portcullis keygen --assertion` makes a key"),
+            _ => return node.refuse(
+                "signs with none of `EdDSA` (Ed25519) and `ES256` (P-256); `portcullis keygen --assertion` makes a key",
+            ),
         };
         check_use(&fields, algorithm)?;
         let Some(scalar) = fields.optional("d") else {
-            return node.refuse("is a public key (it has no `d`); the private one signs, and `further_keys` has those that only verify");
+            return node.refuse(
+                "is a public key (it has no `d`); the private one signs, and `further_keys` has those that only verify",
+            );
         };
         let Some(secret) = base64url::decode(scalar.text()?).and_then(|bytes| Secret::new(algorithm, &bytes)) else {
             return scalar.refuse("is not the private part of a sound key: 32 bytes in base64url without padding");
@@ -198,8 +202,8 @@ fn check_use(fields: &Fields<'_>, algorithm: Algorithm) -> Option<()> {
 /// A P-256 key as PKCS #8 (RFC 5208, RFC 5915): everything is of one length, so only the numbers differ.
 fn pkcs8(key: &p256::ecdsa::SigningKey) -> Vec<u8> {
     const BEFORE_SCALAR: [u8; 36] = [
-        0x30, 0x81, 0x87, 0x02, 0x01, 0x00, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x08, 0x2a,
-        0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07, 0x04, 0x6d, 0x30, 0x6b, 0x02, 0x01, 0x01, 0x04, 0x20,
+        0x30, 0x81, 0x87, 0x02, 0x01, 0x00, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06,
+        0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07, 0x04, 0x6d, 0x30, 0x6b, 0x02, 0x01, 0x01, 0x04, 0x20,
     ];
     const BEFORE_POINT: [u8; 5] = [0xa1, 0x44, 0x03, 0x42, 0x00];
     let point = key.verifying_key().to_sec1_point(false);
