@@ -1,7 +1,13 @@
 //! An assertion on its whole way: the key that the command makes, the policy that the endpoint publishes, the real module in a real
 //! Envoy, the service behind it, which verifies with another library and with the keys that the endpoint serves.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, clippy::expect_used, reason = "a test fails by panicking")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::expect_used,
+    reason = "a test fails by panicking"
+)]
 
 #[expect(dead_code, reason = "the other tests of the command use the rest")]
 mod common;
@@ -97,13 +103,14 @@ fn verified(endpoint: &Endpoint, tokens: &[String]) -> Vec<Value> {
 
 /// The same token with one character of each part replaced.
 fn altered(token: &str) -> Vec<String> {
-    let dots: Vec<usize> = token.match_indices('.').map(|(place, _)| place).collect();
-    let places = [dots[0] / 2, (dots[0] + dots[1]) / 2, (dots[1] + token.len()) / 2];
-    let replaced = |place: usize| {
-        let other = if token.as_bytes()[place] == b'A' { "B" } else { "A" };
-        [&token[..place], other, &token[place + 1..]].concat()
+    let alter = |index: usize| {
+        let mut parts: Vec<Vec<u8>> = token.split('.').map(|part| part.as_bytes().to_vec()).collect();
+        let place = parts[index].len().div_euclid(2);
+        let byte = &mut parts[index][place];
+        *byte = if *byte == b'A' { b'B' } else { b'A' };
+        String::from_utf8(parts.join(&b'.')).unwrap()
     };
-    places.into_iter().map(replaced).collect()
+    [0, 1, 2].map(alter).to_vec()
 }
 
 #[test]
@@ -116,7 +123,8 @@ fn what_the_upstream_gets_verifies_with_another_library_and_the_keys_that_are_se
     let control = json!({ "cluster": "control", "authority": "control", "token": home.proxy });
     let configuration = json!({ "version": 1, "trust": home.trust(), "control": control });
     let plugins = BTreeMap::from([("edge".to_owned(), Plugin { configuration, ..Plugin::default() })]);
-    let control = Control { cluster: "control".to_owned(), address: endpoint.address, authority: None, name_server: None };
+    let control =
+        Control { cluster: "control".to_owned(), address: endpoint.address, authority: None, name_server: None };
     let backends = Backends {
         upstream: host_tests::upstream::start().unwrap(),
         authorization_servers: Vec::new(),
