@@ -47,10 +47,14 @@ impl IdentityHeaders {
         self
     }
 
+    /// The names of the headers that are set.
+    fn names(&self) -> impl Iterator<Item = &String> {
+        self.headers.iter().map(|(_, name)| name).chain(&self.of_rules)
+    }
+
     /// Whether the header of this name is set to something.
     pub(crate) fn sets(&self, name: &[u8]) -> bool {
-        let names = self.headers.iter().map(|(_, name)| name).chain(&self.of_rules);
-        names.into_iter().any(|owned| is_alias(name, owned))
+        self.names().any(|owned| is_alias(name, owned))
     }
 
     /// Whether only Portcullis may set the header of this name.
@@ -59,7 +63,7 @@ impl IdentityHeaders {
     /// section 5.1). So every character that is neither letter nor digit counts as `-` here.
     pub(crate) fn contains(&self, name: &[u8]) -> bool {
         let under_prefix = name.get(..OWNED_PREFIX.len()).is_some_and(|start| is_alias(start, OWNED_PREFIX));
-        under_prefix || self.sets(name)
+        under_prefix || self.names().any(|owned| is_alias(name, owned))
     }
 
     /// The headers to set for a principal: of the first of its credentials, in the order of the bundle; none for an
