@@ -86,7 +86,7 @@ impl RootContext for Plugin {
             // A host without a zone stops the filter here and says so, and not at some request.
             let _ = host::shared_data("portcullis.probe");
         }
-        let native = is_envoy.then(|| NativeVerifier::prove(host::verify_signature));
+        let native = is_envoy.then(|| NativeVerifier::prove(host::verify_signature).with_signer(host::sign));
         if let Some(native) = &native {
             metrics::native_signatures(native);
         }

@@ -126,6 +126,7 @@ fn test(sh: &Shell) -> Result<()> {
     let _envoy = sh.push_env("ENVOY_PATH", tools::envoy(sh)?);
     let _provider = sh.push_env("PROVIDER_PATH", node::provider(sh)?);
     let _store = sh.push_env("S3_SERVER_PATH", tools::s3_server(sh)?);
+    let _jose = sh.push_env("JOSE_PATH", tools::jose_library(sh)?);
     Ok(cmd!(sh, "cargo test --workspace").run()?)
 }
 

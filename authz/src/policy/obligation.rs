@@ -3,6 +3,7 @@
 use super::names::Names;
 use crate::document::{Fields, Node, Unique};
 use crate::http::{encode_value, is_token_byte, read_owned_name};
+use crate::jose::base64url;
 use crate::limits::MAX_IDENTITY_HEADER_BYTES;
 use crate::matching::Pointer;
 use crate::principal::{Attribute, Principal};
@@ -27,7 +28,16 @@ pub(crate) struct Obligations {
 #[derive(Debug)]
 enum Source {
     Constant(String),
-    Claim { credential: usize, pointer: Pointer, is_optional: bool },
+    Claim { credential: usize, pointer: Pointer, is_optional: bool, form: Form },
+}
+
+/// The form in which a claim stands in a header.
+#[derive(Clone, Copy, Debug)]
+enum Form {
+    /// A scalar as it is, a list of scalars with commas between them.
+    Text,
+    /// Any value, as compact JSON in base64url: nothing in it can leave the header, and types stay what they are.
+    Json,
 }
 
 impl Obligations {
@@ -86,15 +96,18 @@ impl Obligations {
 impl Source {
     /// The value; `Some(None)` if it may be absent and is, `None` if it cannot be expressed.
     fn value(&self, principal: &Principal) -> Option<Option<String>> {
-        let (credential, pointer, is_optional) = match self {
+        let (credential, pointer, is_optional, form) = match self {
             Self::Constant(value) => return Some(Some(value.clone())),
-            Self::Claim { credential, pointer, is_optional } => (*credential, pointer, *is_optional),
+            Self::Claim { credential, pointer, is_optional, form } => (*credential, pointer, *is_optional, *form),
         };
         let identity = principal.identity(credential)?;
         match pointer.find(&identity.claims) {
             Attribute::Present(value) => {
-                let value = header_value(value).filter(|value| value.len() <= MAX_IDENTITY_HEADER_BYTES)?;
-                Some(Some(value))
+                let value = match form {
+                    Form::Text => header_value(value)?,
+                    Form::Json => base64url::encode(value.to_string()),
+                };
+                (value.len() <= MAX_IDENTITY_HEADER_BYTES).then_some(Some(value))
             }
             Attribute::Absent if is_optional => Some(None),
             Attribute::Absent | Attribute::Malformed => None,
@@ -116,7 +129,7 @@ fn header_value(value: &Value) -> Option<String> {
 }
 
 fn read_header(node: &Node<'_>, names: &Names<'_>, credential: usize, unique: &Unique) -> Option<(String, Source)> {
-    let fields = node.object(&["name", "value", "claim", "credential", "optional"])?;
+    let fields = node.object(&["name", "value", "claim", "as", "credential", "optional"])?;
     let name = fields.required("name").and_then(|node| read_owned_name(&node, unique));
     let source = match (fields.optional("value"), fields.optional("claim")) {
         (Some(value), None) => read_constant(&value, &fields),
@@ -127,8 +140,8 @@ fn read_header(node: &Node<'_>, names: &Names<'_>, credential: usize, unique: &U
 }
 
 fn read_constant(node: &Node<'_>, fields: &Fields<'_>) -> Option<Source> {
-    if ["credential", "optional"].iter().any(|name| fields.optional(name).is_some()) {
-        return node.refuse("is a constant: it needs no `credential` and is never absent");
+    if ["as", "credential", "optional"].iter().any(|name| fields.optional(name).is_some()) {
+        return node.refuse("is a constant: it needs no `as` and no `credential`, and is never absent");
     }
     Some(Source::Constant(encode_value(node.text()?)))
 }
@@ -137,5 +150,14 @@ fn read_claim(node: &Node<'_>, fields: &Fields<'_>, names: &Names<'_>, credentia
     let pointer = Pointer::read(node);
     let credential = fields.optional("credential").map_or(Some(credential), |node| names.credential(&node));
     let is_optional = fields.optional("optional").map_or(Some(false), |node| node.flag());
-    Some(Source::Claim { credential: credential?, pointer: pointer?, is_optional: is_optional? })
+    let form = fields.optional("as").map_or(Some(Form::Text), |node| read_form(&node));
+    Some(Source::Claim { credential: credential?, pointer: pointer?, is_optional: is_optional?, form: form? })
+}
+
+fn read_form(node: &Node<'_>) -> Option<Form> {
+    match node.text()? {
+        "text" => Some(Form::Text),
+        "json" => Some(Form::Json),
+        other => node.refuse(format!("`{other}` is not a form of a header: `text` or `json`")),
+    }
 }

@@ -1,5 +1,6 @@
 //! One set of cases, three engines: the core natively, the built module in a strict in-process host, and real Envoy.
 
+mod assertion;
 mod authzen;
 mod callouts;
 mod conformance;
@@ -98,6 +99,7 @@ fn main() -> ExitCode {
             }
         }
     }
+    trials.extend(assertion::trials(&scene));
     trials.extend(module::trials(&scene));
     trials.extend(ratchet::trials(&scene));
     trials.extend(callouts::trials(&scene));
