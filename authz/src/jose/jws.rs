@@ -10,6 +10,7 @@ use super::key_set::VerificationKey;
 use super::known_headers::KnownHeaders;
 use super::prepared_keys::PreparedKeys;
 use super::signature;
+use crate::bytes::{find, split_once};
 use crate::json;
 use crate::limits::{MAX_KEY_ID_BYTES, MAX_TOKEN_BYTES};
 use crate::reason::Reason;
@@ -64,16 +65,15 @@ impl<'t> UnverifiedJws<'t> {
             return Err(Reason::TokenTooLong);
         }
         let token = std::str::from_utf8(token).map_err(|_| Reason::TokenMalformed)?;
-        // At most four pieces are made of thousands of dots (CVE-2025-30204).
-        let mut parts = token.splitn(4, '.');
-        let (Some(header_text), Some(payload), Some(signature), None) =
-            (parts.next(), parts.next(), parts.next(), parts.next())
-        else {
+        // Not more pieces are made of thousands of dots (CVE-2025-30204).
+        let parts = split_once(token, b'.').and_then(|(header, rest)| Some((header, split_once(rest, b'.')?)));
+        let (header_text, (payload, signature)) = parts.ok_or(Reason::TokenMalformed)?;
+        if find(signature.as_bytes(), b'.').is_some() {
             return Err(Reason::TokenMalformed);
-        };
+        }
         let signed_bytes = header_text.len().saturating_add(payload.len()).saturating_add(1);
         let signing_input = token.as_bytes().get(..signed_bytes).ok_or(Reason::TokenMalformed)?;
-        let is_padded = token.as_bytes().contains(&b'=');
+        let is_padded = find(token.as_bytes(), b'=').is_some();
         let decode = |part: &str| if is_padded { base64url::decode_padded(part) } else { base64url::decode(part) };
         let header = match known.get(header_text) {
             Some(header) => header,

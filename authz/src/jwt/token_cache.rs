@@ -10,6 +10,7 @@ use hashbrown::{HashTable, hash_table};
 use serde_json::Value;
 
 use super::validation::Validated;
+use crate::bytes::is_same;
 use crate::limits::{MAX_CACHED_BYTES, MAX_CACHED_TOKENS};
 use crate::principal::Identity;
 use crate::time::UnixTime;
@@ -120,14 +121,6 @@ impl Generation {
 fn hash_end(hasher: &RandomState, token: &[u8]) -> u64 {
     const END: usize = 24;
     hasher.hash_one(token.last_chunk::<END>().map_or(token, |end| end))
-}
-
-/// Whether two tokens are the same, all of them. `==` compares byte by byte in WebAssembly.
-fn is_same(one: &[u8], other: &[u8]) -> bool {
-    let ((words, rest), (other_words, other_rest)) = (one.as_chunks::<8>(), other.as_chunks::<8>());
-    one.len() == other.len()
-        && words.iter().zip(other_words).all(|(one, other)| u64::from_le_bytes(*one) == u64::from_le_bytes(*other))
-        && rest == other_rest
 }
 
 #[cfg(test)]
