@@ -11,7 +11,7 @@ use super::known_headers::KnownHeaders;
 use super::prepared_keys::PreparedKeys;
 use super::signature;
 use crate::bytes::{find, split_once};
-use crate::json;
+use crate::json::{self, FlatObject};
 use crate::limits::{MAX_KEY_ID_BYTES, MAX_TOKEN_BYTES};
 use crate::reason::Reason;
 
@@ -96,7 +96,13 @@ impl<'t> UnverifiedJws<'t> {
         &self.header
     }
 
-    /// The payload as a JSON object. Reading it does not make it true.
+    /// The payload as a JSON object, flat. Reading it does not make it true.
+    pub(crate) fn read_flat_claims(&self) -> Result<FlatObject, Reason> {
+        let text = std::str::from_utf8(&self.payload).map_err(|_| Reason::TokenMalformed)?;
+        FlatObject::parse(text).ok().flatten().ok_or(Reason::TokenMalformed)
+    }
+
+    /// The same as a tree.
     pub(crate) fn read_claims(&self) -> Result<Map<String, Value>, Reason> {
         match json::parse(&self.payload) {
             Ok(Value::Object(claims)) => Ok(claims),

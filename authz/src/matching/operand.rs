@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use crate::document::Node;
 use crate::http::AccessRequest;
+use crate::json::Json;
 use crate::time::UnixTime;
 
 /// The captures of a path, by name.
@@ -75,14 +76,13 @@ impl Operand {
     }
 
     /// The value; none if the request does not have it.
-    pub(super) fn resolve<'v>(&'v self, facts: &Facts<'v>) -> Option<Cow<'v, Value>> {
-        let text = |text: &str| Cow::Owned(Value::from(text));
+    pub(super) fn resolve<'v>(&'v self, facts: &Facts<'v>) -> Option<Json<'v>> {
         match self {
-            Self::Constant(value) => Some(Cow::Borrowed(value)),
-            Self::Method => facts.request.map(|request| text(request.method)),
-            Self::Host => facts.request.map(|request| text(request.host.as_str())),
+            Self::Constant(value) => Some(value.into()),
+            Self::Method => facts.request.map(|request| Json::Text(request.method)),
+            Self::Host => facts.request.map(|request| Json::Text(request.host.as_str())),
             Self::Capture(name) => {
-                facts.captures.iter().find(|(capture, _)| capture == name).map(|(_, value)| text(value))
+                facts.captures.iter().find(|(capture, _)| capture == name).map(|(_, value)| Json::Text(value))
             }
         }
     }

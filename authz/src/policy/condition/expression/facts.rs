@@ -25,7 +25,7 @@ impl<'v> Facts<'v> for FactsOfRequest<'v, '_> {
         let Situation { facts, head, now, .. } = self.situation;
         let text = |text: &'v str| Value::Text(Text::Borrowed(text));
         Ok(match variable {
-            Variable::Claims => Some(Value::from_claims(&self.identity.claims)),
+            Variable::Claims => Some(Value::from_claims(self.identity.claims.all())),
             Variable::Principal(field) => field.of(self.identity)?,
             Variable::Method => facts.request.map(|request| text(request.method)),
             Variable::Host => facts.request.map(|request| text(request.host.as_str())),
