@@ -96,13 +96,13 @@ impl<'t> UnverifiedJws<'t> {
         &self.header
     }
 
-    /// The payload as a JSON object, flat. Reading it does not make it true.
-    pub(crate) fn read_flat_claims(&self) -> Result<FlatObject, Reason> {
-        let text = std::str::from_utf8(&self.payload).map_err(|_| Reason::TokenMalformed)?;
-        FlatObject::parse(text).ok().flatten().ok_or(Reason::TokenMalformed)
+    /// The payload as a JSON object, which is taken out. Reading it does not make it true.
+    pub(crate) fn take_claims(&mut self) -> Result<FlatObject, Reason> {
+        let text = String::from_utf8(std::mem::take(&mut self.payload)).map_err(|_| Reason::TokenMalformed)?;
+        FlatObject::parse(text).ok_or(Reason::TokenMalformed)
     }
 
-    /// The same as a tree.
+    /// The payload as a tree.
     pub(crate) fn read_claims(&self) -> Result<Map<String, Value>, Reason> {
         match json::parse(&self.payload) {
             Ok(Value::Object(claims)) => Ok(claims),

@@ -35,7 +35,7 @@ impl<'j> Json<'j> {
             Node::Null => Self::Null,
             Node::Bool(value) => Self::Bool(*value),
             Node::Number(number) => Self::Number(number),
-            Node::Text(span) => Self::Text(object.text(*span)),
+            Node::Text(span) | Node::Name(_, span) => Self::Text(object.text(*span)),
             Node::List(span) => Self::List(JsonList::Flat(object, *span)),
             Node::Object(span) => Self::Object(JsonObject::Flat(object, *span)),
         }

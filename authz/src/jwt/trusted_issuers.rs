@@ -69,11 +69,11 @@ impl TrustedIssuers {
             let issuer = opaque.and_then(|name| self.issuers.get(name)).ok_or(Reason::IssuerUnknown)?;
             return Err(self.introspect(issuer, token, now));
         }
-        let unverified = UnverifiedJws::parse_any(token, &self.headers)?;
+        let mut unverified = UnverifiedJws::parse_any(token, &self.headers)?;
         if unverified.is_padded() && !self.accept_padding {
             return Err(Reason::TokenMalformed.into());
         }
-        let claims = unverified.read_flat_claims()?;
+        let claims = unverified.take_claims()?;
         let name = issuer_name((&claims).into())?;
         let issuer = self.issuers.get(name).filter(|_| is_accepted(name)).ok_or(Reason::IssuerUnknown)?;
         if unverified.is_padded() && !issuer.padded {

@@ -121,7 +121,7 @@ mod tests {
             let tokens =
                 pointer.strip_prefix('/').unwrap().split('/').map(unescape).collect::<Option<Vec<_>>>().unwrap();
             // Kept as a tree and kept flat.
-            let flat = FlatObject::parse(&claims.to_string()).unwrap().unwrap();
+            let flat = FlatObject::parse(claims.to_string()).unwrap();
             for claims in [JsonObject::from(claims.as_object().unwrap()), JsonObject::from(&flat)] {
                 let found = match Pointer(tokens.clone()).find(claims) {
                     Attribute::Present(value) => Attribute::Present(value.to_value()),

@@ -35,9 +35,7 @@ impl<'v> Facts<'v> for FactsOfRequest<'v, '_> {
                 Some(source) => Some(Value::Address(parse_source(source).ok_or_else(|| malformed("source.address"))?)),
                 None => None,
             },
-            Variable::Capture(name) => {
-                facts.captures.iter().find(|(capture, _)| capture == name).map(|(_, value)| text(value))
-            }
+            Variable::Capture(name) => facts.capture(name).map(text),
             Variable::Attribute(declaration) => self.attribute(declaration)?,
             // They are never asked for as a whole.
             Variable::Headers | Variable::Query => None,
