@@ -7,7 +7,6 @@ use base64::engine::general_purpose::{URL_SAFE, URL_SAFE_NO_PAD};
 /// the three bytes, the first byte lowest; for every other byte [`NO_CHARACTER`].
 #[expect(
     clippy::as_conversions,
-    clippy::arithmetic_side_effects,
     clippy::indexing_slicing,
     reason = "evaluated by the compiler, where `From` is not to be had"
 )]
