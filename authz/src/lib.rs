@@ -14,6 +14,7 @@
 
 mod authorizer;
 mod bundle;
+mod bytes;
 mod calendar;
 mod credential;
 mod decision;

@@ -15,6 +15,7 @@ use super::IdentityHeaders;
 use crate::document::{self, Node, Unique};
 use crate::http::{encode_value, read_owned_name};
 use crate::jose::{NativeVerifier, SigningKey, base64url, read_further_key};
+use crate::json::Json;
 use crate::limits::{MAX_ASSERTION_SECONDS, MAX_BUNDLE_BYTES, MAX_IDENTITY_HEADER_BYTES};
 use crate::matching::Pointer;
 use crate::policy::Question;
@@ -68,7 +69,7 @@ struct TransactionContext<'c> {
     host: &'c str,
     path: &'c str,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    claims: BTreeMap<&'c str, &'c Value>,
+    claims: BTreeMap<&'c str, Json<'c>>,
 }
 
 /// How that was found out.
@@ -197,10 +198,10 @@ impl Assertion {
         Some(format!("{issuer}#{}", encode_value(subject).replace('#', "%23")))
     }
 
-    fn claims<'c>(&'c self, identity: &'c Identity) -> Option<BTreeMap<&'c str, &'c Value>> {
+    fn claims<'c>(&'c self, identity: &'c Identity) -> Option<BTreeMap<&'c str, Json<'c>>> {
         let mut claims = BTreeMap::new();
         for (name, pointer) in &self.claims {
-            match pointer.find(&identity.claims) {
+            match pointer.find(identity.claims.all()) {
                 Attribute::Present(value) => drop(claims.insert(name.as_str(), value)),
                 Attribute::Absent => {}
                 Attribute::Malformed => return None,

@@ -4,10 +4,10 @@ use super::names::Names;
 use crate::document::{Fields, Node, Unique};
 use crate::http::{encode_value, is_token_byte, read_owned_name};
 use crate::jose::base64url;
+use crate::json::Json;
 use crate::limits::MAX_IDENTITY_HEADER_BYTES;
 use crate::matching::Pointer;
 use crate::principal::{Attribute, Principal};
-use serde_json::Value;
 
 /// The obligations of one rule.
 #[derive(Debug, Default)]
@@ -101,11 +101,11 @@ impl Source {
             Self::Claim { credential, pointer, is_optional, form } => (*credential, pointer, *is_optional, *form),
         };
         let identity = principal.identity(credential)?;
-        match pointer.find(&identity.claims) {
+        match pointer.find(identity.claims.all()) {
             Attribute::Present(value) => {
                 let value = match form {
                     Form::Text => header_value(value)?,
-                    Form::Json => base64url::encode(value.to_string()),
+                    Form::Json => base64url::encode(value.to_json()),
                 };
                 (value.len() <= MAX_IDENTITY_HEADER_BYTES).then_some(Some(value))
             }
@@ -116,15 +116,16 @@ impl Source {
 }
 
 /// A claim as a header value: a scalar as it is, a list of scalars with commas between them.
-fn header_value(value: &Value) -> Option<String> {
+fn header_value(value: Json<'_>) -> Option<String> {
     match value {
-        Value::String(text) => Some(encode_value(text)),
-        Value::Bool(_) | Value::Number(_) => Some(value.to_string()),
-        Value::Array(items) => {
-            let scalar = |item: &Value| if item.is_array() { None } else { header_value(item) };
+        Json::Text(text) => Some(encode_value(text)),
+        Json::Bool(value) => Some(value.to_string()),
+        Json::Number(number) => Some(number.to_string()),
+        Json::List(items) => {
+            let scalar = |item: Json<'_>| if matches!(item, Json::List(_)) { None } else { header_value(item) };
             items.iter().map(scalar).collect::<Option<Vec<_>>>().map(|values| values.join(","))
         }
-        Value::Null | Value::Object(_) => None,
+        Json::Null | Json::Object(_) => None,
     }
 }
 
