@@ -378,7 +378,10 @@ impl Authorizer {
         });
         let decision =
             self.decision(verdict.reason, verdict.rule.clone()).beside(shadow).with_marks(&verdict.obligations);
-        Authorization { about: about.unwrap_or_default(), ..self.conclude(bundle, decision, verdict, identified, &question) }
+        Authorization {
+            about: about.unwrap_or_default(),
+            ..self.conclude(bundle, decision, verdict, identified, &question)
+        }
     }
 
     /// Reads the request and verifies its credentials: who asks for what.
@@ -431,9 +434,7 @@ impl Authorizer {
             Ok((edits, use_once)) => {
                 Authorization { use_once, scheme: *scheme, ..Authorization::new(decision, Action::Forward(edits)) }
             }
-            Err(reason) => {
-                Authorization::new(decision.denied_for(reason), Action::Reply(self.reply(refusal(reason))))
-            }
+            Err(reason) => Authorization::new(decision.denied_for(reason), Action::Reply(self.reply(refusal(reason)))),
         }
     }
 

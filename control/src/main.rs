@@ -1,5 +1,6 @@
 //! The `portcullis` command.
 
+mod audit;
 mod build;
 mod check;
 mod explain;
@@ -10,6 +11,7 @@ mod init;
 mod keygen;
 mod kong;
 mod lint;
+mod public_keys;
 mod random;
 mod remote;
 mod replace;
@@ -143,6 +145,11 @@ enum Command {
     /// Add a signature to an epoch, for fleets that want more than one.
     #[command(after_help = "Example:\n  portcullis sign 42 --signing-key second-key.json --token-file admin.token")]
     Sign(remote::SignArguments),
+    /// Read the decision log: verify it, report who accessed what, convert it.
+    Audit {
+        #[command(subcommand)]
+        command: audit::Command,
+    },
     /// Print the JSON Schema of a format, for editors and other tools.
     #[command(after_help = "Example:\n  portcullis schema bundle > bundle.schema.json")]
     Schema {
@@ -178,6 +185,12 @@ enum Format {
     Documents,
     /// What was decided about one request.
     DecisionRecord,
+    /// What the control endpoint signs about a decision log.
+    AuditCheckpoint,
+    /// Whether a decision log is the one that was written.
+    AuditVerification,
+    /// Who accessed what.
+    AuditReport,
     /// What is wrong with policies.
     CheckReport,
     /// Tests of a policy.
@@ -207,6 +220,9 @@ impl Format {
             Self::Manifest => include_str!("../../authz/schema/manifest.schema.json"),
             Self::Documents => include_str!("../../authz/schema/documents.schema.json"),
             Self::DecisionRecord => include_str!("../../authz/schema/decision-record.schema.json"),
+            Self::AuditCheckpoint => include_str!("../schema/audit-checkpoint.schema.json"),
+            Self::AuditVerification => include_str!("../schema/audit-verification.schema.json"),
+            Self::AuditReport => include_str!("../schema/audit-report.schema.json"),
             Self::CheckReport => include_str!("../schema/check-report.schema.json"),
             Self::Test => include_str!("../schema/test.schema.json"),
             Self::TestReport => include_str!("../schema/test-report.schema.json"),
@@ -235,6 +251,7 @@ fn main() -> ExitCode {
         Command::Revoke(arguments) => remote::revoke(&arguments),
         Command::Rollback(arguments) => remote::roll_back(&arguments),
         Command::Sign(arguments) => remote::sign(&arguments),
+        Command::Audit { command } => audit::run(&command),
         Command::Schema { format } => {
             print!("{}", format.schema());
             ExitCode::SUCCESS

@@ -1,4 +1,4 @@
-//! Keys that sign manifests: private JWKs (RFC 7517), which never leave the machine that signs.
+//! Keys that sign manifests and checkpoints: private JWKs (RFC 7517), which never leave the machine that signs.
 
 use std::path::Path;
 
@@ -92,6 +92,15 @@ impl SigningKey {
     /// A manifest with a signature of this key more.
     pub(crate) fn sign(&self, manifest: UnverifiedManifest) -> UnverifiedManifest {
         manifest.signed_by(self.secret.algorithm(), &self.key_id, |input| self.secret.sign(input))
+    }
+
+    /// A JWS in compact serialization (RFC 7515 section 7.1). Its `typ` keeps it from being taken for something else that the same key
+    /// signs, such as a manifest (RFC 8725 section 3.11).
+    pub(crate) fn sign_jws(&self, kind: &str, payload: &[u8]) -> String {
+        let header = json!({ "alg": self.secret.algorithm().name(), "kid": self.key_id, "typ": kind });
+        let input = format!("{}.{}", URL_SAFE_NO_PAD.encode(header.to_string()), URL_SAFE_NO_PAD.encode(payload));
+        let signature = URL_SAFE_NO_PAD.encode(self.secret.sign(input.as_bytes()));
+        format!("{input}.{signature}")
     }
 }
 

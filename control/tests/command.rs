@@ -80,6 +80,9 @@ fn every_schema_is_printed() {
         ("bundle", "authz"),
         ("plugin-configuration", "authz"),
         ("decision-record", "authz"),
+        ("audit-checkpoint", "control"),
+        ("audit-verification", "control"),
+        ("audit-report", "control"),
         ("check-report", "control"),
         ("test", "control"),
         ("test-report", "control"),
@@ -108,6 +111,7 @@ fn shells_and_man_know_every_subcommand() {
         "portcullis-explain.1",
         "portcullis-lint.1",
         "portcullis-fmt.1",
+        "portcullis-audit-verify.1",
     ] {
         assert!(folder.path().join(page).exists(), "{page}");
     }

@@ -82,8 +82,18 @@ fn both_require_the_same_fields() {
             less.pointer_mut(&pointer).unwrap().as_object_mut().unwrap().remove(&name);
             // What cannot be said in a schema: which members each type of key needs, which secrets an algorithm needs, and
             // that what a rule names must be there.
-            let elsewhere = ["attributes", "jwks", "secrets", "algorithms", "credentials", "tenants", "paths", "from", "pseudonym_key"]
-                .contains(&name.as_str());
+            let elsewhere = [
+                "attributes",
+                "jwks",
+                "secrets",
+                "algorithms",
+                "credentials",
+                "tenants",
+                "paths",
+                "from",
+                "pseudonym_key",
+            ]
+            .contains(&name.as_str());
             // Nor that several may vouch for a subject.
             let elsewhere = elsewhere || ["qualified_subject", "y"].contains(&name.as_str());
             if elsewhere || pointer.contains("/jwks") || pointer.contains("/secrets") {

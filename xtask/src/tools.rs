@@ -93,6 +93,48 @@ fn python_packages(sh: &Shell, what: &str, folder: &str, sign: &str, packages: &
     Ok(folder)
 }
 
+/// What reads the logs of OpenTelemetry in the tests: the published protobuf definitions, from PyPI.
+const OTLP: [&str; 2] = ["opentelemetry-proto==1.45.2", "protobuf==7.36.2"];
+
+/// The folder of the Python packages that a collector of the tests is made of.
+pub(crate) fn otlp(sh: &Shell) -> Result<PathBuf> {
+    let folder = tools(sh).join("opentelemetry-proto-1.45.2");
+    if !folder.join("opentelemetry").is_dir() {
+        eprintln!("Installing the definitions of OpenTelemetry (opentelemetry-proto from PyPI) ...");
+        cmd!(sh, "python3 -m pip install --quiet --disable-pip-version-check --root-user-action ignore --only-binary :all: --upgrade --target {folder} {OTLP...}")
+            .quiet()
+            .ignore_stderr()
+            .run()
+            .context("opentelemetry-proto is missing, and Python 3 with pip, which fetches it from PyPI, could not install it")?;
+    }
+    Ok(folder)
+}
+
+/// The syslog daemon of the tests, with the libraries of its own.
+const RSYSLOG: [&str; 4] = ["rsyslog", "libestr0", "libfastjson4", "liblognorm5"];
+
+/// The folder into which Debian's syslog daemon is unpacked. It is not installed: no daemon of the machine is replaced by it.
+pub(crate) fn rsyslog(sh: &Shell) -> Result<PathBuf> {
+    let folder = tools(sh).join("rsyslog");
+    if !folder.join("usr/sbin/rsyslogd").is_file() {
+        eprintln!("Unpacking a syslog daemon (Debian's package rsyslog) ...");
+        let packages = folder.join("packages");
+        sh.create_dir(&packages)?;
+        let missing = "rsyslogd is missing, and apt-get could not download Debian's packages of it: run this on Debian";
+        let _folder = sh.push_dir(&packages);
+        let download = || cmd!(sh, "apt-get download --quiet {RSYSLOG...}").quiet().ignore_stdout().ignore_stderr();
+        if download().run().is_err() {
+            // Without lists of packages, or with old ones, nothing is found.
+            cmd!(sh, "apt-get update --quiet").quiet().ignore_stdout().run().context(missing)?;
+            download().run().context(missing)?;
+        }
+        for package in sh.read_dir(&packages)? {
+            cmd!(sh, "dpkg -x {package} {folder}").quiet().run()?;
+        }
+    }
+    Ok(folder)
+}
+
 /// The runner of `wasm-bindgen-test`, in the version that `Cargo.lock` has for `wasm-bindgen`.
 pub(crate) fn wasm_bindgen_test_runner(sh: &Shell) -> Result<PathBuf> {
     wasm_targets(sh)?;

@@ -23,6 +23,18 @@ pub(crate) struct Metrics {
     keys_fetched: Gauges,
     proxies: Gauges,
     workers_behind: Gauges,
+    decisions: DecisionCounters,
+}
+
+/// What became of records of decisions.
+#[derive(Clone, Default)]
+struct DecisionCounters {
+    received: Counters,
+    duplicates: Counters,
+    written: Counters,
+    checkpoints: Counters,
+    forwarded: Counters,
+    dropped: Counters,
 }
 
 impl Metrics {
@@ -31,6 +43,17 @@ impl Metrics {
         let (requests, store_failures) = (Counters::default(), Counters::default());
         registry.register("requests", "Answers, by route and status", requests.clone());
         registry.register("store_failures", "Attempts to read the store that failed", store_failures.clone());
+        let decisions = DecisionCounters::default();
+        for (name, help, counters) in [
+            ("decisions_received", "Records of decisions that proxies have sent", &decisions.received),
+            ("decisions_duplicates", "Those that were kept before", &decisions.duplicates),
+            ("decisions_written", "Those that were written to a file", &decisions.written),
+            ("decisions_checkpoints", "Checkpoints in those files", &decisions.checkpoints),
+            ("decisions_forwarded", "Records that an output has taken", &decisions.forwarded),
+            ("decisions_dropped", "Records that an output did not take", &decisions.dropped),
+        ] {
+            registry.register(name, help, counters.clone());
+        }
         let mut gauge = |name: &str, help: &str| {
             let gauge = Gauges::default();
             registry.register(name, help, gauge.clone());
@@ -45,6 +68,7 @@ impl Metrics {
             workers_behind: gauge("workers_behind", "Workers of those that do not enforce the newest epoch"),
             requests,
             store_failures,
+            decisions,
             registry,
         }
     }
@@ -78,6 +102,16 @@ impl Metrics {
         set(&self.workers_behind, &of(fleet), workers_behind);
     }
 
+    /// The counters of the decision log of a fleet.
+    pub(crate) fn decisions(&self, fleet: &str) -> DecisionMetrics {
+        let counters = self.decisions.clone();
+        for family in [&counters.received, &counters.duplicates, &counters.written, &counters.checkpoints] {
+            // From the start, so that nobody has to guess whether nothing came or nothing is counted.
+            drop(family.get_or_create(&of(fleet)));
+        }
+        DecisionMetrics { counters, fleet: fleet.to_owned() }
+    }
+
     pub(crate) fn encode(&self) -> String {
         let mut text = String::new();
         // Writing into a string does not fail.
@@ -93,6 +127,45 @@ impl Drop for OpenPoll {
     fn drop(&mut self) {
         self.0.dec();
     }
+}
+
+/// The counters of the decision log of a fleet.
+#[derive(Clone)]
+pub(crate) struct DecisionMetrics {
+    counters: DecisionCounters,
+    fleet: String,
+}
+
+impl DecisionMetrics {
+    /// Records came, of which so many were new and are on the disk now.
+    pub(crate) fn kept(&self, received: usize, written: usize) {
+        let add = |family: &Counters, count| {
+            family.get_or_create(&of(&self.fleet)).inc_by(wide(count));
+        };
+        add(&self.counters.received, received);
+        add(&self.counters.written, written);
+        add(&self.counters.duplicates, received.saturating_sub(written));
+    }
+
+    pub(crate) fn sealed(&self) {
+        self.counters.checkpoints.get_or_create(&of(&self.fleet)).inc();
+    }
+
+    pub(crate) fn forwarded(&self, output: &str, records: usize) {
+        self.counters.forwarded.get_or_create(&self.through(output)).inc_by(wide(records));
+    }
+
+    pub(crate) fn dropped(&self, output: &str, records: usize) {
+        self.counters.dropped.get_or_create(&self.through(output)).inc_by(wide(records));
+    }
+
+    fn through(&self, output: &str) -> Labels {
+        vec![("fleet", self.fleet.clone()), ("output", output.to_owned())]
+    }
+}
+
+fn wide(count: usize) -> u64 {
+    u64::try_from(count).unwrap_or(u64::MAX)
 }
 
 fn of(fleet: &str) -> Labels {

@@ -6,6 +6,7 @@
 mod auth;
 mod changes;
 pub(crate) mod clock;
+mod decisions;
 mod events;
 mod fleet;
 mod fleet_status;
@@ -147,8 +148,9 @@ async fn serve(settings: Settings) -> Result<(), String> {
     });
     let scheme = if tls.is_some() { "https" } else { "http" };
     tracing::info!(%address, url = format!("{scheme}://{address}"), "listening");
-    http::serve(listener, tls, http::router(server), closing).await;
+    http::serve(listener, tls, http::router(Arc::clone(&server)), closing).await;
     drop(tasks);
+    server.close().await;
     Ok(())
 }
 

@@ -12,6 +12,7 @@ use tokio::task::JoinSet;
 use super::auth::Callers;
 use super::changes;
 use super::clock;
+use super::decisions::DecisionLog;
 use super::fleet::Fleet;
 use super::fleet_status::{self, FleetStatus};
 use super::keys::Keys;
@@ -20,6 +21,7 @@ use super::revoker::Revoker;
 use super::settings::Settings;
 use super::storage::Storage;
 use crate::random;
+use crate::signing_key::SigningKey;
 
 /// How often what proxies say is written down for the other replicas.
 const STATUS_PERIOD: Duration = Duration::from_secs(2);
@@ -45,6 +47,8 @@ pub(crate) struct Member {
     pub(crate) keys: Keys,
     pub(crate) status: FleetStatus,
     pub(crate) revoker: Revoker,
+    /// None if this fleet keeps none.
+    pub(crate) decisions: Option<DecisionLog>,
     storage: Storage,
     replica: String,
     /// When the store last answered.
@@ -56,20 +60,25 @@ impl Server {
     pub(crate) async fn new(settings: Settings, closing: watch::Receiver<bool>) -> Result<Self, String> {
         let callers = Callers::new(&settings);
         let storage = Storage::open(&settings.storage).map_err(|error| error.to_string())?;
-        let replica = random::name()?;
+        let (replica, metrics) = (random::name()?, Metrics::new());
         let mut members = BTreeMap::new();
         for fleet in settings.fleets {
             let name = fleet.fleet.clone();
             let keys = Keys::new(storage.clone(), &name)?;
+            let decisions = fleet.decisions.as_ref().map(|settings| {
+                let key = SigningKey::load(&fleet.signing_key)?;
+                DecisionLog::open(&name, settings, key, metrics.decisions(&name))
+            });
+            let decisions = decisions.transpose().map_err(|error| format!("fleet `{name}`: decisions: {error}"))?;
             let fleet = Fleet::new(fleet, storage.clone())?;
             fleet.catch_up().await.map_err(|error| format!("fleet `{name}`: {error}"))?;
             let (storage, replica) = (storage.clone(), replica.clone());
             let store_answered_at = AtomicU64::new(clock::seconds());
             let (status, revoker) = (FleetStatus::default(), Revoker::default());
-            members
-                .insert(name, Arc::new(Member { fleet, keys, status, revoker, storage, replica, store_answered_at }));
+            let member = Member { fleet, keys, status, revoker, decisions, storage, replica, store_answered_at };
+            members.insert(name, Arc::new(member));
         }
-        Ok(Self { members, callers, metrics: Metrics::new(), closing })
+        Ok(Self { members, callers, metrics, closing })
     }
 
     /// Starts what goes on by itself.
@@ -83,6 +92,13 @@ impl Server {
             tasks.spawn(async move { member.keys.keep(&member.fleet).await });
         }
         tasks
+    }
+
+    /// Ends what has to end in good order.
+    pub(crate) async fn close(&self) {
+        for log in self.members.values().filter_map(|member| member.decisions.as_ref()) {
+            log.close().await;
+        }
     }
 
     /// Why the endpoint is not ready; none if it is.

@@ -61,9 +61,15 @@ impl Home {
     }
 
     pub fn start_with(&self, environment: &[(&str, &str)]) -> Endpoint {
-        std::fs::write(self.path().join("serve.yaml"), self.settings.to_string()).unwrap();
         let mut command = Command::new(env!("CARGO_BIN_EXE_portcullis"));
-        command.args(["serve", "--log", "json"]).current_dir(self.path()).envs(environment.iter().copied());
+        command.envs(environment.iter().copied());
+        self.start_by(command)
+    }
+
+    /// Starts an endpoint by a command that ends in the arguments of the program.
+    pub fn start_by(&self, mut command: Command) -> Endpoint {
+        std::fs::write(self.path().join("serve.yaml"), self.settings.to_string()).unwrap();
+        command.args(["serve", "--log", "json"]).current_dir(self.path());
         let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
         let log = Arc::new(Mutex::new(String::new()));
@@ -171,6 +177,20 @@ impl Endpoint {
             documents[document["type"].as_str().unwrap()] = text.unwrap_or_else(|_| json!(response.body.len()));
         }
         (payload, documents)
+    }
+
+    /// Sends a batch of decisions, as the proxy; status and answer.
+    pub fn decide(&self, batch: &str) -> (u16, String) {
+        let mut request = bearer(Request::get("/v1/fleets/production/decisions"), &self.proxy);
+        (request.method, request.body) = (b"POST".to_vec(), batch.as_bytes().to_vec());
+        let response = self.send(&request);
+        (response.status, String::from_utf8(response.body).unwrap())
+    }
+
+    /// A metric, by its name and labels as they are written; none if it is not there.
+    pub fn metric(&self, name: &str) -> Option<u64> {
+        let text = String::from_utf8(self.send(&Request::get("/metrics")).body).unwrap();
+        text.lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok())
     }
 
     /// Asks until it is so.

@@ -34,6 +34,14 @@ fn everything(home: &mut Home) -> Value {
         .push(json!({ "proxy": "edge-2", "certificate": "spiffe://bank.example/edge-2" }));
     fleet["issuers"] = json!([{ "issuer": "https://login.example.com", "allow_http": true, "allow_private_addresses": true, "refresh_seconds": 60 }]);
     fleet["feeds"] = json!([{ "feed": "caep", "type": "ssf", "issuer": "https://login.example.com", "audiences": ["a"], "token_sha256": hash("feed"), "retention_seconds": 86_400 }]);
+    fleet["decisions"] = json!({
+        "folder": "decisions", "replica": "a", "rotate_mebibytes": 1, "rotate_hours": 1, "keep_days": 1, "checkpoint_seconds": 1,
+        "outputs": [
+            { "output": "agent", "type": "files", "format": "ecs", "folder": "ecs" },
+            { "output": "siem", "type": "syslog", "format": "cef", "address": "logs.example.com:6514", "ca": "ca.pem" },
+            { "output": "otel", "type": "otlp", "format": "ocsf", "url": "https://otel.example.com/v1/logs", "token_file": "token", "ca": "ca.pem" },
+        ],
+    });
     home.settings.clone()
 }
 
@@ -61,6 +69,10 @@ fn settings_are_read_as_they_are_described() {
         "/fleets/0/proxies/0",
         "/fleets/0/issuers/0",
         "/fleets/0/feeds/0",
+        "/fleets/0/decisions",
+        "/fleets/0/decisions/outputs/0",
+        "/fleets/0/decisions/outputs/1",
+        "/fleets/0/decisions/outputs/2",
     ] {
         let mut odd = settings.clone();
         odd.pointer_mut(pointer).unwrap()["no_such_field"] = json!(1);

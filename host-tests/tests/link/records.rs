@@ -7,8 +7,8 @@ use anyhow::{Context as _, Result, ensure};
 use authz::record::RecordId;
 use host_tests::client::{Connection, Request};
 use host_tests::publisher::policy;
-use host_tests::{endpoint, now};
 use host_tests::strict_host::{Call, Fault, Personality, Setup, StrictHost};
+use host_tests::{endpoint, now};
 use libtest_mimic::Trial;
 use serde_json::{Value, json};
 
@@ -213,7 +213,10 @@ fn cannot_go_on(mut worker: Worker) -> Result<()> {
     let [record] = records.as_slice() else { anyhow::bail!("one record: {records:?}") };
     // Kong's host may have no place for it, and is not asked to.
     let expected = if outcome.status == 200 { ("permit", "permitted_by_rule") } else { ("deny", "host_failure") };
-    ensure!((record["decision"].as_str(), record["reason"].as_str()) == (Some(expected.0), Some(expected.1)), "{record}");
+    ensure!(
+        (record["decision"].as_str(), record["reason"].as_str()) == (Some(expected.0), Some(expected.1)),
+        "{record}"
+    );
     ensure!(record["resource"]["path"] == "/epoch/1", "{record}");
     Ok(())
 }
@@ -248,7 +251,10 @@ pub fn in_envoy(scene: &Scene, line: &Line) -> Result<()> {
         line.endpoint.fail(endpoint::Fault::Status(503));
         std::thread::sleep(Duration::from_millis(1500));
         line.endpoint.fail(endpoint::Fault::None);
-        clients.into_iter().map(|client| client.join().unwrap_or_else(|_| Err(anyhow::anyhow!("a client panicked")))).collect::<Result<_>>()
+        clients
+            .into_iter()
+            .map(|client| client.join().unwrap_or_else(|_| Err(anyhow::anyhow!("a client panicked"))))
+            .collect::<Result<_>>()
     })?;
     let decided = CLIENTS.saturating_mul(REQUESTS);
     let mut records = String::new();

@@ -2,6 +2,7 @@
 
 mod admin;
 mod assertion;
+mod decisions;
 mod feeds;
 mod listener;
 mod poll;
@@ -19,7 +20,7 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use http_body_util::{BodyExt as _, Limited};
 
-pub(crate) use self::listener::{listen, serve, tls};
+pub(crate) use self::listener::{certificates, listen, serve, tls};
 use self::reply::Problem;
 use super::auth::{Caller, PeerNames};
 use super::server::{Member, Server};
@@ -35,6 +36,7 @@ pub(crate) fn router(server: Arc<Server>) -> Router {
     Router::new()
         .route("/v1/fleets/{fleet}/manifest", get(poll::manifest))
         .route("/v1/documents/{sha256}", get(poll::document))
+        .route("/v1/fleets/{fleet}/decisions", post(decisions::keep))
         .route("/v1/fleets/{fleet}/publish", post(admin::publish))
         .route("/v1/fleets/{fleet}/revocations", post(admin::revoke))
         .route("/v1/fleets/{fleet}/rollback", post(admin::roll_back))

@@ -30,10 +30,7 @@ pub(super) async fn manifest(
     Path(fleet): Path<String>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let (name, member) = proxy(&server, &headers, &peer)?;
-    if member.fleet.settings.fleet != fleet {
-        return Err(Problem::not_found("this proxy is of another fleet"));
-    }
+    let (name, member) = proxy_of(&server, &headers, &peer, &fleet)?;
     let status = headers.get(STATUS).map(axum::http::HeaderValue::as_bytes);
     for key in member.status.record(&name, status) {
         member.keys.report_unknown(&key.issuer, &key.key_id);
@@ -100,6 +97,20 @@ pub(super) async fn document(
         Some(gzip) if accepts_gzip(&headers) => (constant, [(CONTENT_ENCODING, "gzip")], gzip.clone()).into_response(),
         _ => (constant, document.plain.clone()).into_response(),
     })
+}
+
+/// The proxy that calls, and its fleet, which has to be this one.
+pub(super) fn proxy_of(
+    server: &Server,
+    headers: &HeaderMap,
+    peer: &PeerNames,
+    fleet: &str,
+) -> Result<(String, Arc<Member>), Problem> {
+    let (name, member) = proxy(server, headers, peer)?;
+    if member.fleet.settings.fleet != fleet {
+        return Err(Problem::not_found("this proxy is of another fleet"));
+    }
+    Ok((name, member))
 }
 
 /// The proxy that calls, and its fleet.

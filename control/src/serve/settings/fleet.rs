@@ -7,6 +7,7 @@ use authz::document::{Fields, Node, Unique};
 
 use serde_json::Value;
 
+use super::decisions::DecisionSettings;
 use super::{flag, identifier, optional, path, seconds, token};
 use crate::serve::auth::TokenHash;
 
@@ -33,6 +34,8 @@ pub(crate) struct FleetSettings {
     pub(crate) proxies: Vec<ProxySettings>,
     pub(crate) issuers: Vec<IssuerSettings>,
     pub(crate) feeds: Vec<FeedSettings>,
+    /// None if no decisions are kept.
+    pub(crate) decisions: Option<DecisionSettings>,
 }
 
 /// A proxy, or several that share a credential.
@@ -95,6 +98,7 @@ impl FleetSettings {
             "proxies",
             "issuers",
             "feeds",
+            "decisions",
         ])?;
         let fleet = fields.required("fleet").and_then(|node| identifier(&node, "fleet", names));
         let name = fields.required("name").and_then(|node| identifier(&node, "name", &Unique::default()));
@@ -114,6 +118,7 @@ impl FleetSettings {
         let issuers = optional(&fields, "issuers", |node| node.list(|item| IssuerSettings::read(item, &unique)));
         let unique = Unique::default();
         let feeds = optional(&fields, "feeds", |node| node.list(|item| FeedSettings::read(item, &unique)));
+        let decisions = optional(&fields, "decisions", |node| DecisionSettings::read(node, folder));
         Some(Self {
             fleet: fleet?,
             name: name?,
@@ -127,6 +132,7 @@ impl FleetSettings {
             proxies: proxies?,
             issuers: issuers?.unwrap_or_default(),
             feeds: feeds?.unwrap_or_default(),
+            decisions: decisions?,
         })
     }
 }

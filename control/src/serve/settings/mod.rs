@@ -1,5 +1,6 @@
 //! `serve.yaml`: what the endpoint serves, to whom, and where it keeps it (`control/schema/serve.schema.json`).
 
+mod decisions;
 mod fleet;
 
 use std::net::SocketAddr;
@@ -10,6 +11,7 @@ use authz::document::{self, Fields, Node, Unique};
 
 use super::auth::TokenHash;
 use crate::source::{Source, SourceError};
+pub(crate) use decisions::{DecisionSettings, Destination};
 pub(crate) use fleet::{FeedKind, FeedSettings, FleetSettings, IssuerSettings, ProxyCredential};
 
 /// The one version of the format that this program reads.
