@@ -177,7 +177,7 @@ impl Authorizer {
     #[must_use]
     pub fn with_native(mut self, native: &NativeVerifier) -> Self {
         if let Some(bundle) = &mut self.bundle {
-            bundle.issuers.use_native(native.clone());
+            bundle.use_native(native);
         }
         let candidate = self.candidate.map(|candidate| Box::new(candidate.with_native(native)));
         Self { candidate, ..self }
@@ -378,7 +378,10 @@ impl Authorizer {
         });
         let decision =
             self.decision(verdict.reason, verdict.rule.clone()).beside(shadow).with_marks(&verdict.obligations);
-        Authorization { about: about.unwrap_or_default(), ..self.conclude(bundle, decision, verdict, identified, head) }
+        Authorization {
+            about: about.unwrap_or_default(),
+            ..self.conclude(bundle, decision, verdict, identified, &question)
+        }
     }
 
     /// Reads the request and verifies its credentials: who asks for what.
@@ -410,9 +413,10 @@ impl Authorizer {
         decision: Decision,
         verdict: Verdict,
         identified: &Identified<'_>,
-        head: &RequestHead<'_>,
+        question: &Question<'_>,
     ) -> Authorization {
         let Identified { presented, scheme, principal, .. } = identified;
+        let head = question.head;
         let refusal = |reason| Refusal { scheme: *scheme, ..Refusal::from(reason) };
         if verdict.reason != Reason::PermittedByRule {
             let refusal = Refusal { challenge: verdict.challenge, ..refusal(verdict.reason) };
@@ -424,14 +428,13 @@ impl Authorizer {
         let is_forged = |name: &[u8]| bundle.owns_header_of_hops(name);
         let obligations =
             effect::forward(head, principal, &stripped, &bundle.identity_headers, &verdict.obligations, is_forged)
-                .and_then(|edits| Ok((edits, effect::use_once(principal, &verdict.obligations)?)));
+                .and_then(|edits| Ok((edits, effect::use_once(principal, &verdict.obligations)?)))
+                .and_then(|(edits, use_once)| Ok((bundle.assert(edits, question, &decision)?, use_once)));
         match obligations {
             Ok((edits, use_once)) => {
                 Authorization { use_once, scheme: *scheme, ..Authorization::new(decision, Action::Forward(edits)) }
             }
-            Err(reason) => {
-                Authorization::new(decision.denied_for(reason), Action::Reply(self.reply(refusal(reason))))
-            }
+            Err(reason) => Authorization::new(decision.denied_for(reason), Action::Reply(self.reply(refusal(reason)))),
         }
     }
 

@@ -4,7 +4,9 @@
 //! What it lets pass is a second member of the same name (the last one wins), which is how two readers of one token
 //! come to see two different tokens (RFC 8725 section 2.4).
 
+mod flat;
 mod in_steps;
+mod view;
 
 use std::cell::Cell;
 use std::fmt;
@@ -14,7 +16,9 @@ use serde_json::map::Entry;
 use serde_json::{Map, Number, Value};
 
 use crate::limits::{MAX_JSON_DEPTH, MAX_JSON_VALUES};
+pub(crate) use flat::FlatObject;
 pub(crate) use in_steps::{parse_in_steps, release_in_steps};
+pub(crate) use view::{Json, JsonList, JsonObject};
 
 /// Why a text is not acceptable JSON, with line and column.
 #[derive(Debug)]

@@ -14,6 +14,7 @@
 
 mod authorizer;
 mod bundle;
+mod bytes;
 mod calendar;
 mod credential;
 mod decision;
@@ -47,10 +48,10 @@ pub use authorizer::{Authorization, Authorizer, Explanation, Step};
 pub use bundle::{Bundle, PluginConfiguration};
 pub use decision::{Decision, Effect, Revision};
 pub use document::{BundleError, BundleErrors, Problem};
-pub use effect::{Action, HeaderEdits, Reply};
+pub use effect::{Action, HeaderEdits, Reply, assertion_keys};
 pub use host_ability::HostAbility;
 pub use http::{AccessRequest, Host, Path, PeerCertificate, RequestHead};
-pub use jose::{Algorithm, NativeCheck, NativeVerifier};
+pub use jose::{Algorithm, NativeCheck, NativeSigning, NativeVerifier};
 pub use jwt::{Introspection, IntrospectionResponse, Statement, UnknownKey, Work};
 pub use policy::{RuleOutline, RuleTrace};
 pub use reason::Reason;

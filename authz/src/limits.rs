@@ -77,6 +77,9 @@ pub const MAX_LEEWAY_SECONDS: u64 = 300;
 /// Largest `max_lifetime_seconds`: ten years, so that a typing error in milliseconds is noticed.
 pub const MAX_LIFETIME_SECONDS: u64 = 10 * 365 * 24 * 3600;
 
+/// Longest `assertion.lifetime_seconds`: an assertion is about one request, and whoever finds it can use it until it ends.
+pub const MAX_ASSERTION_SECONDS: u64 = 300;
+
 /// Most tokens that are remembered as verified, in each worker.
 pub const MAX_CACHED_TOKENS: usize = 10_000;
 

@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use serde_json::{Map, Value};
 
+use crate::json::{FlatObject, Json, JsonObject};
 use crate::record::RecordedIdentity;
 use crate::revocation::Fingerprints;
 use crate::time::UnixTime;
@@ -50,11 +51,40 @@ pub(crate) struct Identity {
     pub(crate) amr: Attribute<Vec<String>>,
     /// When the end user last authenticated.
     pub(crate) auth_time: Attribute<UnixTime>,
-    pub(crate) claims: Map<String, Value>,
+    pub(crate) claims: Claims,
     /// What it may be revoked by among packed revocations.
     pub(crate) fingerprints: Fingerprints,
     /// What records say of it.
     pub(crate) recorded: RecordedIdentity,
+}
+
+/// What is said of whoever presents a credential.
+#[derive(Debug)]
+pub(crate) enum Claims {
+    /// As a token says it.
+    Token(FlatObject),
+    /// As it was put together from something else.
+    Made(Map<String, Value>),
+}
+
+impl Default for Claims {
+    fn default() -> Self {
+        Self::Made(Map::new())
+    }
+}
+
+impl Claims {
+    pub(crate) fn all(&self) -> JsonObject<'_> {
+        match self {
+            Self::Token(claims) => claims.into(),
+            Self::Made(claims) => claims.into(),
+        }
+    }
+
+    /// The value of a claim.
+    pub(crate) fn get(&self, name: &str) -> Option<Json<'_>> {
+        self.all().get(name)
+    }
 }
 
 /// What a token is bound to (RFC 7800): who presents it has to prove that they have it.

@@ -16,17 +16,20 @@ use crate::signing_key::{Algorithm, SigningKey};
 /// What is made, and where it goes.
 #[derive(Args)]
 pub(crate) struct Arguments {
-    /// The file of the private key, which only you may read; one that is there is not overwritten.
-    #[arg(default_value = "signing-key.json")]
-    output: PathBuf,
+    /// The file of the private key, which only you may read; one that is there is not overwritten. `signing-key.json` or, for assertions,
+    /// `assertion-key.json` if not given.
+    output: Option<PathBuf>,
     /// The algorithm of the key.
     #[arg(long, value_enum, default_value = "EdDSA")]
     algorithm: Algorithm,
     /// The name of the key; its thumbprint (RFC 7638) if not given.
     #[arg(long, value_name = "NAME")]
     key_id: Option<String>,
+    /// Make a key that assertions are signed with, for `assertion.key` of a policy.
+    #[arg(long)]
+    assertion: bool,
     /// Make a bearer token instead, for a proxy, an administrator or a feed: print it, and the hash of it for serve.yaml.
-    #[arg(long, conflicts_with_all = ["output", "algorithm", "key_id"])]
+    #[arg(long, conflicts_with_all = ["output", "algorithm", "key_id", "assertion"])]
     token: bool,
 }
 
@@ -63,14 +66,21 @@ pub(crate) fn hash(token: &str) -> String {
 fn write_key(arguments: &Arguments) -> Result<(), String> {
     let key = SigningKey::generate(arguments.algorithm, arguments.key_id.clone())?;
     let text = format!("{:#}\n", key.private_jwk());
-    write_private(&arguments.output, text.as_bytes())
-        .map_err(|error| format!("{}: cannot be written: {error}", arguments.output.display()))?;
+    let default = if arguments.assertion { "assertion-key.json" } else { "signing-key.json" };
+    let output = arguments.output.as_deref().unwrap_or(Path::new(default));
+    write_private(output, text.as_bytes())
+        .map_err(|error| format!("{}: cannot be written: {error}", output.display()))?;
     println!("{}", key.public_jwk());
-    eprintln!(
-        "{}: the private key; keep it where the endpoint runs, and a copy in a safe.",
-        arguments.output.display()
-    );
-    eprintln!("The line above is the public key, for `trust.keys` of the plugin configuration.");
+    let file = output.display();
+    if arguments.assertion {
+        eprintln!(
+            "{file}: the private key, for `assertion.key` of a policy; whoever has it can speak as your proxies."
+        );
+        eprintln!("The line above is the public key, for `assertion.further_keys` until the private one is used.");
+    } else {
+        eprintln!("{file}: the private key; keep it where the endpoint runs, and a copy in a safe.");
+        eprintln!("The line above is the public key, for `trust.keys` of the plugin configuration.");
+    }
     Ok(())
 }
 

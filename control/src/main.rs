@@ -99,12 +99,12 @@ enum Command {
         after_help = "Examples:\n  portcullis fmt policy\n  portcullis fmt --check policy\n  portcullis fmt - < policy.yaml | less"
     )]
     Fmt(fmt::Arguments),
-    /// Make a key that signs manifests, or a token.
+    /// Make a key that signs manifests or assertions, or a token.
     ///
     /// The private key goes into a file that only you may read; the public one is printed, for `trust.keys` of the plugin configuration. The
     /// exit code is 0, or 2 if the file is there already or cannot be written.
     #[command(
-        after_help = "Examples:\n  portcullis keygen                                  # signing-key.json, and the public key\n  portcullis keygen next-key.json --key-id 2027-01\n  portcullis keygen --token                          # a bearer token, and its hash for serve.yaml"
+        after_help = "Examples:\n  portcullis keygen                                  # signing-key.json, and the public key\n  portcullis keygen next-key.json --key-id 2027-01\n  portcullis keygen --assertion                      # assertion-key.json, for `assertion.key` of a policy\n  portcullis keygen --token                          # a bearer token, and its hash for serve.yaml"
     )]
     Keygen(keygen::Arguments),
     /// Run the control endpoint, from which proxies get their policy, keys and revocations.

@@ -167,6 +167,7 @@ fn kong_conf_and_docker_compose_say_the_same() {
     let settings = settings();
     assert_eq!((settings["wasm"].as_str(), settings["wasm_filters"].as_str()), ("on", "user"));
     assert!(settings["nginx_wasm_shm_kv"].ends_with("eviction=none"), "what was used once must not be forgotten");
+    assert!(settings.keys().all(|key| !key.contains("isolation")), "an instance for each request is not supported");
     let compose = yaml("docker-compose.yml");
     let kong = &compose["services"]["kong"];
     for (key, value) in &settings {
@@ -195,6 +196,7 @@ fn nginx_conf_has_a_configuration_that_the_filter_takes() {
     for line in ["proxy_wasm_request_headers_in_access on;", "tls_verify_cert on;", "tls_verify_host on;"] {
         assert!(text.contains(line), "{line}");
     }
+    assert!(!text.contains("isolation"), "an instance for each request is not supported");
     // A path behind the upstream would be sent in place of the one that was judged.
     let passes: Vec<&str> = text.lines().filter_map(|line| line.trim().strip_prefix("proxy_pass http://")).collect();
     assert!(!passes.is_empty() && passes.iter().all(|pass| !pass.contains('/')), "{passes:?}");

@@ -37,6 +37,7 @@ struct Numbers {
     told_at: Option<UnixTime>,
     tokens: Tokens,
     records: Records,
+    memory: Option<Option<Gauge>>,
 }
 
 /// The decisions of one rule for one reason.
@@ -84,8 +85,9 @@ impl DecisionMetrics {
         }
         numbers.tokens.tell(authorizer);
         numbers.records.tell(log);
-        if let Some(gauge) = Gauge::define("portcullis.linear_memory_bytes") {
-            gauge.set(host::linear_memory_bytes());
+        let memory = numbers.memory.get_or_insert_with(|| Gauge::define("portcullis.linear_memory_bytes"));
+        if let Some(memory) = memory {
+            memory.set(host::linear_memory_bytes());
         }
     }
 }

@@ -94,7 +94,7 @@ impl Exchange {
         };
         let Step::Decided(authorization) = step else { return Ok(step) };
         for once in authorization.use_once() {
-            if !replay_guard::claim(once, now)? {
+            if !replay_guard::claim(self.kind, once, now)? {
                 return Ok(Step::Decided(self.authorizer.replayed(authorization)));
             }
         }

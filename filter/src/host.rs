@@ -5,6 +5,7 @@
 //! status other than "ok" an error.
 
 mod abi;
+mod crypto;
 mod kind;
 mod metric;
 mod notes;
@@ -12,12 +13,13 @@ mod notes;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use authz::{IntrospectionResponse, NativeCheck, PeerCertificate, Reply, UnixTime};
+use authz::{IntrospectionResponse, PeerCertificate, Reply, UnixTime};
 use proxy_wasm::hostcalls;
 use proxy_wasm::types::{BufferType, LogLevel, MapType, StreamType};
 
 use crate::header_map::HeaderMap;
 use abi::HostBytes;
+pub(crate) use crypto::{sign, verify_signature};
 pub(crate) use kind::HostKind;
 pub(crate) use metric::{Counter, Gauge};
 pub(crate) use notes::{record, set_rate_limit, tell_kong};
@@ -169,35 +171,15 @@ pub(crate) fn shared_data(name: &str) -> Result<(Vec<u8>, Option<NonZeroU32>), H
 }
 
 /// Stores a value that all workers share, if its version is still this one; without a version, if there is none yet.
-pub(crate) fn set_shared_data(name: &str, value: &[u8], version: Option<NonZeroU32>) -> Result<Stored, HostError> {
+pub(crate) fn set_shared_data(
+    kind: HostKind,
+    name: &str,
+    value: &[u8],
+    version: Option<NonZeroU32>,
+) -> Result<Stored, HostError> {
+    let version = version.map_or(kind.version_of_nothing(), NonZeroU32::get);
     let was_stored = abi::set_shared_data(name.as_bytes(), value, version)?;
     Ok(if was_stored { Stored::Yes } else { Stored::Overtaken })
-}
-
-/// Envoy's own verification of a signature, by BoringSSL (foreign function `verify_signature`); none if it has no answer.
-pub(crate) fn verify_signature(check: &NativeCheck<'_>) -> Option<bool> {
-    // Protocol buffers: the fields of `VerifySignatureArguments`, each with its number and its length.
-    let fields = [(1_u8, check.hash.as_bytes()), (2, check.public_key), (3, check.signature), (4, check.message)];
-    let mut arguments = Vec::with_capacity(fields.iter().map(|(_, value)| value.len().saturating_add(4)).sum());
-    for (number, value) in fields {
-        const LENGTH_DELIMITED: u8 = 2;
-        arguments.push(number << 3 | LENGTH_DELIMITED);
-        write_varint(&mut arguments, value.len());
-        arguments.extend(value);
-    }
-    let mut bytes = HostBytes::default();
-    abi::call_foreign_function("verify_signature", &arguments, &mut bytes).ok()?;
-    // `VerifySignatureResult`: field 1 is true, and there is no error. Everything else is no good signature.
-    Some(bytes.into_vec() == [0x08, 0x01])
-}
-
-/// A number in groups of seven bits, the lowest first; all but the last are marked.
-fn write_varint(bytes: &mut Vec<u8>, mut number: usize) {
-    while let low @ 0x80.. = number {
-        bytes.extend(u8::try_from(low & 0x7f).map(|group| group | 0x80));
-        number >>= 7;
-    }
-    bytes.extend(u8::try_from(number));
 }
 
 /// Calls the root context every so many milliseconds; 0 for never.

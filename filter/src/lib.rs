@@ -18,6 +18,7 @@ mod plugin;
 mod random;
 mod received;
 mod replay_guard;
+mod seal;
 
 /// The entry point, which the SDK's macro exports.
 mod start {

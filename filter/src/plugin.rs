@@ -86,7 +86,7 @@ impl RootContext for Plugin {
             // A host without a zone stops the filter here and says so, and not at some request.
             let _ = host::shared_data("portcullis.probe");
         }
-        let native = is_envoy.then(|| NativeVerifier::prove(host::verify_signature));
+        let native = is_envoy.then(|| NativeVerifier::prove(host::verify_signature).with_signer(host::sign));
         if let Some(native) = &native {
             metrics::native_signatures(native);
         }
@@ -122,7 +122,14 @@ impl RootContext for Plugin {
 
     fn create_http_context(&self, context_id: u32) -> Option<Box<dyn HttpContext>> {
         // One request sees one revision, whatever is pushed meanwhile.
-        let exchange = Exchange::new(context_id, self.kind, self.active.get(), self.callouts.clone(), self.log.clone(), self.metrics.clone());
+        let exchange = Exchange::new(
+            context_id,
+            self.kind,
+            self.active.get(),
+            self.callouts.clone(),
+            self.log.clone(),
+            self.metrics.clone(),
+        );
         let stream = Stream(Rc::new(exchange));
         if let Some(Ok(mut link)) = self.link.as_ref().map(|link| link.try_borrow_mut()) {
             link.is_wanted();

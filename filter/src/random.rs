@@ -1,4 +1,8 @@
-//! Numbers that differ from worker to worker. Nothing secret is made of them.
+//! Numbers that differ from worker to worker.
+//!
+//! Nothing rests on them but names of workers and pauses, and the module has no other use for random numbers than the seeds of hash
+//! maps, whose keys are hashes, ends of signatures or the policy's own: in Kong's host they are `random()` of the C library. Workers of
+//! one name both ask the control endpoint, and are one in the status.
 
 use std::hash::{BuildHasher as _, RandomState};
 

@@ -2,11 +2,13 @@
 //!
 //! Shared data is never evicted by the host, so it is kept in a fixed number of buckets, each with a bounded number of
 //! entries; entries that are of no use any more are dropped when a bucket is written. A bucket that is full refuses: what
-//! cannot be remembered must not pass.
+//! cannot be remembered must not pass. So does one in whose place there is something else: it is never replaced, because what
+//! was used would be forgotten with it.
 
 use authz::{UnixTime, UseOnce};
 
-use crate::host::{self, HostError, Stored};
+use crate::host::{self, HostError, HostKind, Stored};
+use crate::seal;
 
 /// The number of buckets, so that workers seldom write the same one.
 const BUCKETS: u8 = 64;
@@ -14,23 +16,30 @@ const BUCKETS: u8 = 64;
 /// Most live entries of a bucket: 260,000 in all, 6 MiB; with proofs that are good for a minute, 4,300 a second.
 const MAX_ENTRIES: usize = 4096;
 
-/// How often a write is tried again after another worker was faster.
+/// How often it is tried again after another worker was faster, or was writing what was read.
 const ATTEMPTS: usize = 32;
 
 /// Key and end of life.
 const ENTRY_BYTES: usize = UseOnce::KEY_BYTES + 8;
 
 /// Claims something that may be used once. `false` if it was used before.
-pub(crate) fn claim(once: &UseOnce, now: UnixTime) -> Result<bool, HostError> {
+pub(crate) fn claim(kind: HostKind, once: &UseOnce, now: UnixTime) -> Result<bool, HostError> {
     let bucket = once.key().first().map_or(0, |byte| byte % BUCKETS);
     let name = format!("portcullis.once.{bucket}");
     for _ in 0..ATTEMPTS {
-        let (bucket, version) = host::shared_data(&name)?;
+        let (value, version) = host::shared_data(&name)?;
+        let bucket = match version {
+            None => Vec::new(),
+            Some(_) => match seal::open(&name, value) {
+                Some(bucket) => bucket,
+                None => continue,
+            },
+        };
         let live = Bucket::live(&bucket, now);
         if live.contains(once) {
             return Ok(false);
         }
-        if host::set_shared_data(&name, &live.with(once)?, version)? == Stored::Yes {
+        if host::set_shared_data(kind, &name, &seal::seal(&name, live.with(once)?), version)? == Stored::Yes {
             return Ok(true);
         }
     }

@@ -140,10 +140,15 @@ impl Endpoint {
     fn take_records(&self, headers: &BTreeMap<String, String>, lines: &[u8]) -> Result<Answer> {
         let is_known = headers.get("authorization").is_some_and(|value| *value == format!("Bearer {TOKEN}"));
         let mut state = self.state();
-        if is_known && state.fault == Fault::None {
+        let status = match (is_known, state.fault) {
+            (false, _) => 401,
+            (true, Fault::None) => 204,
+            (true, _) => 503,
+        };
+        if status == 204 {
             state.records.push_str(std::str::from_utf8(lines)?);
         }
-        Ok(Answer { status: if is_known { 204 } else { 401 }, headers: Vec::new(), body: Vec::new() })
+        Ok(Answer { status, headers: Vec::new(), body: Vec::new() })
     }
 
     /// What is answered to a request; none stands for a failure that is no answer. Waits as long as it may.

@@ -15,6 +15,8 @@ pub struct Outcome {
     pub body: String,
     /// The headers that the upstream saw, names in lower case, values as bytes; none if it saw nothing.
     pub upstream: Option<Vec<(String, Vec<u8>)>>,
+    /// Whether the host empties the headers that it should remove (Kong's, which cannot remove one).
+    pub empties: bool,
     /// The request target that the upstream saw.
     pub target: Option<String>,
     /// The decision record; none if the filter was not asked.
@@ -77,6 +79,7 @@ impl Outcome {
             upstream,
             target,
             decision,
+            ..Self::default()
         }
     }
 }

@@ -126,6 +126,7 @@ fn test(sh: &Shell) -> Result<()> {
     let _envoy = sh.push_env("ENVOY_PATH", tools::envoy(sh)?);
     let _provider = sh.push_env("PROVIDER_PATH", node::provider(sh)?);
     let _store = sh.push_env("S3_SERVER_PATH", tools::s3_server(sh)?);
+    let _jose = sh.push_env("JOSE_PATH", tools::jose_library(sh)?);
     let _collector = sh.push_env("OTLP_PATH", tools::otlp(sh)?);
     let _daemon = sh.push_env("RSYSLOG_PATH", tools::rsyslog(sh)?);
     Ok(cmd!(sh, "cargo test --workspace").run()?)

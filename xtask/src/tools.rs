@@ -25,6 +25,9 @@ pub(crate) fn tools(sh: &Shell) -> PathBuf {
 /// The S3-compatible store of the tests, from PyPI, with what it needs to be a server.
 const S3_SERVER: [&str; 3] = ["moto[s3]==5.2.5", "flask==3.1.3", "flask-cors==6.0.2"];
 
+/// Another implementation of JOSE than ours and those that we are made of, from PyPI.
+const JOSE_LIBRARY: [&str; 2] = ["joserfc==1.8.0", "cryptography==50.0.2"];
+
 /// Adds the WebAssembly targets to the toolchain, if it is managed by rustup.
 pub(crate) fn wasm_targets(sh: &Shell) -> Result<()> {
     if which(sh, "rustup").is_none() {
@@ -68,14 +71,24 @@ pub(crate) fn pip_install(sh: &Shell, what: &str, wheel: &str, file: &str) -> Re
 
 /// The folder of the Python packages that the S3-compatible store of the tests is made of.
 pub(crate) fn s3_server(sh: &Shell) -> Result<PathBuf> {
-    let folder = tools(sh).join("moto-5.2.5");
-    if !folder.join("moto").is_dir() {
-        eprintln!("Installing an S3-compatible store (moto from PyPI) ...");
-        cmd!(sh, "python3 -m pip install --quiet --disable-pip-version-check --root-user-action ignore --only-binary :all: --upgrade --target {folder} {S3_SERVER...}")
+    python_packages(sh, "an S3-compatible store", "moto-5.2.5", "moto", &S3_SERVER)
+}
+
+/// The folder of the Python library that verifies assertions in the tests.
+pub(crate) fn jose_library(sh: &Shell) -> Result<PathBuf> {
+    python_packages(sh, "a JOSE library", "joserfc-1.8.0", "joserfc", &JOSE_LIBRARY)
+}
+
+/// A folder of Python packages, in which one of them is a sign that all are there.
+fn python_packages(sh: &Shell, what: &str, folder: &str, sign: &str, packages: &[&str]) -> Result<PathBuf> {
+    let folder = tools(sh).join(folder);
+    if !folder.join(sign).is_dir() {
+        eprintln!("Installing {what} ({sign} from PyPI) ...");
+        cmd!(sh, "python3 -m pip install --quiet --disable-pip-version-check --root-user-action ignore --only-binary :all: --upgrade --target {folder} {packages...}")
             .quiet()
             .ignore_stderr()
             .run()
-            .context("moto is missing, and Python 3 with pip, which fetches it from PyPI, could not install it")?;
+            .with_context(|| format!("{sign} is missing, and Python 3 with pip, which fetches it from PyPI, could not install it"))?;
     }
     Ok(folder)
 }

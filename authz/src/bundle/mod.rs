@@ -10,13 +10,15 @@ mod tests;
 pub use plugin::PluginConfiguration;
 
 use crate::credential::{ApiKeys, Credentials};
-use crate::decision::Revision;
+use crate::decision::{Decision, Revision};
 use crate::document::{self, BundleErrors, Node};
-use crate::effect::{IdentityHeaders, ResourceMetadata};
+use crate::effect::{Assertion, HeaderEdits, IdentityHeaders, ResourceMetadata};
 use crate::host_ability::HostAbility;
 use crate::http::PlainCharacters;
+use crate::jose::NativeVerifier;
 use crate::jwt::TrustedIssuers;
-use crate::policy::{Attributes, Names, Policy, RuleOutline};
+use crate::policy::{Attributes, Names, Policy, Question, RuleOutline};
+use crate::reason::Reason;
 use crate::record::DecisionLog;
 use crate::revocation::Revocations;
 use crate::steps;
@@ -44,7 +46,7 @@ const BUNDLE_VERSION: u64 = 1;
 ///
 /// let errors = Bundle::parse(br#"{ "version": 1, "revision": -1, "issuers": [], "rule": [] }"#).unwrap_err();
 /// assert_eq!(errors.to_string(), "\
-/// document: unknown field `rule`; known here are `version`, `revision`, `issuers`, `credentials`, `api_keys`, `revocations`, `plain_in_paths`, `attributes`, `rules`, `identity_headers`, `resource_metadata`, `decision_log`
+/// document: unknown field `rule`; known here are `version`, `revision`, `issuers`, `credentials`, `api_keys`, `revocations`, `plain_in_paths`, `attributes`, `rules`, `identity_headers`, `assertion`, `resource_metadata`, `decision_log`
 /// revision: expected a whole number, found a number
 /// rules: is missing");
 /// # Ok::<(), authz::BundleErrors>(())
@@ -60,6 +62,7 @@ pub struct Bundle {
     pub(crate) attributes: Attributes,
     pub(crate) policy: Policy,
     pub(crate) identity_headers: IdentityHeaders,
+    pub(crate) assertion: Option<Assertion>,
     pub(crate) resource_metadata: Option<ResourceMetadata>,
     pub(crate) decision_log: Option<DecisionLog>,
 }
@@ -121,6 +124,29 @@ impl Bundle {
         self.credentials.owns_header(name) || self.attributes.own_header(name)
     }
 
+    /// Has a proxy do what it does faster.
+    pub(crate) fn use_native(&mut self, native: &NativeVerifier) {
+        self.issuers.use_native(native.clone());
+        if let Some(assertion) = &mut self.assertion {
+            assertion.use_native(native);
+        }
+    }
+
+    /// The same edits, with the assertion about a request that is permitted, if there are assertions.
+    pub(crate) fn assert(
+        &self,
+        mut edits: HeaderEdits,
+        question: &Question<'_>,
+        decision: &Decision,
+    ) -> Result<HeaderEdits, Reason> {
+        if let Some(assertion) = &self.assertion {
+            let rule = decision.rule().unwrap_or_default();
+            let token = assertion.mint(question, rule, self.revision.0).ok_or(Reason::ObligationFailed)?;
+            edits.set.extend(token.map(|token| (assertion.header().to_owned(), token.into_bytes())));
+        }
+        Ok(edits)
+    }
+
     /// Frees what may be long, in steps.
     pub(crate) async fn release(self) {
         let Self { policy, api_keys, revocations, .. } = self;
@@ -141,6 +167,7 @@ impl Bundle {
             "attributes",
             "rules",
             "identity_headers",
+            "assertion",
             "resource_metadata",
             "decision_log",
         ])?;
@@ -175,6 +202,8 @@ impl Bundle {
         let identity_headers = fields
             .optional("identity_headers")
             .map_or_else(|| Some(IdentityHeaders::default()), |node| IdentityHeaders::read(&node));
+        let assertion_node = fields.optional("assertion");
+        let assertion = assertion_node.as_ref().map_or(Some(None), |node| Assertion::read(node).map(Some));
         let resource_metadata = fields.optional("resource_metadata").map_or(Some(None), |node| {
             let credentials = credentials.as_ref();
             ResourceMetadata::read(&node, credentials.unwrap_or(&Credentials::default())).map(Some)
@@ -185,16 +214,24 @@ impl Bundle {
         version?;
         let policy = policy?;
         let headers_of_rules = policy.headers().map(str::to_owned).collect();
+        let mut identity_headers = identity_headers?.with_headers_of_rules(headers_of_rules);
+        let (issuers, credentials, api_keys, assertion) = (issuers?, credentials?, api_keys?, assertion?);
+        if let Some((assertion, node)) = assertion.as_ref().zip(assertion_node) {
+            let others = [!api_keys.is_empty(), credentials.have_peers()].into_iter().filter(|is_there| *is_there);
+            assertion.fit(&node, &identity_headers, issuers.iter().count().saturating_add(others.count()))?;
+            identity_headers = identity_headers.with_assertion(assertion.header());
+        }
         Some(Self {
             revision: Revision(revision?),
-            issuers: issuers?,
-            credentials: credentials?,
-            api_keys: api_keys?,
+            issuers,
+            credentials,
+            api_keys,
             revocations: revocations?,
             plain_in_paths: plain_in_paths?,
             attributes: attributes?,
             policy,
-            identity_headers: identity_headers?.with_headers_of_rules(headers_of_rules),
+            identity_headers,
+            assertion,
             resource_metadata: resource_metadata?,
             decision_log: decision_log?,
         })

@@ -49,6 +49,10 @@ impl ApiKeys {
         Some(Self { salt: salt?, keys })
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.keys.is_empty()
+    }
+
     /// Frees them, in steps.
     pub(crate) async fn release(self) {
         for key in self.keys {

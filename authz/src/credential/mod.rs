@@ -77,6 +77,11 @@ impl Credentials {
         self.credentials.iter().any(Credential::needs_peer)
     }
 
+    /// Whether a certificate may be a credential.
+    pub(crate) fn have_peers(&self) -> bool {
+        self.credentials.iter().any(|credential| credential.peer_source().is_some())
+    }
+
     /// Whether something that credentials bring along may be used once.
     pub(crate) fn use_once(&self) -> bool {
         self.credentials.iter().any(Credential::takes_proofs)

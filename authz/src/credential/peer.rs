@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use super::forwarded::Forwarded;
 use crate::http::{PeerCertificate, RequestHead};
 use crate::jose::base64url;
-use crate::principal::{Attribute, Identity};
+use crate::principal::{Attribute, Claims, Identity};
 use crate::reason::Reason;
 
 /// What a SPIFFE ID starts with (SPIFFE ID section 2).
@@ -85,7 +85,12 @@ impl<'c> Certificate<'c> {
         let trust_domain =
             text("uri_san").and_then(|uri| Some(uri.strip_prefix(SPIFFE)?.split('/').next()?.to_owned()));
         let present = |value: Option<String>| value.map_or(Attribute::Absent, Attribute::Present);
-        Ok(Identity { subject: present(subject), tenant: present(trust_domain), claims, ..Identity::default() })
+        Ok(Identity {
+            subject: present(subject),
+            tenant: present(trust_domain),
+            claims: Claims::Made(claims),
+            ..Identity::default()
+        })
     }
 }
 

@@ -185,17 +185,17 @@ fn is_joined(value: &[u8]) -> bool {
     })
 }
 
-/// Which bytes a token may be made of. Every byte of every token is looked up.
+/// Which bytes a token may be made of: 1 for these, 0 for all others. Every byte of every token is looked up.
 #[expect(
     clippy::as_conversions,
     clippy::indexing_slicing,
     reason = "evaluated by the compiler, where `From` is not to be had"
 )]
-const TOKEN68: [bool; 256] = {
-    let mut table = [false; 256];
+const TOKEN68: [u8; 256] = {
+    let mut table = [0; 256];
     let mut rest: &[u8] = b"-._~+/=ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
     while let [byte, others @ ..] = rest {
-        table[*byte as usize] = true;
+        table[*byte as usize] = 1;
         rest = others;
     }
     table
@@ -203,11 +203,11 @@ const TOKEN68: [bool; 256] = {
 
 /// RFC 6750 section 2.1, `b64token`: so neither a comma-joined second credential nor white space can hide in it.
 pub(super) fn is_token68(token: &[u8]) -> bool {
-    // Eight at a time: to go on or not is decided less often.
-    let are_plain =
-        |bytes: &[u8]| bytes.iter().fold(true, |plain, byte| plain & (TOKEN68.get(usize::from(*byte)) == Some(&true)));
-    let (words, rest) = token.as_chunks::<8>();
-    !token.is_empty() && words.iter().all(|word| are_plain(word)) && are_plain(rest)
+    // Sixteen at a time: to go on or not is decided less often.
+    let is_plain = |byte: &u8| TOKEN68.get(usize::from(*byte)).copied().unwrap_or_default();
+    let are_plain = |bytes: &[u8]| bytes.iter().fold(1, |plain, byte| plain & is_plain(byte)) == 1;
+    let (blocks, rest) = token.as_chunks::<16>();
+    !token.is_empty() && blocks.iter().all(|block| are_plain(block)) && are_plain(rest)
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ const ATTRIBUTES: [&str; 7] = ["subject", "issuer", "client", "tenant", "scopes"
 #[derive(Clone, Debug)]
 pub(crate) struct IdentityHeaders {
     headers: Vec<(&'static str, String)>,
-    /// The headers that rules set, in lower case.
+    /// The headers that rules and assertions set, in lower case.
     of_rules: Vec<String>,
 }
 
@@ -41,14 +41,29 @@ impl IdentityHeaders {
         Self { of_rules, ..self }
     }
 
+    /// Owns the header of assertions, too.
+    pub(crate) fn with_assertion(mut self, header: &str) -> Self {
+        self.of_rules.push(header.to_owned());
+        self
+    }
+
+    /// The names of the headers that are set.
+    fn names(&self) -> impl Iterator<Item = &String> {
+        self.headers.iter().map(|(_, name)| name).chain(&self.of_rules)
+    }
+
+    /// Whether the header of this name is set to something.
+    pub(crate) fn sets(&self, name: &[u8]) -> bool {
+        self.names().any(|owned| is_alias(name, owned))
+    }
+
     /// Whether only Portcullis may set the header of this name.
     ///
     /// Upstreams fold names together: CGI and WSGI turn `-` into `_`, PHP also `.`; and case never counts (RFC 9110
     /// section 5.1). So every character that is neither letter nor digit counts as `-` here.
     pub(crate) fn contains(&self, name: &[u8]) -> bool {
         let under_prefix = name.get(..OWNED_PREFIX.len()).is_some_and(|start| is_alias(start, OWNED_PREFIX));
-        let names = self.headers.iter().map(|(_, name)| name).chain(&self.of_rules);
-        under_prefix || names.into_iter().any(|owned| is_alias(name, owned))
+        under_prefix || self.names().any(|owned| is_alias(name, owned))
     }
 
     /// The headers to set for a principal: of the first of its credentials, in the order of the bundle; none for an

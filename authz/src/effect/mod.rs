@@ -1,9 +1,12 @@
 //! Decision → effects: what the proxy has to do with the request.
 
+mod assertion;
 mod identity_headers;
 mod reply;
 mod resource_metadata;
 
+pub(crate) use assertion::Assertion;
+pub use assertion::assertion_keys;
 pub(crate) use identity_headers::IdentityHeaders;
 pub(crate) use reply::Refusal;
 pub use reply::Reply;

@@ -58,8 +58,7 @@ impl Reply {
     /// The reply to a request that is refused; `metadata` is the URL at which clients learn where to get tokens.
     pub(crate) fn refused(refusal: Refusal, credentials: &Credentials, metadata: Option<&str>) -> Self {
         let status = refusal.reason.status();
-        let mut headers =
-            vec![("content-type", PROBLEM_TYPE.to_owned()), ("cache-control", "no-store".to_owned())];
+        let mut headers = vec![("content-type", PROBLEM_TYPE.to_owned()), ("cache-control", "no-store".to_owned())];
         // Each challenge is a scheme and its parameters (RFC 9110 section 11.6.1).
         let mut challenges = match (refusal.reason, &refusal.challenge) {
             (Reason::CredentialMissing, None) => credentials.schemes().map(|scheme| (scheme, Vec::new())).collect(),

@@ -4,12 +4,13 @@ use std::net::IpAddr;
 use std::ops::Deref;
 use std::rc::Rc;
 
-use serde_json::{Map as JsonMap, Number, Value as Json};
+use serde_json::Number;
 
 use super::failure::Failure;
 use super::moment::{Duration, Timestamp};
 use super::syntax::Literal;
 use super::types::Kind;
+use crate::json::{Json, JsonList, JsonObject};
 
 /// A value of CEL.
 #[derive(Clone, Debug)]
@@ -35,14 +36,14 @@ pub(crate) enum Text<'v> {
 
 #[derive(Clone, Debug)]
 pub(crate) enum List<'v> {
-    Json(&'v [Json]),
+    Json(JsonList<'v>),
     Texts(&'v [String]),
     Made(Rc<[Value<'v>]>),
 }
 
 #[derive(Clone, Debug)]
 pub(crate) enum Map<'v> {
-    Json(&'v JsonMap<String, Json>),
+    Json(JsonObject<'v>),
     Made(Rc<[(Value<'v>, Value<'v>)]>),
 }
 
@@ -52,24 +53,24 @@ const EXACT: f64 = 9_007_199_254_740_992.0;
 impl<'v> Value<'v> {
     /// A value of a token. Whole numbers are whole, whatever their size; one that had to be rounded is none at all, because it would be
     /// equal to its neighbours.
-    pub(crate) fn from_json(json: &'v Json) -> Result<Self, Failure> {
-        Ok(match json {
+    pub(crate) fn from_json(json: impl Into<Json<'v>>) -> Result<Self, Failure> {
+        Ok(match json.into() {
             Json::Null => Self::Null,
-            Json::Bool(value) => Self::Bool(*value),
+            Json::Bool(value) => Self::Bool(value),
             Json::Number(number) => Self::from_number(number)?,
-            Json::String(text) => Self::Text(Text::Borrowed(text)),
-            Json::Array(items) => Self::List(List::Json(items)),
+            Json::Text(text) => Self::Text(Text::Borrowed(text)),
+            Json::List(items) => Self::List(List::Json(items)),
             Json::Object(members) => Self::Map(Map::Json(members)),
         })
     }
 
     /// All claims of a token.
-    pub(crate) const fn from_claims(claims: &'v JsonMap<String, Json>) -> Self {
+    pub(crate) const fn from_claims(claims: JsonObject<'v>) -> Self {
         Self::Map(Map::Json(claims))
     }
 
     /// A number as a double, where that is exact.
-    pub(crate) fn double(json: &Json) -> Option<Self> {
+    pub(crate) fn double(json: &serde_json::Value) -> Option<Self> {
         json.as_f64().filter(|number| number.abs() < EXACT).map(Self::Double)
     }
 
@@ -153,7 +154,7 @@ impl<'v> Map<'v> {
 
     pub(super) fn keys(&self) -> List<'v> {
         let keys = match self {
-            Self::Json(members) => members.keys().map(|name| Value::Text(Text::Borrowed(name))).collect(),
+            Self::Json(members) => members.names().into_iter().map(|name| Value::Text(Text::Borrowed(name))).collect(),
             Self::Made(entries) => entries.iter().map(|(key, _)| key.clone()).collect(),
         };
         List::Made(keys)
@@ -162,7 +163,7 @@ impl<'v> Map<'v> {
     /// The value under a key; none if there is none.
     pub(super) fn get(&self, key: &Value<'_>) -> Option<Result<Value<'v>, Failure>> {
         match (self, key) {
-            (Self::Json(members), Value::Text(name)) => members.get(&**name).map(Value::from_json),
+            (Self::Json(members), Value::Text(name)) => members.get(name).map(Value::from_json),
             (Self::Json(_), _) => None,
             (Self::Made(entries), key) => {
                 entries.iter().find(|(known, _)| known.is_same_key(key)).map(|(_, value)| Ok(value.clone()))

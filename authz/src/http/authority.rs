@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
+use crate::bytes::split_once;
 use crate::limits::MAX_HOST_BYTES;
 use crate::reason::Reason;
 
@@ -37,7 +38,7 @@ impl<'r> Host<'r> {
 
 fn split_port(authority: &str) -> Option<(&str, Option<&str>)> {
     if !authority.starts_with('[') {
-        return Some(match authority.split_once(':') {
+        return Some(match split_once(authority, b':') {
             Some((host, port)) => (host, Some(port)),
             None => (authority, None),
         });
@@ -62,10 +63,20 @@ pub(crate) fn canonical_host(host: &str) -> Cow<'_, str> {
 
 /// Whether `host` is a registered name of letters, digits, `-`, `_` and single dots, or a bracketed IPv6 address.
 pub(crate) fn is_host(host: &str) -> bool {
-    let is_label = |label: &str| {
-        !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
-    };
-    ipv6_address(host).is_some() || (host.len() <= MAX_HOST_BYTES && host.split('.').all(is_label))
+    ipv6_address(host).is_some() || (host.len() <= MAX_HOST_BYTES && is_name(host))
+}
+
+fn is_name(host: &str) -> bool {
+    let mut is_in_label = false;
+    for byte in host.bytes() {
+        is_in_label = match byte {
+            b'.' if is_in_label => false,
+            b'-' | b'_' => true,
+            byte if byte.is_ascii_alphanumeric() => true,
+            _ => return false,
+        };
+    }
+    is_in_label
 }
 
 /// Whether `host` is an IP address.

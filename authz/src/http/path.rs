@@ -6,6 +6,7 @@
 
 use std::borrow::Cow;
 
+use crate::bytes::{find, split_once};
 use crate::document::Node;
 use crate::limits::{MAX_PATH_BYTES, MAX_PATH_SEGMENTS};
 use crate::reason::Reason;
@@ -34,10 +35,10 @@ impl<'r> Path<'r> {
             return Err(Reason::PathMalformed);
         }
         let target = std::str::from_utf8(target).map_err(|_| Reason::PathMalformed)?;
-        if target.bytes().any(|byte| byte == b'#') {
+        if find(target.as_bytes(), b'#').is_some() {
             return Err(Reason::PathAmbiguous);
         }
-        let path = target.split_once('?').map_or(target, |(path, _query)| path);
+        let path = split_once(target, b'?').map_or(target, |(path, _query)| path);
         let path = path.strip_prefix('/').ok_or(Reason::PathMalformed)?;
         let (path, trailing_slash) = match path.strip_suffix('/') {
             Some(path) => (path, true),
@@ -46,7 +47,7 @@ impl<'r> Path<'r> {
         let segments = match (path, trailing_slash) {
             ("", true) if target.starts_with("//") => return Err(Reason::PathAmbiguous),
             ("", _) => Vec::new(),
-            (path, _) => path.split('/').map(|raw| decode_segment(raw, plain)).collect::<Result<Vec<_>, _>>()?,
+            (path, _) => decode_segments(path, plain)?,
         };
         if segments.len() > MAX_PATH_SEGMENTS {
             return Err(Reason::PathMalformed);
@@ -69,6 +70,16 @@ impl<'r> Path<'r> {
     pub const fn has_trailing_slash(&self) -> bool {
         self.trailing_slash
     }
+}
+
+fn decode_segments(mut path: &str, plain: PlainCharacters) -> Result<Vec<Cow<'_, str>>, Reason> {
+    let mut segments = Vec::new();
+    while let Some((segment, rest)) = split_once(path, b'/') {
+        segments.push(decode_segment(segment, plain)?);
+        path = rest;
+    }
+    segments.push(decode_segment(path, plain)?);
+    Ok(segments)
 }
 
 fn decode_segment(raw: &str, plain: PlainCharacters) -> Result<Cow<'_, str>, Reason> {

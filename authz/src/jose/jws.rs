@@ -10,7 +10,8 @@ use super::key_set::VerificationKey;
 use super::known_headers::KnownHeaders;
 use super::prepared_keys::PreparedKeys;
 use super::signature;
-use crate::json;
+use crate::bytes::{find, split_once};
+use crate::json::{self, FlatObject};
 use crate::limits::{MAX_KEY_ID_BYTES, MAX_TOKEN_BYTES};
 use crate::reason::Reason;
 
@@ -64,16 +65,15 @@ impl<'t> UnverifiedJws<'t> {
             return Err(Reason::TokenTooLong);
         }
         let token = std::str::from_utf8(token).map_err(|_| Reason::TokenMalformed)?;
-        // At most four pieces are made of thousands of dots (CVE-2025-30204).
-        let mut parts = token.splitn(4, '.');
-        let (Some(header_text), Some(payload), Some(signature), None) =
-            (parts.next(), parts.next(), parts.next(), parts.next())
-        else {
+        // Not more pieces are made of thousands of dots (CVE-2025-30204).
+        let parts = split_once(token, b'.').and_then(|(header, rest)| Some((header, split_once(rest, b'.')?)));
+        let (header_text, (payload, signature)) = parts.ok_or(Reason::TokenMalformed)?;
+        if find(signature.as_bytes(), b'.').is_some() {
             return Err(Reason::TokenMalformed);
-        };
+        }
         let signed_bytes = header_text.len().saturating_add(payload.len()).saturating_add(1);
         let signing_input = token.as_bytes().get(..signed_bytes).ok_or(Reason::TokenMalformed)?;
-        let is_padded = token.as_bytes().contains(&b'=');
+        let is_padded = find(token.as_bytes(), b'=').is_some();
         let decode = |part: &str| if is_padded { base64url::decode_padded(part) } else { base64url::decode(part) };
         let header = match known.get(header_text) {
             Some(header) => header,
@@ -96,7 +96,13 @@ impl<'t> UnverifiedJws<'t> {
         &self.header
     }
 
-    /// The payload as a JSON object. Reading it does not make it true.
+    /// The payload as a JSON object, which is taken out. Reading it does not make it true.
+    pub(crate) fn take_claims(&mut self) -> Result<FlatObject, Reason> {
+        let text = String::from_utf8(std::mem::take(&mut self.payload)).map_err(|_| Reason::TokenMalformed)?;
+        FlatObject::parse(text).ok_or(Reason::TokenMalformed)
+    }
+
+    /// The payload as a tree.
     pub(crate) fn read_claims(&self) -> Result<Map<String, Value>, Reason> {
         match json::parse(&self.payload) {
             Ok(Value::Object(claims)) => Ok(claims),

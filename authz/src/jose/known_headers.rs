@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use super::jws::Header;
+use crate::bytes::is_same;
 
 /// How many headers are remembered: one or two for each key that is in use.
 const MAX_HEADERS: usize = 32;
@@ -16,7 +17,10 @@ pub(crate) struct KnownHeaders(RefCell<Vec<(Box<str>, Rc<Header>)>>);
 impl KnownHeaders {
     pub(super) fn get(&self, text: &str) -> Option<Rc<Header>> {
         let headers = self.0.try_borrow().ok()?;
-        headers.iter().find(|(known, _)| **known == *text).map(|(_, header)| Rc::clone(header))
+        headers
+            .iter()
+            .find(|(known, _)| is_same(known.as_bytes(), text.as_bytes()))
+            .map(|(_, header)| Rc::clone(header))
     }
 
     pub(super) fn insert(&self, text: &str, header: &Rc<Header>) {

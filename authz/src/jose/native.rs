@@ -3,6 +3,8 @@
 //! RSASSA-PKCS1-v1_5 only: there a proxy's native code is faster than WebAssembly, even with the key read for every call. For ECDSA
 //! prepared keys are faster, and PSS and Ed25519 no proxy offers (`docs/performance.md`).
 
+use std::fmt;
+
 use signatures::{KnownAnswer, PublicKey};
 
 /// One signature that a proxy is asked about.
@@ -18,12 +20,34 @@ pub struct NativeCheck<'c> {
     pub signature: &'c [u8],
 }
 
+/// One signature that a proxy is asked for.
+#[derive(Clone, Copy)]
+pub struct NativeSigning<'s> {
+    /// The hash function: `sha256`.
+    pub hash: &'static str,
+    /// The private key, as PKCS #8 in DER (RFC 5208).
+    pub private_key: &'s [u8],
+    /// What is to be signed.
+    pub message: &'s [u8],
+}
+
+/// The private key is in no log.
+impl fmt::Debug for NativeSigning<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NativeSigning").field("hash", &self.hash).finish_non_exhaustive()
+    }
+}
+
+/// A proxy's function that makes signatures; none if it cannot.
+pub(super) type Sign = fn(&NativeSigning<'_>) -> Option<Vec<u8>>;
+
 /// A proxy's function that verifies signatures, for the algorithms for which it gave the known answers. It changes how long an answer
-/// takes and never what it is.
+/// takes and never what it is. It may come with one that makes them, which each key puts to the test for itself.
 #[derive(Clone, Debug)]
 pub struct NativeVerifier {
     verify: fn(&NativeCheck<'_>) -> Option<bool>,
     algorithms: Vec<signatures::Algorithm>,
+    pub(super) sign: Option<Sign>,
 }
 
 /// The algorithms that a proxy is asked about, with their hash functions and names.
@@ -39,7 +63,13 @@ impl NativeVerifier {
     pub fn prove(verify: fn(&NativeCheck<'_>) -> Option<bool>) -> Self {
         let proved =
             ALGORITHMS.into_iter().filter(|(algorithm, hash, _)| gives_known_answers(verify, *algorithm, hash));
-        Self { verify, algorithms: proved.map(|(algorithm, ..)| algorithm).collect() }
+        Self { verify, algorithms: proved.map(|(algorithm, ..)| algorithm).collect(), sign: None }
+    }
+
+    /// The same, with the function that makes signatures.
+    #[must_use]
+    pub fn with_signer(self, sign: fn(&NativeSigning<'_>) -> Option<Vec<u8>>) -> Self {
+        Self { sign: Some(sign), ..self }
     }
 
     /// The algorithms that a proxy may be asked about (RFC 7518, in lower case), and whether it is: not where it failed the test.

@@ -109,9 +109,10 @@ impl PreparedKeys {
     /// Whether a signature is that of a key over a message; none if the key has to be verified with otherwise.
     pub(super) fn verify(&self, source: &Source, message: &[u8], signature: &[u8]) -> Option<bool> {
         let prepared = self.get(source)?;
-        let by_proxy = self.native.as_ref().and_then(|native| {
-            native.verify(source.algorithm, &prepared.public_key_info, message, signature)
-        });
+        let by_proxy = self
+            .native
+            .as_ref()
+            .and_then(|native| native.verify(source.algorithm, &prepared.public_key_info, message, signature));
         if by_proxy.is_some() {
             self.native_count.set(self.native_count.get().saturating_add(1));
         }

@@ -34,7 +34,7 @@ pub(crate) fn proof_algorithms() -> impl Iterator<Item = &'static str> {
 }
 
 /// RFC 7638 section 3: the hash of the required members, sorted by name, without white space.
-fn thumbprint(jwk: &Value) -> Option<String> {
+pub(super) fn thumbprint(jwk: &Value) -> Option<String> {
     let required: &[&str] = match jwk.get("kty")?.as_str()? {
         "RSA" => &["e", "kty", "n"],
         "EC" => &["crv", "kty", "x", "y"],

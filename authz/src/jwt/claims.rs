@@ -1,7 +1,6 @@
 //! The registered claims, read strictly: a wrong type is an error and never "absent" (CVE-2026-25537).
 
-use serde_json::{Map, Value};
-
+use crate::json::{Json, JsonObject};
 use crate::reason::Reason;
 use crate::time::UnixTime;
 
@@ -15,24 +14,24 @@ pub(super) struct Times {
 
 impl Times {
     /// Reads the times.
-    pub(super) fn read(claims: &Map<String, Value>) -> Result<Self, Reason> {
+    pub(super) fn read(claims: JsonObject<'_>) -> Result<Self, Reason> {
         Ok(Self { expires_at: date(claims, "exp")?, not_before: date(claims, "nbf")?, issued_at: date(claims, "iat")? })
     }
 }
 
 /// A registered claim that is a string and, if it is there, not empty.
-pub(super) fn text<'c>(claims: &'c Map<String, Value>, name: &str) -> Result<Option<&'c str>, Reason> {
+pub(super) fn text<'c>(claims: JsonObject<'c>, name: &str) -> Result<Option<&'c str>, Reason> {
     match claims.get(name) {
         None => Ok(None),
-        Some(Value::String(text)) if !text.is_empty() => Ok(Some(text)),
+        Some(Json::Text(text)) if !text.is_empty() => Ok(Some(text)),
         Some(_) => Err(Reason::ClaimsMalformed),
     }
 }
 
-fn date(claims: &Map<String, Value>, name: &str) -> Result<Option<UnixTime>, Reason> {
+fn date(claims: JsonObject<'_>, name: &str) -> Result<Option<UnixTime>, Reason> {
     match claims.get(name) {
         None => Ok(None),
-        Some(Value::Number(number)) => UnixTime::from_numeric_date(number).map(Some).ok_or(Reason::ClaimsMalformed),
+        Some(Json::Number(number)) => UnixTime::from_numeric_date(number).map(Some).ok_or(Reason::ClaimsMalformed),
         Some(_) => Err(Reason::ClaimsMalformed),
     }
 }

@@ -1,8 +1,7 @@
 //! Which claims say what about a principal.
 
-use serde_json::{Map, Value};
-
 use crate::document::{Fields, Node};
+use crate::json::{Json, JsonObject};
 use crate::matching::Pointer;
 use crate::principal::Attribute;
 use crate::time::UnixTime;
@@ -69,55 +68,56 @@ impl ClaimMapping {
         })
     }
 
-    pub(super) fn audience(&self, claims: &Map<String, Value>) -> Attribute<Vec<String>> {
+    pub(super) fn audience(&self, claims: JsonObject<'_>) -> Attribute<Vec<String>> {
         strings(&self.audience, claims, one)
     }
 
-    pub(super) fn subject(&self, claims: &Map<String, Value>) -> Attribute<String> {
+    pub(super) fn subject(&self, claims: JsonObject<'_>) -> Attribute<String> {
         string(&self.subject, claims)
     }
 
-    pub(super) fn client(&self, claims: &Map<String, Value>) -> Attribute<String> {
+    pub(super) fn client(&self, claims: JsonObject<'_>) -> Attribute<String> {
         string(&self.client, claims)
     }
 
-    pub(super) fn tenant(&self, claims: &Map<String, Value>) -> Attribute<String> {
+    pub(super) fn tenant(&self, claims: JsonObject<'_>) -> Attribute<String> {
         string(&self.tenant, claims)
     }
 
-    pub(super) fn session(&self, claims: &Map<String, Value>) -> Attribute<String> {
+    pub(super) fn session(&self, claims: JsonObject<'_>) -> Attribute<String> {
         string(&self.session, claims)
     }
 
     /// Scopes: a space-separated string (RFC 6749 section 3.3) or a list of strings.
-    pub(super) fn scopes(&self, claims: &Map<String, Value>) -> Attribute<Vec<String>> {
+    pub(super) fn scopes(&self, claims: JsonObject<'_>) -> Attribute<Vec<String>> {
         strings(&self.scopes, claims, |text| {
             text.split(' ').filter(|scope| !scope.is_empty()).map(str::to_owned).collect()
         })
     }
 
-    pub(super) fn roles(&self, claims: &Map<String, Value>) -> Attribute<Vec<String>> {
+    pub(super) fn roles(&self, claims: JsonObject<'_>) -> Attribute<Vec<String>> {
         strings(&self.roles, claims, one)
     }
 
-    pub(super) fn groups(&self, claims: &Map<String, Value>) -> Attribute<Vec<String>> {
+    pub(super) fn groups(&self, claims: JsonObject<'_>) -> Attribute<Vec<String>> {
         strings(&self.groups, claims, one)
     }
 
-    pub(super) fn acr(&self, claims: &Map<String, Value>) -> Attribute<String> {
+    pub(super) fn acr(&self, claims: JsonObject<'_>) -> Attribute<String> {
         string(&self.acr, claims)
     }
 
-    pub(super) fn amr(&self, claims: &Map<String, Value>) -> Attribute<Vec<String>> {
+    pub(super) fn amr(&self, claims: JsonObject<'_>) -> Attribute<Vec<String>> {
         strings(&self.amr, claims, one)
     }
 
-    pub(super) fn auth_time(&self, claims: &Map<String, Value>) -> Attribute<UnixTime> {
-        let date = |value: &Value| UnixTime::from_numeric_date(value.as_number()?);
+    pub(super) fn auth_time(&self, claims: JsonObject<'_>) -> Attribute<UnixTime> {
         match first(&self.auth_time, claims) {
-            Attribute::Present(value) => date(value).map_or(Attribute::Malformed, Attribute::Present),
             Attribute::Absent => Attribute::Absent,
-            Attribute::Malformed => Attribute::Malformed,
+            Attribute::Present(Json::Number(number)) => {
+                UnixTime::from_numeric_date(number).map_or(Attribute::Malformed, Attribute::Present)
+            }
+            Attribute::Present(_) | Attribute::Malformed => Attribute::Malformed,
         }
     }
 }
@@ -135,15 +135,15 @@ fn one(text: &str) -> Vec<String> {
 }
 
 /// The value at the first pointer whose claim is there.
-fn first<'c>(pointers: &[Pointer], claims: &'c Map<String, Value>) -> Attribute<&'c Value> {
+fn first<'c>(pointers: &[Pointer], claims: JsonObject<'c>) -> Attribute<Json<'c>> {
     let mut found = pointers.iter().map(|pointer| pointer.find(claims));
-    found.find(|found| *found != Attribute::Absent).unwrap_or_default()
+    found.find(|found| !matches!(found, Attribute::Absent)).unwrap_or_default()
 }
 
-fn string(pointers: &[Pointer], claims: &Map<String, Value>) -> Attribute<String> {
+fn string(pointers: &[Pointer], claims: JsonObject<'_>) -> Attribute<String> {
     match first(pointers, claims) {
         Attribute::Absent => Attribute::Absent,
-        Attribute::Present(Value::String(text)) if !text.is_empty() => Attribute::Present(text.clone()),
+        Attribute::Present(Json::Text(text)) if !text.is_empty() => Attribute::Present(text.to_owned()),
         Attribute::Present(_) | Attribute::Malformed => Attribute::Malformed,
     }
 }
@@ -151,16 +151,16 @@ fn string(pointers: &[Pointer], claims: &Map<String, Value>) -> Attribute<String
 /// The values at all pointers together; malformed if one of them is.
 fn strings(
     pointers: &[Pointer],
-    claims: &Map<String, Value>,
+    claims: JsonObject<'_>,
     split: impl Fn(&str) -> Vec<String>,
 ) -> Attribute<Vec<String>> {
     let mut found: Attribute<Vec<String>> = Attribute::Absent;
     for pointer in pointers {
         let more = match pointer.find(claims) {
             Attribute::Absent => continue,
-            Attribute::Present(Value::String(text)) => Some(split(text)),
-            Attribute::Present(Value::Array(items)) => {
-                items.iter().map(|item| item.as_str().map(str::to_owned)).collect()
+            Attribute::Present(Json::Text(text)) => Some(split(text)),
+            Attribute::Present(Json::List(items)) => {
+                items.iter().map(|item| item.as_text().map(str::to_owned)).collect()
             }
             Attribute::Present(_) | Attribute::Malformed => None,
         };
@@ -199,10 +199,10 @@ mod tests {
             (json!({ "scope": ["a", 1] }), Attribute::Malformed),
             (json!({ "scope": "a", "scp": {} }), Attribute::Malformed),
         ] {
-            assert_eq!(mapping.scopes(claims.as_object().unwrap()), scopes, "{claims}");
+            assert_eq!(mapping.scopes(claims.as_object().unwrap().into()), scopes, "{claims}");
         }
         let claims = json!({ "roles": "a b", "azp": "c", "acr": 1, "auth_time": 5.5, "sub": "" });
-        let claims = claims.as_object().unwrap();
+        let claims = JsonObject::from(claims.as_object().unwrap());
         assert_eq!(mapping.roles(claims), present(&["a b"]));
         assert_eq!(mapping.client(claims), Attribute::Present("c".to_owned()));
         assert_eq!((mapping.acr(claims), mapping.subject(claims)), (Attribute::Malformed, Attribute::Malformed));

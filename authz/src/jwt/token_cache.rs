@@ -10,15 +10,19 @@ use hashbrown::{HashTable, hash_table};
 use serde_json::Value;
 
 use super::validation::Validated;
+use crate::bytes::is_same;
 use crate::limits::{MAX_CACHED_BYTES, MAX_CACHED_TOKENS};
-use crate::principal::Identity;
+use crate::principal::{Claims, Identity};
 use crate::time::UnixTime;
 
 /// What an entry takes, as measured in the module (`docs/tokens.md`): the token, its texts in claims and attributes, and for
 /// each JSON value its places in maps and lists, which may be half empty.
 fn entry_bytes(token: &[u8], validated: &Validated) -> usize {
-    let values = validated.identity.claims.values().map(count).fold(0, usize::saturating_add);
-    token.len().saturating_mul(3).saturating_add(values.saturating_mul(80))
+    let claims = match &validated.identity.claims {
+        Claims::Token(claims) => claims.bytes(),
+        Claims::Made(claims) => claims.values().map(count).fold(0, usize::saturating_add).saturating_mul(80),
+    };
+    token.len().saturating_mul(3).saturating_add(claims)
 }
 
 /// How many values a JSON value is made of. Its depth was bounded when it was read.
@@ -120,14 +124,6 @@ impl Generation {
 fn hash_end(hasher: &RandomState, token: &[u8]) -> u64 {
     const END: usize = 24;
     hasher.hash_one(token.last_chunk::<END>().map_or(token, |end| end))
-}
-
-/// Whether two tokens are the same, all of them. `==` compares byte by byte in WebAssembly.
-fn is_same(one: &[u8], other: &[u8]) -> bool {
-    let ((words, rest), (other_words, other_rest)) = (one.as_chunks::<8>(), other.as_chunks::<8>());
-    one.len() == other.len()
-        && words.iter().zip(other_words).all(|(one, other)| u64::from_le_bytes(*one) == u64::from_le_bytes(*other))
-        && rest == other_rest
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ use super::token_cache::TokenCache;
 use super::unknown_keys::{UnknownKey, UnknownKeys};
 use crate::document::{Node, Unique};
 use crate::jose::{KnownHeaders, NativeVerifier, PreparedKeys, UnverifiedJws, base64url};
+use crate::json::JsonObject;
 use crate::limits::MAX_TOKEN_BYTES;
 use crate::policy::IssuerSet;
 use crate::principal::Identity;
@@ -81,12 +82,12 @@ impl TrustedIssuers {
             let issuer = opaque.and_then(|name| self.issuers.get(name)).ok_or(Reason::IssuerUnknown)?;
             return Err(self.introspect(issuer, token, now));
         }
-        let unverified = UnverifiedJws::parse_any(token, &self.headers)?;
+        let mut unverified = UnverifiedJws::parse_any(token, &self.headers)?;
         if unverified.is_padded() && !self.accept_padding {
             return Err(Reason::TokenMalformed.into());
         }
-        let claims = unverified.read_claims()?;
-        let name = issuer_name(&claims)?;
+        let claims = unverified.take_claims()?;
+        let name = issuer_name((&claims).into())?;
         let issuer = self.issuers.get(name).filter(|_| is_accepted(name)).ok_or(Reason::IssuerUnknown)?;
         if unverified.is_padded() && !issuer.padded {
             return Err(Reason::TokenMalformed.into());
@@ -249,7 +250,7 @@ fn cache_key<'t>(opaque_issuer: Option<&str>, token: &'t [u8]) -> Cow<'t, [u8]> 
 
 /// The name of the issuer that a token says it is from: `iss` or, in a SPIFFE JWT-SVID, which need not have one, the trust
 /// domain of `sub` (SPIFFE JWT-SVID section 3). It only selects keys, which then have to fit.
-fn issuer_name(claims: &Map<String, Value>) -> Result<&str, Reason> {
+fn issuer_name(claims: JsonObject<'_>) -> Result<&str, Reason> {
     if let Some(issuer) = claims::text(claims, "iss")? {
         return Ok(issuer);
     }

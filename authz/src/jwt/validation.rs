@@ -8,8 +8,9 @@ use super::claims::{self, Times};
 use super::issuer::TrustedIssuer;
 use super::trusted_issuers::SPIFFE;
 use crate::jose::VerifiedJws;
+use crate::json::{FlatObject, Json, JsonObject};
 use crate::matching::{ClaimMatcher, Facts, Match};
-use crate::principal::{Attribute, Confirmation, Identity};
+use crate::principal::{Attribute, Claims, Confirmation, Identity};
 use crate::reason::Reason;
 use crate::record::RecordedIdentity;
 use crate::revocation::Fingerprints;
@@ -32,20 +33,16 @@ impl Validated {
 
 impl TrustedIssuer {
     /// Judges a token that this issuer has signed.
-    pub(super) fn validate(
-        &self,
-        jws: &VerifiedJws,
-        claims: Map<String, Value>,
-        now: UnixTime,
-    ) -> Result<Validated, Reason> {
+    pub(super) fn validate(&self, jws: &VerifiedJws, claims: FlatObject, now: UnixTime) -> Result<Validated, Reason> {
+        let claims = Claims::Token(claims);
         // A token that never ends is not accepted.
-        if !claims.contains_key("exp") {
+        if claims.get("exp").is_none() {
             return Err(Reason::ClaimsMalformed);
         }
         if !self.token_types.contains(&jws.header().normalized_type()) {
             return Err(Reason::TypeMismatch);
         }
-        if !all_hold(&self.required_header, jws.header().members()) {
+        if !all_hold(&self.required_header, jws.header().members().into()) {
             return Err(Reason::ClaimsMalformed);
         }
         self.identify(claims, jws.key_id().cloned(), now)
@@ -57,7 +54,7 @@ impl TrustedIssuer {
         if !claims.contains_key("exp") {
             return Err(Reason::ClaimsMalformed);
         }
-        self.identify(claims, None, now)
+        self.identify(Claims::Made(claims), None, now)
     }
 
     /// Judges a token that this issuer vouches for, by its answer (RFC 7662 section 2.2). It is good no longer than the
@@ -68,44 +65,45 @@ impl TrustedIssuer {
         cache_seconds: u64,
         now: UnixTime,
     ) -> Result<Validated, Reason> {
-        if claims::text(&claims, "iss")?.is_some_and(|issuer| issuer != &**self.name()) {
+        if claims::text((&claims).into(), "iss")?.is_some_and(|issuer| issuer != &**self.name()) {
             return Err(Reason::IssuerUnknown);
         }
-        let validated = self.identify(claims, None, now)?;
+        let validated = self.identify(Claims::Made(claims), None, now)?;
         Ok(Validated { good_until: validated.good_until.min(now.plus_seconds(cache_seconds)), ..validated })
     }
 
     /// Judges the claims of a token that is this issuer's.
-    fn identify(&self, claims: Map<String, Value>, key_id: Option<String>, now: UnixTime) -> Result<Validated, Reason> {
-        claims::text(&claims, "sub")?;
-        let token_id = claims::text(&claims, "jti")?.map(str::to_owned);
-        let times = Times::read(&claims)?;
-        let audience = self.accept_audience(&claims)?;
+    fn identify(&self, all: Claims, key_id: Option<String>, now: UnixTime) -> Result<Validated, Reason> {
+        let claims = all.all();
+        claims::text(claims, "sub")?;
+        let token_id = claims::text(claims, "jti")?.map(str::to_owned);
+        let times = Times::read(claims)?;
+        let audience = self.accept_audience(claims)?;
         let (good_from, good_until) = self.check_times(&times, now)?;
-        if !all_hold(&self.required, &claims) {
+        if !all_hold(&self.required, claims) {
             return Err(Reason::ClaimsMalformed);
         }
-        self.accept_subject(&claims)?;
-        let tenant = self.accept_tenant(&claims)?;
+        self.accept_subject(claims)?;
+        let tenant = self.accept_tenant(claims)?;
         let identity = Identity {
             issuer: Some(Rc::clone(self.name())),
-            subject: self.mapping.subject(&claims),
-            client: self.mapping.client(&claims),
+            subject: self.mapping.subject(claims),
+            client: self.mapping.client(claims),
             tenant,
-            session: self.mapping.session(&claims),
+            session: self.mapping.session(claims),
             token_id,
             key_id,
             issued_at: times.issued_at,
-            confirmation: confirmation(&claims),
+            confirmation: confirmation(claims),
             good_until,
             audience,
-            scopes: self.mapping.scopes(&claims),
-            roles: self.mapping.roles(&claims),
-            groups: self.mapping.groups(&claims),
-            acr: self.mapping.acr(&claims),
-            amr: self.mapping.amr(&claims),
-            auth_time: self.mapping.auth_time(&claims),
-            claims,
+            scopes: self.mapping.scopes(claims),
+            roles: self.mapping.roles(claims),
+            groups: self.mapping.groups(claims),
+            acr: self.mapping.acr(claims),
+            amr: self.mapping.amr(claims),
+            auth_time: self.mapping.auth_time(claims),
+            claims: all,
             fingerprints: Fingerprints::default(),
             recorded: RecordedIdentity::default(),
         };
@@ -113,7 +111,7 @@ impl TrustedIssuer {
     }
 
     /// RFC 7519 section 4.1.3: a token that is for nobody in particular is not for us.
-    fn accept_audience(&self, claims: &Map<String, Value>) -> Result<Vec<String>, Reason> {
+    fn accept_audience(&self, claims: JsonObject<'_>) -> Result<Vec<String>, Reason> {
         match (self.mapping.audience(claims), &self.audiences) {
             (Attribute::Present(audience), Some(ours)) if !ours.accept(&audience) => Err(Reason::AudienceMismatch),
             (Attribute::Present(audience), _) => Ok(audience),
@@ -124,7 +122,7 @@ impl TrustedIssuer {
 
     /// A trust domain speaks for its own workloads only (SPIFFE JWT-SVID section 3.1): the keys of one do not vouch for the
     /// identities of another.
-    fn accept_subject(&self, claims: &Map<String, Value>) -> Result<(), Reason> {
+    fn accept_subject(&self, claims: JsonObject<'_>) -> Result<(), Reason> {
         if !self.name().starts_with(SPIFFE) {
             return Ok(());
         }
@@ -134,7 +132,7 @@ impl TrustedIssuer {
     }
 
     /// A token of a multi-tenant provider must name the tenant whose issuer it names: the keys are the same for all.
-    fn accept_tenant(&self, claims: &Map<String, Value>) -> Result<Attribute<String>, Reason> {
+    fn accept_tenant(&self, claims: JsonObject<'_>) -> Result<Attribute<String>, Reason> {
         let claimed = self.mapping.tenant(claims);
         match (&self.tenant, claimed) {
             (None, claimed) => Ok(claimed),
@@ -180,22 +178,22 @@ impl TrustedIssuer {
     }
 }
 
-fn all_hold(matchers: &[ClaimMatcher], members: &Map<String, Value>) -> bool {
+fn all_hold(matchers: &[ClaimMatcher], members: JsonObject<'_>) -> bool {
     matchers.iter().all(|matcher| matcher.evaluate(members, &Facts::default()) == Match::Holds)
 }
 
 /// RFC 7800 section 3.1: what the claim `cnf` binds a token to. More than one binding, or one of a kind that we do not
 /// know, is not taken for one that we do.
-fn confirmation(claims: &Map<String, Value>) -> Confirmation {
+fn confirmation(claims: JsonObject<'_>) -> Confirmation {
     let Some(cnf) = claims.get("cnf") else {
         return Confirmation::None;
     };
-    let mut members = cnf.as_object().into_iter().flatten();
-    match (members.next(), members.next()) {
-        (Some((name, Value::String(thumbprint))), None) if name == "jkt" => Confirmation::Key(thumbprint.clone()),
-        (Some((name, Value::String(thumbprint))), None) if name == "x5t#S256" => {
-            Confirmation::Certificate(thumbprint.clone())
-        }
+    let Some(members) = cnf.as_object().filter(|members| members.len() == 1) else {
+        return Confirmation::Unknown;
+    };
+    match (members.get("jkt"), members.get("x5t#S256")) {
+        (Some(Json::Text(thumbprint)), _) => Confirmation::Key(thumbprint.to_owned()),
+        (_, Some(Json::Text(thumbprint))) => Confirmation::Certificate(thumbprint.to_owned()),
         _ => Confirmation::Unknown,
     }
 }

@@ -1,11 +1,10 @@
 //! What one claim must be.
 
-use serde_json::{Map, Value};
-
 use super::operand::{Facts, Scope};
 use super::pointer::Pointer;
 use super::test::{Match, Test};
 use crate::document::Node;
+use crate::json::JsonObject;
 
 /// A test, and the claim that must pass it.
 #[derive(Debug)]
@@ -27,7 +26,7 @@ impl ClaimMatcher {
         Self { pointer: Pointer::to_claim(name), test: Test::Exists(true) }
     }
 
-    pub(crate) fn evaluate(&self, claims: &Map<String, Value>, facts: &Facts<'_>) -> Match {
+    pub(crate) fn evaluate(&self, claims: JsonObject<'_>, facts: &Facts<'_>) -> Match {
         self.test.evaluate(self.pointer.find(claims), facts)
     }
 

@@ -2,11 +2,13 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::ops::Deref;
 
 use serde_json::Value;
 
 use crate::document::Node;
 use crate::http::AccessRequest;
+use crate::json::Json;
 use crate::time::UnixTime;
 
 /// The captures of a path, by name.
@@ -25,8 +27,16 @@ pub(crate) enum Scope<'s> {
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Facts<'f> {
     pub(crate) request: Option<&'f AccessRequest<'f>>,
-    pub(crate) captures: &'f [(&'f str, Cow<'f, str>)],
+    /// Made when they are first asked for.
+    pub(crate) captures: Option<&'f dyn Deref<Target = Captures<'f>>>,
     pub(crate) now: Option<UnixTime>,
+}
+
+impl<'f> Facts<'f> {
+    /// The segment of the path that a variable stands for.
+    pub(crate) fn capture(&self, name: &str) -> Option<&'f str> {
+        self.captures?.iter().find(|(capture, _)| *capture == name).map(|(_, value)| &**value)
+    }
 }
 
 /// The right side of a comparison.
@@ -75,15 +85,12 @@ impl Operand {
     }
 
     /// The value; none if the request does not have it.
-    pub(super) fn resolve<'v>(&'v self, facts: &Facts<'v>) -> Option<Cow<'v, Value>> {
-        let text = |text: &str| Cow::Owned(Value::from(text));
+    pub(super) fn resolve<'v>(&'v self, facts: &'v Facts<'_>) -> Option<Json<'v>> {
         match self {
-            Self::Constant(value) => Some(Cow::Borrowed(value)),
-            Self::Method => facts.request.map(|request| text(request.method)),
-            Self::Host => facts.request.map(|request| text(request.host.as_str())),
-            Self::Capture(name) => {
-                facts.captures.iter().find(|(capture, _)| capture == name).map(|(_, value)| text(value))
-            }
+            Self::Constant(value) => Some(value.into()),
+            Self::Method => facts.request.map(|request| Json::Text(request.method)),
+            Self::Host => facts.request.map(|request| Json::Text(request.host.as_str())),
+            Self::Capture(name) => facts.capture(name).map(Json::Text),
         }
     }
 }

@@ -2,9 +2,8 @@
 
 use std::fmt;
 
-use serde_json::{Map, Value};
-
 use crate::document::Node;
+use crate::json::{Json, JsonObject};
 use crate::principal::Attribute;
 
 /// A JSON Pointer (RFC 6901) to a claim, taken apart once.
@@ -35,7 +34,7 @@ impl Pointer {
     ///
     /// Absent is only what an object or list on the way does not have. A step into anything else (`/a/b` where `a` is a
     /// string) is malformed: whoever depends on it cannot decide.
-    pub(crate) fn find<'c>(&self, claims: &'c Map<String, Value>) -> Attribute<&'c Value> {
+    pub(crate) fn find<'c>(&self, claims: JsonObject<'c>) -> Attribute<Json<'c>> {
         let Some((first, rest)) = self.0.split_first() else {
             return Attribute::Malformed;
         };
@@ -44,8 +43,8 @@ impl Pointer {
         };
         for token in rest {
             let next = match value {
-                Value::Object(members) => members.get(token),
-                Value::Array(items) => match index(token) {
+                Json::Object(members) => members.get(token),
+                Json::List(items) => match index(token) {
                     Some(index) => items.get(index),
                     None => return Attribute::Malformed,
                 },
@@ -95,6 +94,7 @@ mod tests {
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
     use super::*;
+    use crate::json::FlatObject;
 
     #[test]
     fn a_pointer_reaches_nested_dotted_and_url_like_names() {
@@ -120,12 +120,16 @@ mod tests {
         ] {
             let tokens =
                 pointer.strip_prefix('/').unwrap().split('/').map(unescape).collect::<Option<Vec<_>>>().unwrap();
-            let found = match Pointer(tokens).find(claims.as_object().unwrap()) {
-                Attribute::Present(value) => Attribute::Present(value.clone()),
-                Attribute::Absent => Attribute::Absent,
-                Attribute::Malformed => Attribute::Malformed,
-            };
-            assert_eq!(found, expected, "{pointer}");
+            // Kept as a tree and kept flat.
+            let flat = FlatObject::parse(claims.to_string()).unwrap();
+            for claims in [JsonObject::from(claims.as_object().unwrap()), JsonObject::from(&flat)] {
+                let found = match Pointer(tokens.clone()).find(claims) {
+                    Attribute::Present(value) => Attribute::Present(value.to_value()),
+                    Attribute::Absent => Attribute::Absent,
+                    Attribute::Malformed => Attribute::Malformed,
+                };
+                assert_eq!(found, expected, "{pointer}");
+            }
         }
     }
 }

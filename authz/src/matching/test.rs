@@ -2,6 +2,7 @@
 
 use std::cmp::Ordering;
 use std::fmt;
+use std::iter::once;
 
 use serde_json::{Number, Value};
 
@@ -10,6 +11,7 @@ use super::operand::{EXACT, Facts, Operand, Scope};
 use super::pattern::Pattern;
 use crate::calendar::{parse_instant, read_instant};
 use crate::document::{Fields, Node};
+use crate::json::{Json, JsonList};
 use crate::principal::Attribute;
 use crate::time::UnixTime;
 
@@ -178,7 +180,7 @@ impl Test {
     }
 
     /// Whether a value passes. What is absent passes nothing but `exists: false`.
-    pub(crate) fn evaluate(&self, value: Attribute<&Value>, facts: &Facts<'_>) -> Match {
+    pub(crate) fn evaluate(&self, value: Attribute<Json<'_>>, facts: &Facts<'_>) -> Match {
         match (self, value) {
             (_, Attribute::Malformed) => Match::Undecidable,
             (Self::Exists(wanted), Attribute::Absent) => holds_if(!wanted),
@@ -187,46 +189,51 @@ impl Test {
         }
     }
 
-    fn judge(&self, value: &Value, facts: &Facts<'_>) -> Match {
+    fn judge(&self, value: Json<'_>, facts: &Facts<'_>) -> Match {
         match (self, value) {
-            (Self::Exists(wanted), value) => holds_if(value.is_null() != *wanted),
-            (Self::OneOf(wanted), value) => equals_any(wanted, std::slice::from_ref(value), facts),
-            (Self::ContainsAny(wanted), Value::Array(items)) => equals_any(wanted, items, facts),
-            (Self::ContainsAll(wanted), Value::Array(items)) => {
-                all(wanted.iter().map(|wanted| equals_any(std::slice::from_ref(wanted), items, facts)))
+            (Self::Exists(wanted), value) => holds_if(matches!(value, Json::Null) != *wanted),
+            (Self::OneOf(wanted), value) => equals_any(wanted, once(value), facts),
+            (Self::ContainsAny(wanted), Json::List(items)) => equals_any(wanted, items.iter(), facts),
+            (Self::ContainsAll(wanted), Json::List(items)) => {
+                all(wanted.iter().map(|wanted| equals_any(std::slice::from_ref(wanted), items.iter(), facts)))
             }
-            (Self::SubsetOf(wanted), Value::Array(items)) => {
-                all(items.iter().map(|item| equals_any(wanted, std::slice::from_ref(item), facts)))
+            (Self::SubsetOf(wanted), Json::List(items)) => {
+                all(items.iter().map(|item| equals_any(wanted, once(item), facts)))
             }
-            (Self::Prefix(prefix), Value::String(text)) => holds_if(text.starts_with(prefix.as_str())),
-            (Self::Suffix(suffix), Value::String(text)) => holds_if(text.ends_with(suffix.as_str())),
-            (Self::Fits(pattern), Value::String(text)) => holds_if(pattern.fits(text)),
-            (Self::Bound(bound, limit), Value::Number(number)) => bound.holds(number, limit),
+            (Self::Prefix(prefix), Json::Text(text)) => holds_if(text.starts_with(prefix.as_str())),
+            (Self::Suffix(suffix), Json::Text(text)) => holds_if(text.ends_with(suffix.as_str())),
+            (Self::Fits(pattern), Json::Text(text)) => holds_if(pattern.fits(text)),
+            (Self::Bound(bound, limit), Json::Number(number)) => bound.holds(number, limit),
             (Self::Before(moment), value) => dated(value, *moment, facts, |date, moment| date < moment),
             (Self::After(moment), value) => dated(value, *moment, facts, |date, moment| date > moment),
-            (Self::AnyElement(matchers), Value::Array(items)) => any_element(matchers, items, facts),
+            (Self::AnyElement(matchers), Json::List(items)) => any_element(matchers, items, facts),
             _ => Match::Undecidable,
         }
     }
 
     /// The same for what is always text, such as a header: a number is one that is written there.
     pub(crate) fn evaluate_text(&self, text: &str, facts: &Facts<'_>) -> Match {
-        let value = match self {
-            // `+5`, ` 5` and `0x5` are no numbers: whoever wrote them may mean anything.
-            Self::Bound(..) if text.bytes().all(|byte| byte.is_ascii_graphic()) => {
-                serde_json::from_str::<Number>(text).map_or(Value::Null, Value::Number)
-            }
-            Self::Bound(..) => Value::Null,
-            _ => Value::from(text),
+        // `+5`, ` 5` and `0x5` are no numbers: whoever wrote them may mean anything.
+        let is_plain = || text.bytes().all(|byte| byte.is_ascii_graphic());
+        let number: Option<Number> = match self {
+            Self::Bound(..) if is_plain() => serde_json::from_str(text).ok(),
+            _ => None,
         };
-        self.judge(&value, facts)
+        self.judge(
+            match (self, &number) {
+                (Self::Bound(..), Some(number)) => Json::Number(number),
+                (Self::Bound(..), None) => Json::Null,
+                _ => Json::Text(text),
+            },
+            facts,
+        )
     }
 }
 
 /// Whether one element is an object for which all matchers hold.
-fn any_element(matchers: &[ClaimMatcher], items: &[Value], facts: &Facts<'_>) -> Match {
+fn any_element(matchers: &[ClaimMatcher], items: JsonList<'_>, facts: &Facts<'_>) -> Match {
     let outcomes = items.iter().map(|item| match item {
-        Value::Object(members) => all(matchers.iter().map(|matcher| matcher.evaluate(members, facts))),
+        Json::Object(members) => all(matchers.iter().map(|matcher| matcher.evaluate(members, facts))),
         _ => Match::Undecidable,
     });
     outcomes.fold(Match::Fails, |left, right| match (left, right) {
@@ -256,10 +263,10 @@ impl Moment {
 }
 
 /// A date in a token: seconds since 1970 (RFC 7519 section 2, NumericDate), or a date-time of RFC 3339.
-fn dated(value: &Value, moment: Moment, facts: &Facts<'_>, holds: impl FnOnce(UnixTime, UnixTime) -> bool) -> Match {
+fn dated(value: Json<'_>, moment: Moment, facts: &Facts<'_>, holds: impl FnOnce(UnixTime, UnixTime) -> bool) -> Match {
     let date = match value {
-        Value::Number(number) => UnixTime::from_numeric_date(number),
-        Value::String(text) => parse_instant(text),
+        Json::Number(number) => UnixTime::from_numeric_date(number),
+        Json::Text(text) => parse_instant(text),
         _ => None,
     };
     let moment = match moment {
@@ -309,27 +316,32 @@ const fn holds_if(condition: bool) -> Match {
 
 /// Whether one of the values is one of those that are wanted. Where none is, a value of another type than all of them is
 /// malformed, not merely different: `"true"` where a boolean is expected may mean anything.
-fn equals_any(wanted: &[Operand], values: &[Value], facts: &Facts<'_>) -> Match {
-    let Some(wanted) = wanted.iter().map(|operand| operand.resolve(facts)).collect::<Option<Vec<_>>>() else {
+fn equals_any<'v>(wanted: &[Operand], mut values: impl Iterator<Item = Json<'v>> + Clone, facts: &Facts<'_>) -> Match {
+    if wanted.iter().any(|operand| operand.resolve(facts).is_none()) {
         return Match::Undecidable;
-    };
-    if values.iter().any(|value| wanted.iter().any(|wanted| same(wanted, value))) {
+    }
+    let wanted = || wanted.iter().filter_map(|operand| operand.resolve(facts));
+    if values.clone().any(|value| wanted().any(|wanted| same(wanted, value))) {
         return Match::Holds;
     }
     let has_type =
-        |value: &Value| wanted.iter().any(|wanted| std::mem::discriminant(&**wanted) == std::mem::discriminant(value));
-    if values.iter().all(has_type) { Match::Fails } else { Match::Undecidable }
+        |value: Json<'_>| wanted().any(|wanted| std::mem::discriminant(&wanted) == std::mem::discriminant(&value));
+    if values.all(has_type) { Match::Fails } else { Match::Undecidable }
 }
 
-/// Equality of JSON values; numbers by value, so that 1 and 1.0 are one (a host may hand the bundle on as floating point),
+/// Equality with a scalar; numbers by value, so that 1 and 1.0 are one (a host may hand the bundle on as floating point),
 /// but only where that is exact: two identifiers of 19 digits can have one floating-point form.
-fn same(left: &Value, right: &Value) -> bool {
-    match (left, right) {
-        (Value::Number(left), Value::Number(right)) if left.is_f64() || right.is_f64() => {
+fn same(wanted: Json<'_>, value: Json<'_>) -> bool {
+    match (wanted, value) {
+        (Json::Number(left), Json::Number(right)) if left.is_f64() || right.is_f64() => {
             let left = left.as_f64().filter(|number| number.abs() < EXACT);
             left.is_some() && left == right.as_f64()
         }
-        _ => left == right,
+        (Json::Number(left), Json::Number(right)) => left == right,
+        (Json::Text(left), Json::Text(right)) => left == right,
+        (Json::Bool(left), Json::Bool(right)) => left == right,
+        (Json::Null, Json::Null) => true,
+        _ => false,
     }
 }
 
@@ -369,7 +381,7 @@ mod tests {
     use super::*;
 
     fn outcome(test: &Test, value: &Value) -> Match {
-        test.evaluate(Attribute::Present(value), &Facts::default())
+        test.evaluate(Attribute::Present(value.into()), &Facts::default())
     }
 
     fn constants(values: &[Value]) -> Vec<Operand> {

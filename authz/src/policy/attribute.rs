@@ -10,6 +10,7 @@ use super::names::Names;
 use crate::credential::{Hop, Place};
 use crate::document::{Node, Unique};
 use crate::http::RequestHead;
+use crate::json::Json;
 use crate::matching::Pointer;
 use crate::principal::{Attribute, Principal};
 
@@ -147,11 +148,11 @@ impl Declaration {
     pub(crate) fn value(&self, principal: &Principal, head: &RequestHead<'_>) -> Attribute<Value> {
         match &self.origin {
             Origin::Claim { credential, pointer } => {
-                let found = principal.identity(*credential).map(|identity| pointer.find(&identity.claims));
+                let found = principal.identity(*credential).map(|identity| pointer.find(identity.claims.all()));
                 match found.unwrap_or_default() {
                     Attribute::Absent => Attribute::Absent,
-                    Attribute::Present(value) if self.kind.has(value) => Attribute::Present(value.clone()),
-                    Attribute::Present(_) | Attribute::Malformed => Attribute::Malformed,
+                    Attribute::Present(value) => self.kind.read(value).map_or(Attribute::Malformed, Attribute::Present),
+                    Attribute::Malformed => Attribute::Malformed,
                 }
             }
             Origin::Header { hops, .. } if !is_believed(hops, head) => Attribute::Absent,
@@ -181,6 +182,16 @@ impl AttributeType {
             (self, value),
             (Self::Boolean, Value::Bool(_)) | (Self::Number, Value::Number(_)) | (Self::String, Value::String(_))
         )
+    }
+
+    /// What a claim says, if it is of this type.
+    fn read(self, value: Json<'_>) -> Option<Value> {
+        match (self, value) {
+            (Self::Boolean, Json::Bool(value)) => Some(Value::Bool(value)),
+            (Self::Number, Json::Number(number)) => Some(Value::Number(number.clone())),
+            (Self::String, Json::Text(text)) => Some(Value::from(text)),
+            _ => None,
+        }
     }
 
     /// What a header says, as JSON would: ` 5`, `+5` and `TRUE` are nothing.

@@ -1,5 +1,6 @@
 //! The policy decision: deny overrides, default deny (XACML 3.0 appendix C.2).
 
+use std::cell::LazyCell;
 use std::rc::Rc;
 
 use super::attribute::Attributes;
@@ -184,8 +185,8 @@ impl Rule {
     }
 
     pub(super) fn in_situation<T>(&self, question: &Question<'_>, judge: impl FnOnce(&Situation<'_>) -> T) -> T {
-        let captures = self.target.captures(question.request, self.effect());
-        let facts = Facts { request: Some(question.request), captures: &captures, now: Some(question.now) };
+        let captures = LazyCell::new(|| self.target.captures(question.request, self.effect()));
+        let facts = Facts { request: Some(question.request), captures: Some(&captures), now: Some(question.now) };
         judge(&Situation { principal: question.principal, head: question.head, facts, now: question.now })
     }
 }

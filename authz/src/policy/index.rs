@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
 
 use super::rule::Rule;
 use super::target::Shape;
@@ -26,8 +27,29 @@ struct PathTree {
     ends: Vec<usize>,
     /// Those that may go on in any way from here.
     tails: Vec<usize>,
-    literals: HashMap<String, PathTree>,
+    literals: HashMap<String, PathTree, BuildHasherDefault<SegmentHasher>>,
     any: Option<Box<PathTree>>,
+}
+
+/// FNV-1a, which takes a few instructions for each byte. What is in the tables comes from the bundle, so no client can make it
+/// collide, as it could in a table of its own making.
+struct SegmentHasher(u64);
+
+impl Default for SegmentHasher {
+    fn default() -> Self {
+        Self(0xcbf2_9ce4_8422_2325)
+    }
+}
+
+impl Hasher for SegmentHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        let mix = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+        self.0 = bytes.iter().fold(self.0, mix);
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
 }
 
 impl RuleIndex {
@@ -58,19 +80,14 @@ impl RuleIndex {
     }
 
     /// The numbers of the rules that may apply, in order, each once.
-    pub(super) fn candidates<'r>(&self, request: &'r AccessRequest<'_>) -> Vec<usize> {
+    pub(super) fn candidates(&self, request: &AccessRequest<'_>) -> Vec<usize> {
         let host = request.host.as_str();
-        let lower_case = |segment: &'r Cow<'_, str>| match segment.bytes().any(|byte| byte.is_ascii_uppercase()) {
-            true => Cow::Owned(segment.to_ascii_lowercase()),
-            false => Cow::Borrowed(&**segment),
-        };
-        let segments: Vec<Cow<'_, str>> = request.path.segments().iter().map(lower_case).collect();
-        let mut found = Vec::new();
-        self.anywhere.collect(&segments, &mut found);
+        let (segments, mut found) = (request.path.segments(), Vec::new());
+        self.anywhere.collect(segments, &mut found);
         if !self.hosts.is_empty() {
             let suffixes = host.match_indices('.').filter_map(|(at, _)| host.get(at..));
             for tree in std::iter::once(host).chain(suffixes).filter_map(|key| self.hosts.get(key)) {
-                tree.collect(&segments, &mut found);
+                tree.collect(segments, &mut found);
             }
         }
         found.sort_unstable();
@@ -104,7 +121,11 @@ impl PathTree {
         match segments.split_first() {
             None => found.extend(&self.ends),
             Some((segment, rest)) => {
-                if let Some(tree) = self.literals.get(&**segment) {
+                let lower_case = match segment.bytes().any(|byte| byte.is_ascii_uppercase()) {
+                    true => Cow::Owned(segment.to_ascii_lowercase()),
+                    false => Cow::Borrowed(&**segment),
+                };
+                if let Some(tree) = self.literals.get(&*lower_case) {
                     tree.collect(rest, found);
                 }
                 if let Some(tree) = &self.any {

@@ -3,10 +3,11 @@
 use super::names::Names;
 use crate::document::{Fields, Node, Unique};
 use crate::http::{encode_value, is_token_byte, read_owned_name};
+use crate::jose::base64url;
+use crate::json::Json;
 use crate::limits::MAX_IDENTITY_HEADER_BYTES;
 use crate::matching::Pointer;
 use crate::principal::{Attribute, Principal};
-use serde_json::Value;
 
 /// The obligations of one rule.
 #[derive(Debug, Default)]
@@ -27,7 +28,16 @@ pub(crate) struct Obligations {
 #[derive(Debug)]
 enum Source {
     Constant(String),
-    Claim { credential: usize, pointer: Pointer, is_optional: bool },
+    Claim { credential: usize, pointer: Pointer, is_optional: bool, form: Form },
+}
+
+/// The form in which a claim stands in a header.
+#[derive(Clone, Copy, Debug)]
+enum Form {
+    /// A scalar as it is, a list of scalars with commas between them.
+    Text,
+    /// Any value, as compact JSON in base64url: nothing in it can leave the header, and types stay what they are.
+    Json,
 }
 
 impl Obligations {
@@ -86,15 +96,18 @@ impl Obligations {
 impl Source {
     /// The value; `Some(None)` if it may be absent and is, `None` if it cannot be expressed.
     fn value(&self, principal: &Principal) -> Option<Option<String>> {
-        let (credential, pointer, is_optional) = match self {
+        let (credential, pointer, is_optional, form) = match self {
             Self::Constant(value) => return Some(Some(value.clone())),
-            Self::Claim { credential, pointer, is_optional } => (*credential, pointer, *is_optional),
+            Self::Claim { credential, pointer, is_optional, form } => (*credential, pointer, *is_optional, *form),
         };
         let identity = principal.identity(credential)?;
-        match pointer.find(&identity.claims) {
+        match pointer.find(identity.claims.all()) {
             Attribute::Present(value) => {
-                let value = header_value(value).filter(|value| value.len() <= MAX_IDENTITY_HEADER_BYTES)?;
-                Some(Some(value))
+                let value = match form {
+                    Form::Text => header_value(value)?,
+                    Form::Json => base64url::encode(value.to_json()),
+                };
+                (value.len() <= MAX_IDENTITY_HEADER_BYTES).then_some(Some(value))
             }
             Attribute::Absent if is_optional => Some(None),
             Attribute::Absent | Attribute::Malformed => None,
@@ -103,20 +116,21 @@ impl Source {
 }
 
 /// A claim as a header value: a scalar as it is, a list of scalars with commas between them.
-fn header_value(value: &Value) -> Option<String> {
+fn header_value(value: Json<'_>) -> Option<String> {
     match value {
-        Value::String(text) => Some(encode_value(text)),
-        Value::Bool(_) | Value::Number(_) => Some(value.to_string()),
-        Value::Array(items) => {
-            let scalar = |item: &Value| if item.is_array() { None } else { header_value(item) };
+        Json::Text(text) => Some(encode_value(text)),
+        Json::Bool(value) => Some(value.to_string()),
+        Json::Number(number) => Some(number.to_string()),
+        Json::List(items) => {
+            let scalar = |item: Json<'_>| if matches!(item, Json::List(_)) { None } else { header_value(item) };
             items.iter().map(scalar).collect::<Option<Vec<_>>>().map(|values| values.join(","))
         }
-        Value::Null | Value::Object(_) => None,
+        Json::Null | Json::Object(_) => None,
     }
 }
 
 fn read_header(node: &Node<'_>, names: &Names<'_>, credential: usize, unique: &Unique) -> Option<(String, Source)> {
-    let fields = node.object(&["name", "value", "claim", "credential", "optional"])?;
+    let fields = node.object(&["name", "value", "claim", "as", "credential", "optional"])?;
     let name = fields.required("name").and_then(|node| read_owned_name(&node, unique));
     let source = match (fields.optional("value"), fields.optional("claim")) {
         (Some(value), None) => read_constant(&value, &fields),
@@ -127,8 +141,8 @@ fn read_header(node: &Node<'_>, names: &Names<'_>, credential: usize, unique: &U
 }
 
 fn read_constant(node: &Node<'_>, fields: &Fields<'_>) -> Option<Source> {
-    if ["credential", "optional"].iter().any(|name| fields.optional(name).is_some()) {
-        return node.refuse("is a constant: it needs no `credential` and is never absent");
+    if ["as", "credential", "optional"].iter().any(|name| fields.optional(name).is_some()) {
+        return node.refuse("is a constant: it needs no `as` and no `credential`, and is never absent");
     }
     Some(Source::Constant(encode_value(node.text()?)))
 }
@@ -137,5 +151,14 @@ fn read_claim(node: &Node<'_>, fields: &Fields<'_>, names: &Names<'_>, credentia
     let pointer = Pointer::read(node);
     let credential = fields.optional("credential").map_or(Some(credential), |node| names.credential(&node));
     let is_optional = fields.optional("optional").map_or(Some(false), |node| node.flag());
-    Some(Source::Claim { credential: credential?, pointer: pointer?, is_optional: is_optional? })
+    let form = fields.optional("as").map_or(Some(Form::Text), |node| read_form(&node));
+    Some(Source::Claim { credential: credential?, pointer: pointer?, is_optional: is_optional?, form: form? })
+}
+
+fn read_form(node: &Node<'_>) -> Option<Form> {
+    match node.text()? {
+        "text" => Some(Form::Text),
+        "json" => Some(Form::Json),
+        other => node.refuse(format!("`{other}` is not a form of a header: `text` or `json`")),
+    }
 }

@@ -99,9 +99,9 @@ impl DecisionLog {
                 self.write(members, name, showing, issuer, value);
             }
         }
-        let claims = self.claims.iter().filter_map(|claim| match claim.pointer.find(&identity.claims) {
+        let claims = self.claims.iter().filter_map(|claim| match claim.pointer.find(identity.claims.all()) {
             Attribute::Present(value) => {
-                let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+                let text = value.as_text().map_or_else(|| value.to_json(), str::to_owned);
                 Some((&claim.name, self.show(claim.showing, issuer, &claim.name, &text)?))
             }
             Attribute::Absent | Attribute::Malformed => None,

@@ -101,11 +101,11 @@ impl DecisionLog {
             let claims = node.filled_list(|item| ShownClaim::read(item, &unique))?;
             match claims.len() {
                 0..=MAX_RECORDED_CLAIMS => Some(claims),
-                _ => node.refuse(format!("has more than {MAX_RECORDED_CLAIMS} claims: a record is made for every request")),
+                _ => node
+                    .refuse(format!("has more than {MAX_RECORDED_CLAIMS} claims: a record is made for every request")),
             }
         });
-        let key =
-            fields.optional("pseudonym_key").map_or(Some(None), |node| PseudonymKey::read(&node).map(Some));
+        let key = fields.optional("pseudonym_key").map_or(Some(None), |node| PseudonymKey::read(&node).map(Some));
         let unique = Unique::default();
         let sampling = fields
             .optional("sampling")
@@ -123,7 +123,9 @@ impl DecisionLog {
                     "needs `pseudonym_key`, 32 random bytes in base64url, to hide what is `hash` (`subject` is, if nothing else is said)",
                 );
             }
-            (false, Some(_)) => return node.refuse("has a `pseudonym_key`, and nothing in it is `hash`; remove the key"),
+            (false, Some(_)) => {
+                return node.refuse("has a `pseudonym_key`, and nothing in it is `hash`; remove the key");
+            }
             _ => {}
         }
         let mut sampled = HashMap::new();
@@ -202,7 +204,8 @@ fn read_sampling(node: &Node<'_>, unique: &Unique, policy: Option<&Policy>) -> O
         node.filled_list(|item| {
             let rule = item.text()?;
             if policy.is_some_and(|policy| !policy.permits_by(rule)) {
-                return item.refuse(format!("`{rule}` is not a permit rule of this bundle; denials are always recorded"));
+                return item
+                    .refuse(format!("`{rule}` is not a permit rule of this bundle; denials are always recorded"));
             }
             unique.claim("rule", rule, item)?;
             Some(rule.to_owned())

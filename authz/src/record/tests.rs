@@ -177,7 +177,10 @@ fn a_log_that_says_nonsense_is_refused_with_its_place() {
         (json!({}), "decision_log.to: is missing"),
         (json!({ "to": [] }), "decision_log.to: must not be empty; leave the field out if it is not wanted"),
         (json!({ "to": ["syslog"] }), "decision_log.to[0]: `syslog` is neither `proxy_log` nor `control`"),
-        (json!({ "to": ["control"] }), "decision_log: needs `pseudonym_key`, 32 random bytes in base64url, to hide what is `hash` (`subject` is, if nothing else is said)"),
+        (
+            json!({ "to": ["control"] }),
+            "decision_log: needs `pseudonym_key`, 32 random bytes in base64url, to hide what is `hash` (`subject` is, if nothing else is said)",
+        ),
         (
             json!({ "to": ["control"], "fields": { "subject": "plain" }, "pseudonym_key": KEY }),
             "decision_log: has a `pseudonym_key`, and nothing in it is `hash`; remove the key",

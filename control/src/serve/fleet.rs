@@ -241,7 +241,7 @@ impl Fleet {
             return Err(damaged(format!("it is that of epoch {}", manifest.payload().epoch)));
         }
         let contents = self.read_contents(manifest.payload()).await?;
-        self.adopt(Published { manifest, contents });
+        self.adopt(Published::new(manifest, contents));
         Ok(())
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use authz::distribution::{
     Digest, DocumentKind, DocumentReference, Manifest, ManifestPayload, Refused, Trust, UnverifiedManifest,
@@ -65,9 +65,26 @@ impl Cause {
 pub(crate) struct Published {
     pub(crate) manifest: Manifest,
     pub(crate) contents: Contents,
+    /// The key set by which its assertions are verified, once somebody has asked for it.
+    assertion_keys: OnceLock<Bytes>,
 }
 
 impl Published {
+    pub(crate) fn new(manifest: Manifest, contents: Contents) -> Self {
+        Self { manifest, contents, assertion_keys: OnceLock::new() }
+    }
+
+    /// The key set (RFC 7517 section 5) by which its assertions are verified.
+    pub(crate) fn assertion_keys(&self) -> Bytes {
+        let read = || {
+            let policy = self.contents.get(&DocumentKind::Policy).map(|policy| &policy.plain[..]);
+            // It came through the gate, here or elsewhere. Without keys nothing verifies.
+            let keys = policy.and_then(|policy| authz::assertion_keys(policy).ok()).unwrap_or_default();
+            json!({ "keys": keys }).to_string().into()
+        };
+        self.assertion_keys.get_or_init(read).clone()
+    }
+
     pub(crate) fn epoch(&self) -> u64 {
         self.manifest.payload().epoch
     }
@@ -85,7 +102,7 @@ impl Published {
             activation.supply(document.sha256, document.plain.to_vec())?;
         }
         activation.activate()?;
-        Ok(Self { manifest: verified, contents })
+        Ok(Self::new(verified, contents))
     }
 }
 

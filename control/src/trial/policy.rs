@@ -1,7 +1,7 @@
 //! The policy under test: the user's own, but for the keys, which nobody can sign with.
 //!
 //! The keys and algorithms of each issuer are replaced by one fresh Ed25519 key, the fastest to sign and verify with, and the hash of each
-//! API key by that of a key that is known here. Everything else is judged by the production core, from the bytes of a
+//! API key by that of a key that is known here; assertions are signed with a fresh key, so that a test makes none that counts. Everything else is judged by the production core, from the bytes of a
 //! token to the headers that the upstream sees.
 
 use std::collections::BTreeMap;
@@ -67,11 +67,13 @@ impl TestPolicy {
         if let Some(candidate) = value.get_mut("candidate") {
             items(candidate, "issuers").for_each(|issuer| drop(replace_keys(issuer, &mut keys)));
             candidate.get_mut("api_keys").map(replace_api_keys);
+            replace_assertion_key(candidate);
         }
         let mut own = value.get_mut("bundle").map(Value::take).unwrap_or_default();
         let issuers: Vec<TestIssuer> =
             items(&mut own, "issuers").map(|issuer| replace_keys(issuer, &mut keys)).collect();
         let api_keys = own.get_mut("api_keys").map(replace_api_keys).unwrap_or_default();
+        replace_assertion_key(&mut own);
         let mut credentials: Vec<_> = items(&mut own, "credentials").map(|value| credential(value)).collect();
         if credentials.is_empty() {
             let place = Place::Header { name: "authorization".to_owned(), scheme: Some("Bearer".to_owned()) };
@@ -127,6 +129,15 @@ fn replace_keys(issuer: &mut Value, keys: &mut BTreeMap<String, KeyPair>) -> Tes
         issuer.remove("secrets");
     }
     TestIssuer::new(&settings, key)
+}
+
+/// Has assertions signed with a key that nobody trusts.
+fn replace_assertion_key(bundle: &mut Value) {
+    if let Some(key) = bundle.pointer_mut("/assertion/key") {
+        let pair = KeyPair::generate();
+        let (x, d) = (URL_SAFE_NO_PAD.encode(pair.pk.as_ref()), URL_SAFE_NO_PAD.encode(pair.sk.seed().as_ref()));
+        *key = json!({ "kty": "OKP", "crv": "Ed25519", "kid": "test", "x": x, "d": d });
+    }
 }
 
 /// Gives each API key a secret that is known here; the keys by id.

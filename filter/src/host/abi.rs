@@ -147,10 +147,8 @@ pub(super) fn get_shared_data(name: &[u8], bytes: &mut HostBytes) -> Result<Opti
     }
 }
 
-/// Whether it was stored. For the ABI a version of zero would store it whatever is there; one that no value has stores it
-/// only if nothing is there, so that the first of two workers wins.
-pub(super) fn set_shared_data(name: &[u8], value: &[u8], version: Option<NonZeroU32>) -> Result<bool, HostError> {
-    let version = version.map_or(u32::MAX, NonZeroU32::get);
+/// Whether it was stored; not if what is there has another version.
+pub(super) fn set_shared_data(name: &[u8], value: &[u8], version: u32) -> Result<bool, HostError> {
     // SAFETY: pointers and lengths are those of live slices, which the host only reads.
     let status = unsafe { proxy_set_shared_data(name.as_ptr(), name.len(), value.as_ptr(), value.len(), version) };
     match status {

@@ -34,6 +34,15 @@ impl HostKind {
         self.is_envoy() || headers <= MAX_WASMX_HEADERS
     }
 
+    /// The version that stores a value only if there is none, so that the first of two workers wins. In Envoy zero would store it
+    /// whatever is there, and one that no value has does it; Kong's host takes what is not there to have the version zero.
+    pub(crate) const fn version_of_nothing(self) -> u32 {
+        match self {
+            Self::Envoy => u32::MAX,
+            Self::Wasmx => 0,
+        }
+    }
+
     /// Why a bundle cannot be used here; `shares_data` says whether the workers share data.
     pub(crate) fn refusal(self, authorizer: &Authorizer, shares_data: bool) -> Option<&'static str> {
         let why = |ability| match ability {

@@ -120,7 +120,7 @@ impl Link {
         shares_data: bool,
     ) -> Self {
         let mut link = Self {
-            shared: shares_data.then(|| Shared::of(&delivery.trust)),
+            shared: shares_data.then(|| Shared::of(&delivery, kind)),
             metrics: if kind.is_envoy() { BundleMetrics::define(&delivery.trust) } else { BundleMetrics::default() },
             delivery,
             active,
@@ -284,9 +284,9 @@ impl Link {
         let Ok(stored) = stored.map(Option::unwrap_or_default) else { return };
         let workers = self.workers(&stored.0, now);
         self.metrics.seen(&workers);
-        let list = Value::from(workers).to_string();
+        let list = Value::from(workers).to_string().into_bytes();
         // If another worker was faster, the next tick tries again.
-        if self.shared.as_ref().is_none_or(|shared| shared.set_workers(list.as_bytes(), stored.1).is_ok()) {
+        if self.shared.as_ref().is_none_or(|shared| shared.set_workers(list, stored.1).is_ok()) {
             self.signed_of_life_at = Some(elapsed);
         }
     }

@@ -1,7 +1,7 @@
 //! The way of decision records to the control endpoint, in batches, each worker its own.
 
-use super::request::{self, Call};
 use super::Link;
+use super::request::{self, Call};
 use crate::{host, random};
 
 /// What is under way.

@@ -1,16 +1,20 @@
 //! What the workers of a host share, in its shared data: what was adopted, who asks the control endpoint, and who there is.
 //!
-//! Nothing that is read here is believed: a manifest and its documents are verified like those that come from the network, so
-//! that a value that is damaged, old or another tenant's is ignored. Values are swapped by their versions, and epochs only grow.
+//! Nothing that is read here is believed: a manifest and its documents are verified like those that come from the network, and
+//! what no signature is about is sealed, so that a value that is damaged, torn, old or another's is ignored. Values are swapped by
+//! their versions, and epochs only grow.
 
 use std::cell::Cell;
 use std::num::NonZeroU32;
 
 use authz::UnixTime;
-use authz::distribution::{Activation, Adopted, Digest, DocumentKind, DocumentReference, Trust, UnverifiedManifest};
+use authz::distribution::{
+    Activation, Adopted, Delivery, Digest, DocumentKind, DocumentReference, Trust, UnverifiedManifest,
+};
 
 use super::clock;
-use crate::host::{self, HostError, Stored};
+use crate::host::{self, HostError, HostKind, Stored};
+use crate::seal;
 
 /// How often a write is tried again after another worker was faster.
 const ATTEMPTS: usize = 8;
@@ -26,33 +30,77 @@ const MAX_WORKERS_BYTES: usize = 16 * 1024;
 
 /// The names of the values, which are those of one bundle of one fleet.
 pub(super) struct Shared {
+    kind: HostKind,
     head: String,
     bundle: String,
     /// Packed revocations, apart: they are long and do not change with every epoch.
     packed: String,
     /// Those that this worker has stored, or found there.
     stored: Cell<Option<Digest>>,
+    /// How long a value is for which there was no room.
+    too_long: String,
+    /// That of those who ask this endpoint: what lives on after a reload may hold that of another, which is none of theirs.
     lease: String,
     workers: String,
 }
 
 impl Shared {
-    pub(super) fn of(trust: &Trust) -> Self {
-        let name = |what| format!("portcullis.{}/{}.{what}", trust.fleet(), trust.name());
+    pub(super) fn of(delivery: &Delivery, kind: HostKind) -> Self {
+        let trust = &delivery.trust;
+        let name = |what: &str| format!("portcullis.{}/{}.{what}", trust.fleet(), trust.name());
+        let endpoint = delivery.control.as_ref().map(|control| format!("{}/{}", control.cluster, control.authority));
         Self {
+            kind,
             head: name("head"),
             bundle: name("bundle"),
             packed: name("packed"),
             stored: Cell::default(),
-            lease: name("lease"),
+            too_long: name("too_long"),
+            lease: name(&format!("lease@{}", endpoint.unwrap_or_default())),
             workers: name("workers"),
         }
     }
 
+    /// A value of ours, if there is one, and the version of what is there.
+    fn read(&self, name: &str) -> Result<(Option<Vec<u8>>, Option<NonZeroU32>), HostError> {
+        let (value, version) = host::shared_data(name)?;
+        Ok((seal::open(name, value), version))
+    }
+
+    fn write(&self, name: &str, sealed: &[u8], version: Option<NonZeroU32>) -> Result<Stored, HostError> {
+        host::set_shared_data(self.kind, name, sealed, version)
+    }
+
+    /// The same for a value for which there may be no room. Kong's host traps then, and whoever comes after the trap would run into it
+    /// again and never decide a request. So its length is noted before, and the note taken back when it is stored. What is as long
+    /// as a note that was left behind counts as stored: nobody tries it again, and the other workers ask for themselves.
+    fn write_long(&self, name: &str, value: &[u8], version: Option<NonZeroU32>) -> Result<Stored, HostError> {
+        if self.kind.is_envoy() {
+            return self.write(name, value, version);
+        }
+        let length = u64::try_from(value.len()).unwrap_or(u64::MAX);
+        let (noted, version_of_note) = self.read(&self.too_long)?;
+        let noted = noted.as_deref().and_then(<[u8]>::first_chunk).map_or(u64::MAX, |bytes| u64::from_le_bytes(*bytes));
+        if length >= noted {
+            host::log_error(&format!(
+                "portcullis: the zone for shared data has no room for {length} bytes: it must be larger"
+            ));
+            return Ok(Stored::Yes);
+        }
+        let note = |length: u64, version| {
+            self.write(&self.too_long, &seal::seal(&self.too_long, length.to_le_bytes().to_vec()), version)
+        };
+        if note(length, version_of_note)? == Stored::Overtaken {
+            return Ok(Stored::Overtaken);
+        }
+        let stored = self.write(name, value, version)?;
+        note(noted, self.read(&self.too_long)?.1)?;
+        Ok(stored)
+    }
+
     /// What was adopted on this host: the floor of all epochs.
     pub(super) fn head(&self) -> Result<Option<Adopted>, HostError> {
-        let (value, _) = host::shared_data(&self.head)?;
-        Ok(read_head(&self.head, &value))
+        Ok(self.read(&self.head)?.0.as_deref().and_then(read_head))
     }
 
     /// Stores what was adopted, unless something newer is there.
@@ -63,9 +111,9 @@ impl Shared {
         let pieces = std::iter::once(activation.manifest().text().as_bytes()).chain(documents);
         let stored = packed.into_iter().try_for_each(|(reference, document)| self.store_packed(reference, document));
         let stored = stored.and_then(|()| join(adopted.epoch, pieces));
-        let stored = stored.and_then(|value| self.raise(&self.bundle, adopted.epoch, &value));
+        let stored = stored.and_then(|value| self.raise(&self.bundle, adopted.epoch, value));
         // The head in any case: nobody adopts anything older any more, and whoever sees it and no bundle asks for itself.
-        self.raise(&self.head, adopted.epoch, &write_head(&self.head, adopted))?;
+        self.raise(&self.head, adopted.epoch, write_head(adopted))?;
         stored
     }
 
@@ -76,20 +124,21 @@ impl Shared {
         }
         let (current, version) = host::shared_data(&self.packed)?;
         // Whoever was faster has adopted something newer, or the same.
-        if current != document && host::set_shared_data(&self.packed, document, version)? == Stored::Overtaken {
+        if current != document && self.write_long(&self.packed, document, version)? == Stored::Overtaken {
             return Err(HostError);
         }
         self.stored.set(Some(reference.sha256));
         Ok(())
     }
 
-    /// Replaces a value that starts with a smaller epoch.
-    fn raise(&self, name: &str, epoch: u64, value: &[u8]) -> Result<(), HostError> {
+    /// Replaces a value that starts with a smaller epoch, or is not ours.
+    fn raise(&self, name: &str, epoch: u64, value: Vec<u8>) -> Result<(), HostError> {
+        let sealed = seal::seal(name, value);
         for _ in 0..ATTEMPTS {
-            let (current, version) = host::shared_data(name)?;
-            let is_sound = name != self.head || read_head(name, &current).is_some();
-            let is_newer = current.first_chunk().is_none_or(|bytes| u64::from_le_bytes(*bytes) < epoch);
-            if (is_sound && !is_newer) || host::set_shared_data(name, value, version)? == Stored::Yes {
+            let (current, version) = self.read(name)?;
+            let current = current.as_deref().and_then(<[u8]>::first_chunk);
+            let is_newer = current.is_none_or(|bytes| u64::from_le_bytes(*bytes) < epoch);
+            if !is_newer || self.write_long(name, &sealed, version)? == Stored::Yes {
                 return Ok(());
             }
         }
@@ -104,7 +153,7 @@ impl Shared {
         floor: Option<&Adopted>,
         held: Option<&Activation>,
     ) -> Option<Activation> {
-        let (value, _) = host::shared_data(&self.bundle).ok()?;
+        let value = self.read(&self.bundle).ok()?.0?;
         let mut pieces = split(&value)?.into_iter();
         let manifest = UnverifiedManifest::parse(pieces.next()?).ok()?.verify(trust).ok()?;
         let mut activation = manifest.resume(floor).ok()?;
@@ -127,29 +176,30 @@ impl Shared {
 
     /// Whether this worker is the one that asks the control endpoint. Whoever dies is followed by another.
     pub(super) fn holds_lease(&self, worker: u64, now: UnixTime) -> Result<bool, HostError> {
-        let (value, version) = host::shared_data(&self.lease)?;
-        let lease = read_lease(&value);
+        let (value, version) = self.read(&self.lease)?;
+        let lease = value.as_deref().and_then(read_lease);
         let is_own = lease.is_some_and(|(holder, _)| holder == worker);
         let is_free = lease.is_none_or(|(_, renewed)| !clock::is_within(renewed, now, LEASE_MILLISECONDS));
         let is_due = lease.is_none_or(|(_, renewed)| !clock::is_within(renewed, now, RENEW_MILLISECONDS));
         if is_free || (is_own && is_due) {
             let value = [worker.to_le_bytes(), now.as_millis().to_le_bytes()].concat();
-            return Ok(host::set_shared_data(&self.lease, &value, version)? == Stored::Yes);
+            return Ok(self.write(&self.lease, &seal::seal(&self.lease, value), version)? == Stored::Yes);
         }
         Ok(is_own)
     }
 
     /// The list of workers, as it was stored, and its version.
     pub(super) fn workers(&self) -> Result<(Vec<u8>, Option<NonZeroU32>), HostError> {
-        host::shared_data(&self.workers)
+        let (list, version) = self.read(&self.workers)?;
+        Ok((list.unwrap_or_default(), version))
     }
 
     /// Replaces the list of workers; an error for whoever is overtaken, who has to read it again.
-    pub(super) fn set_workers(&self, list: &[u8], version: Option<NonZeroU32>) -> Result<(), HostError> {
+    pub(super) fn set_workers(&self, list: Vec<u8>, version: Option<NonZeroU32>) -> Result<(), HostError> {
         if list.len() > MAX_WORKERS_BYTES {
             return Err(HostError);
         }
-        match host::set_shared_data(&self.workers, list, version)? {
+        match self.write(&self.workers, &seal::seal(&self.workers, list), version)? {
             Stored::Yes => Ok(()),
             Stored::Overtaken => Err(HostError),
         }
@@ -160,19 +210,13 @@ fn is_packed(reference: &DocumentReference) -> bool {
     reference.kind == DocumentKind::PackedRevocations
 }
 
-/// With a checksum over the name too: a damaged epoch would keep every later one out, and Kong's host tells names apart by
-/// 32 bits only.
-fn write_head(name: &str, adopted: &Adopted) -> Vec<u8> {
-    let head = [&adopted.epoch.to_le_bytes()[..], adopted.payload.as_bytes()].concat();
-    let checksum = Digest::of(&[name.as_bytes(), &head].concat());
-    [&head[..], checksum.as_bytes()].concat()
+fn write_head(adopted: &Adopted) -> Vec<u8> {
+    [&adopted.epoch.to_le_bytes()[..], adopted.payload.as_bytes()].concat()
 }
 
-fn read_head(name: &str, value: &[u8]) -> Option<Adopted> {
-    let (epoch, rest) = value.split_first_chunk()?;
-    let (payload, _) = rest.split_first_chunk()?;
-    let adopted = Adopted { epoch: u64::from_le_bytes(*epoch), payload: Digest::from_bytes(*payload) };
-    (write_head(name, &adopted) == value).then_some(adopted)
+fn read_head(value: &[u8]) -> Option<Adopted> {
+    let (epoch, payload) = value.split_first_chunk()?;
+    Some(Adopted { epoch: u64::from_le_bytes(*epoch), payload: Digest::from_bytes(payload.try_into().ok()?) })
 }
 
 fn read_lease(value: &[u8]) -> Option<(u64, UnixTime)> {

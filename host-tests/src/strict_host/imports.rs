@@ -53,6 +53,10 @@ pub fn define_imports(linker: &mut Linker<State>) -> Result<()> {
                     Some(body)
                 }
                 (REQUEST_BODY, 0) => Some(stream(caller.data_mut())?.body.clone()),
+                (CALL_RESPONSE_BODY, 0) if caller.data().personality == Personality::Wasmx => {
+                    wasmx::check_answer(caller.data())?;
+                    caller.data().answer.as_ref().map(|answer| answer.body.clone())
+                }
                 (CALL_RESPONSE_BODY, 0) => caller.data().answer.as_ref().map(|answer| answer.body.clone()),
                 _ => None,
             };
@@ -68,6 +72,9 @@ pub fn define_imports(linker: &mut Linker<State>) -> Result<()> {
         "proxy_get_header_map_pairs",
         |mut caller: Caller<'_, State>, map: i32, data: i32, size: i32| {
             if map == CALL_RESPONSE_HEADERS {
+                if caller.data().personality == Personality::Wasmx {
+                    wasmx::check_answer(caller.data())?;
+                }
                 let Some(answer) = &caller.data().answer else { return Ok(BAD_ARGUMENT) };
                 let serialized = serialize(&answer.headers);
                 return hand_over(&mut caller, &serialized, data, size);

@@ -1,10 +1,11 @@
-//! Envoy's foreign function `verify_signature`, by other crypto than ours.
+//! Envoy's foreign functions `verify_signature` and `sign`, by other crypto than ours.
 
 use std::collections::BTreeMap;
 
+use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{
-    RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_2048_8192_SHA384, RSA_PKCS1_2048_8192_SHA512, RsaParameters,
-    UnparsedPublicKey,
+    ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_2048_8192_SHA384,
+    RSA_PKCS1_2048_8192_SHA512, RsaParameters, UnparsedPublicKey,
 };
 use wasmtime::{Caller, Linker};
 
@@ -29,31 +30,26 @@ pub(super) fn define(linker: &mut Linker<State>) -> Result<()> {
          size: i32| {
             caller.data().personality.only_in_envoy("it traps on a foreign function that it does not know")?;
             let name = read(&mut caller, name, name_size)?;
-            wasmtime::ensure!(name == b"verify_signature", "the filter calls another foreign function");
             let arguments = read(&mut caller, arguments, arguments_size)?;
-            let is_good = verify(&arguments).ok_or_else(|| wasmtime::format_err!("the arguments are damaged"))?;
+            let result = match name.as_slice() {
+                b"verify_signature" => verify(&arguments),
+                b"sign" => sign(&arguments),
+                _ => wasmtime::bail!("the filter calls another foreign function"),
+            };
+            let result = result.ok_or_else(|| wasmtime::format_err!("the arguments are damaged"))?;
             caller.data_mut().native_calls = caller.data().native_calls.saturating_add(1);
             if caller.data().fault == Some(Fault::NativeCryptoFails) {
                 return Ok(INTERNAL_FAILURE);
             }
-            // `VerifySignatureResult`: field 1, and an error in field 2.
-            let result: &[u8] = if is_good { &[0x08, 0x01] } else { b"\x12\x05wrong" };
-            hand_over(&mut caller, result, data, size)
+            hand_over(&mut caller, &result, data, size)
         },
     )?;
     Ok(())
 }
 
 /// `VerifySignatureArguments`: hash function, key, signature and text, in the fields 1 to 4. None if they are not well formed.
-fn verify(arguments: &[u8]) -> Option<bool> {
-    let mut fields = BTreeMap::new();
-    let mut rest = arguments;
-    while let Some((tag, after)) = rest.split_first() {
-        let (length, after) = varint(after)?;
-        let (value, after) = after.split_at_checked(length)?;
-        fields.insert(*tag, value);
-        rest = after;
-    }
+fn verify(arguments: &[u8]) -> Option<Vec<u8>> {
+    let fields = fields(arguments)?;
     let parameters: &RsaParameters = match *fields.get(&0x0a)? {
         b"sha256" => &RSA_PKCS1_2048_8192_SHA256,
         b"sha384" => &RSA_PKCS1_2048_8192_SHA384,
@@ -61,7 +57,34 @@ fn verify(arguments: &[u8]) -> Option<bool> {
         _ => return None,
     };
     let key = UnparsedPublicKey::new(parameters, fields.get(&0x12)?.get(KEY_OFFSET..)?);
-    Some(key.verify(fields.get(&0x22)?, fields.get(&0x1a)?).is_ok())
+    let is_good = key.verify(fields.get(&0x22)?, fields.get(&0x1a)?).is_ok();
+    // `VerifySignatureResult`: field 1, and an error in field 2.
+    Some(if is_good { vec![0x08, 0x01] } else { b"\x12\x05wrong".to_vec() })
+}
+
+/// `SignArguments`: hash function, key and text, in the fields 1 to 3. None if they are not well formed.
+fn sign(arguments: &[u8]) -> Option<Vec<u8>> {
+    let fields = fields(arguments)?;
+    if *fields.get(&0x0a)? != b"sha256" {
+        return None;
+    }
+    let key = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, fields.get(&0x12)?).ok()?;
+    let signature = key.sign(&SystemRandom::new(), fields.get(&0x1a)?).ok()?;
+    // `SignResult`: field 1, and the signature in field 2.
+    Some([&[0x08, 0x01, 0x12, u8::try_from(signature.as_ref().len()).ok()?], signature.as_ref()].concat())
+}
+
+/// The fields of a message of protocol buffers, by tag: all of them have a length.
+fn fields(message: &[u8]) -> Option<BTreeMap<u8, &[u8]>> {
+    let mut fields = BTreeMap::new();
+    let mut rest = message;
+    while let Some((tag, after)) = rest.split_first() {
+        let (length, after) = varint(after)?;
+        let (value, after) = after.split_at_checked(length)?;
+        fields.insert(*tag, value);
+        rest = after;
+    }
+    Some(fields)
 }
 
 fn varint(bytes: &[u8]) -> Option<(usize, &[u8])> {

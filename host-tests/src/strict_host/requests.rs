@@ -61,7 +61,11 @@ impl StrictHost {
             Personality::Envoy => as_envoy_shows(request),
             Personality::Wasmx => wasmx::shows(request),
         };
-        let (count, target) = (i32::try_from(count)?, request.path.clone());
+        let count = i32::try_from(count)?;
+        let target = match state.personality {
+            Personality::Envoy => request.path.clone(),
+            Personality::Wasmx => wasmx::request_uri(&request.path),
+        };
         // Kong's host says of no request that this was all of it.
         let end_of_stream = i32::from(request.body.is_empty() && state.personality == Personality::Envoy);
         state.streams.insert(context, Stream { headers, body: request.body.clone(), target, ..Stream::default() });
@@ -70,7 +74,16 @@ impl StrictHost {
         stream.goes_on |= action == CONTINUE;
         ensure!(action == CONTINUE || action == PAUSE, "the filter wants {action}");
         ensure!(!(stream.goes_on && stream.reply.is_some()), "the filter answered and then went on");
+        self.check_pause(context)?;
         Ok(context)
+    }
+
+    /// Kong's host does not hold a request back: one that is paused hangs until its client leaves, or goes on by itself when a call is
+    /// answered; and if anything traps, or the configuration is read anew, while a call of it is pending, the worker dies.
+    fn check_pause(&self, context: i32) -> Result<()> {
+        let is_paused = self.store.data().personality == Personality::Wasmx && self.is_waiting(context);
+        ensure!(!is_paused, "this host is not Envoy: a request is paused that was not answered");
+        Ok(())
     }
 
     /// Whether a request was neither answered nor sent on.
@@ -87,15 +100,15 @@ impl StrictHost {
     /// Sends a request with its body at the time that it is.
     pub fn send(&mut self, request: &Request) -> Result<Outcome> {
         let context = self.begin_now(request)?;
+        let is_envoy = self.store.data().personality == Personality::Envoy;
         // Kong's host leaves the body where it is while a request is paused.
-        let body_comes = match self.store.data().personality {
-            Personality::Envoy => self.is_waiting(context),
-            Personality::Wasmx => self.stream(context)?.goes_on,
-        };
+        let body_comes = if is_envoy { self.is_waiting(context) } else { self.stream(context)?.goes_on };
         if body_comes && !request.body.is_empty() {
             let size = i32::try_from(request.body.len())?;
             let action: i32 = self.call_in(context, "proxy_on_request_body", (context, size, 1))?;
-            self.stream(context)?.goes_on |= action == CONTINUE;
+            let stream = self.stream(context)?;
+            stream.goes_on = if is_envoy { stream.goes_on || action == CONTINUE } else { action == CONTINUE };
+            self.check_pause(context)?;
         }
         self.finish(context)
     }
@@ -109,7 +122,8 @@ impl StrictHost {
         match (stream.goes_on, stream.reply) {
             (false, Some(reply)) => Ok(Outcome { decision, ..reply }),
             (true, None) if self.store.data().personality == Personality::Wasmx => {
-                Ok(Outcome::forwarded(wasmx::sends(stream.headers, stream.target, &stream.emptied), decision))
+                let headers = wasmx::sends(stream.headers, &stream.target);
+                Ok(Outcome { empties: true, ..Outcome::forwarded(headers, decision) })
             }
             (true, None) => Ok(Outcome::forwarded(stream.headers, decision)),
             (false, None) => bail!("the request hangs: it was neither answered nor sent on"),

@@ -1,8 +1,8 @@
 //! What a host is like, how it may fail, and what it has to do with the world outside.
 
-use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::rc::Rc;
+
+use super::SharedData;
 
 /// Which host is imitated: as harshly as the real one, where they differ.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -46,32 +46,13 @@ pub enum Fault {
     SharedDataContended,
     /// The host's own crypto has no answer.
     NativeCryptoFails,
-    /// Shared data has no room for a value of more than some bytes.
+    /// Shared data has no room for a value of more than some bytes. Kong's host traps then.
     SharedDataFull,
+    /// What is read of shared data is half of what was there before: another worker is writing. Harsher than Kong's host, which at
+    /// least gives it the version of before.
+    SharedDataTorn,
     /// There are no metrics.
     MetricsUnavailable,
-}
-
-/// The data that the VMs of a host share.
-#[derive(Clone, Default)]
-pub struct SharedData(pub(super) Rc<RefCell<SharedValues>>);
-
-/// A value and its version for each name.
-type SharedValues = BTreeMap<Vec<u8>, (Vec<u8>, u32)>;
-
-impl SharedData {
-    /// Changes every value, as something that damages memory would.
-    pub fn damage(&self, mut damage: impl FnMut(&str, &mut Vec<u8>)) {
-        for (name, (value, _)) in self.0.borrow_mut().iter_mut() {
-            damage(&String::from_utf8_lossy(name), value);
-        }
-    }
-
-    /// How many values there are, and how many bytes they have.
-    pub fn size(&self) -> (usize, usize) {
-        let values = self.0.borrow();
-        (values.len(), values.values().map(|(value, _)| value.len()).fold(0, usize::saturating_add))
-    }
 }
 
 /// The status and the body of an answer, whose length is told; none is a timeout.

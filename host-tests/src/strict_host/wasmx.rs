@@ -16,7 +16,7 @@ const MAX_BODY_BYTES: usize = 8 * 1024;
 pub(super) fn shows(request: &Request) -> (Headers, usize) {
     let mut headers = vec![
         (b":method".to_vec(), request.method.clone()),
-        (b":path".to_vec(), normalized(&request.path)),
+        (b":path".to_vec(), normalized(&request_uri(&request.path))),
         (b":authority".to_vec(), b"kong:8000".to_vec()),
         (b":scheme".to_vec(), b"http".to_vec()),
         (b"Host".to_vec(), request.host.clone()),
@@ -26,15 +26,26 @@ pub(super) fn shows(request: &Request) -> (Headers, usize) {
     (headers, count)
 }
 
-/// What it sends to the upstream: the target that the client sent, and all headers. What was overwritten with nothing counts as
-/// not there; what came twice comes twice.
-pub(super) fn sends(headers: Headers, target: Vec<u8>, emptied: &[Vec<u8>]) -> Headers {
-    let is_there = |(name, value): &(Vec<u8>, Vec<u8>)| {
-        let is_pseudo = name.starts_with(b":");
-        let is_emptied = value.is_empty() && emptied.iter().any(|emptied| emptied.eq_ignore_ascii_case(name));
-        !is_pseudo && !is_emptied && !name.eq_ignore_ascii_case(b"host")
+/// What it sends to the upstream: the target that the client sent, and all headers. What was overwritten with nothing comes empty; what
+/// came twice comes twice.
+pub(super) fn sends(headers: Headers, target: &[u8]) -> Headers {
+    let is_sent = |(name, _): &(Vec<u8>, Vec<u8>)| !name.starts_with(b":") && !name.eq_ignore_ascii_case(b"host");
+    // Where there is no path in the target, nginx writes one.
+    let path = if target.starts_with(b"?") { [b"/", target].concat() } else { target.to_vec() };
+    headers.into_iter().filter(is_sent).chain([(b":path".to_vec(), path)]).collect()
+}
+
+/// The variable `request_uri` of nginx: the target as the client wrote it, without what stands before the path where it is in absolute
+/// form. (`ngx_http_parse_request_line`: the URI starts at the slash, or at the question mark if there is none.)
+pub(super) fn request_uri(target: &[u8]) -> Vec<u8> {
+    let text = String::from_utf8_lossy(target);
+    let Some((_, after_scheme)) = text.split_once("://").filter(|_| !target.starts_with(b"/")) else {
+        return target.to_vec();
     };
-    headers.into_iter().filter(is_there).chain([(b":path".to_vec(), target)]).collect()
+    match after_scheme.find(['/', '?']) {
+        Some(at) => after_scheme.as_bytes().iter().skip(at).copied().collect(),
+        None => b"/".to_vec(),
+    }
 }
 
 /// The headers of a request can be read in its own callbacks only, and not when there are many.
@@ -48,13 +59,20 @@ pub(super) fn check_reading(state: &State, stream: &Stream) -> Result<()> {
 /// Overwrites the first header of this name; others of the name still go to the upstream.
 pub(super) fn overwrite(stream: &mut Stream, name: Vec<u8>, value: Vec<u8>) -> Result<()> {
     ensure!(!name.starts_with(b":"), "the upstream never learns of another {}", String::from_utf8_lossy(&name));
-    if value.is_empty() {
-        stream.emptied.push(name.clone());
-    }
     match stream.headers.iter_mut().find(|(key, _)| key.eq_ignore_ascii_case(&name)) {
         Some(header) => *header = (name, value),
         None => stream.headers.push((name, value)),
     }
+    Ok(())
+}
+
+/// The answer to a call can be read in the callback that tells of it only.
+pub(super) fn check_answer(state: &State) -> Result<()> {
+    ensure!(
+        state.callback == "proxy_on_http_call_response",
+        "a worker dies of reading an answer in {}",
+        state.callback
+    );
     Ok(())
 }
 
@@ -72,6 +90,8 @@ pub(super) fn property(state: &State, path: &[u8]) -> Result<Option<Vec<u8>>> {
             let address = state.attributes.get(&b"source\0address"[..]);
             Ok(address.and_then(|address| address.rsplit(|byte| *byte == b':').next_back().map(<[u8]>::to_vec)))
         }
+        // A variable of nginx.
+        "ngx.pid" => Ok(Some(b"4711".to_vec())),
         _ => Err(wasmtime::format_err!("this host does not know {name}")),
     }
 }
@@ -111,6 +131,21 @@ pub(super) fn check_call(state: &State, address: &str, headers: &[(String, Strin
     let has = |wanted: &str| headers.iter().any(|(name, _)| name == wanted);
     ensure!(has(":method") && has(":path"), "it traps on a call without method or path");
     Ok(())
+}
+
+/// The key of a value in shared data: the CRC-32 of its name, and nothing else.
+pub(super) fn key(name: &[u8]) -> Vec<u8> {
+    const POLYNOMIAL: u32 = 0xedb8_8320;
+    let shift = |crc: u32| if crc & 1 == 1 { crc >> 1 ^ POLYNOMIAL } else { crc >> 1 };
+    let add = |crc: u32, byte: &u8| (0..8).fold(crc ^ u32::from(*byte), |crc, _| shift(crc));
+    (!name.iter().fold(u32::MAX, add)).to_le_bytes().to_vec()
+}
+
+/// What is read while another worker writes: the first half is new, the rest is what was there before, as far as it went.
+pub(super) fn torn(earlier: &[u8], later: &[u8]) -> Vec<u8> {
+    let half = later.len().div_euclid(2);
+    let rest = earlier.iter().skip(half).chain(std::iter::repeat(&0));
+    later.iter().take(half).chain(rest).take(later.len()).copied().collect()
 }
 
 fn dotted(path: &[u8]) -> String {

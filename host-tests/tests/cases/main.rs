@@ -1,11 +1,13 @@
 //! One set of cases, three engines: the core natively, the built module in a strict in-process host, and real Envoy.
 
+mod assertion;
 mod authzen;
 mod callouts;
 mod conformance;
 mod kong;
 mod module;
 mod paths;
+mod personality;
 mod provider;
 mod ratchet;
 mod traps;
@@ -97,6 +99,7 @@ fn main() -> ExitCode {
             }
         }
     }
+    trials.extend(assertion::trials(&scene));
     trials.extend(module::trials(&scene));
     trials.extend(ratchet::trials(&scene));
     trials.extend(callouts::trials(&scene));
@@ -104,6 +107,7 @@ fn main() -> ExitCode {
     trials.extend(traps::trials(&scene));
     trials.extend(conformance::trials(&scene, vectors));
     trials.push(paths::trial(&scene));
+    trials.push(personality::trial(&scene));
     trials.push(provider::trial(&scene));
     libtest_mimic::run(&arguments, trials).exit_code()
 }

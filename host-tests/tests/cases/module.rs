@@ -16,8 +16,9 @@ use host_tests::strict_host::{self, Fault, StrictHost, UNUSED_IMPORTS, USED_IMPO
 type Test = (&'static str, fn(&Scene) -> Result<()>);
 
 pub fn trials(scene: &Arc<Scene>) -> Vec<Trial> {
-    let tests: [Test; 11] = [
+    let tests: [Test; 12] = [
         ("imports_and_exports_are_those_that_are_listed", imports_and_exports),
+        ("newer_webassembly_than_kong_has_is_not_loaded", newer_webassembly),
         ("a_failing_host_call_never_lets_a_request_through", failing_host_calls),
         ("the_hosts_own_crypto_is_used_where_it_proved_itself_and_never_missed", native_crypto),
         ("trailers_cannot_carry_an_identity", trailers),
@@ -76,6 +77,31 @@ fn imports_and_exports(_: &Scene) -> Result<()> {
                 .collect(),
         "exports {callbacks:?}"
     );
+    Ok(())
+}
+
+/// The module itself is loaded by the same engine.
+fn newer_webassembly(_: &Scene) -> Result<()> {
+    let engine = strict_host::module()?.engine();
+    let of_today =
+        "(module (memory 1) (func (result i32 i64) i32.const 1 i64.const 2) (func (param v128)) (table 1 funcref))";
+    wasmtime::Module::new(engine, wat::parse_str(of_today)?)?;
+    let newer = [
+        "(module (func $f return_call $f))",
+        "(module (func (param v128 v128) (result v128) local.get 0 local.get 1 i8x16.relaxed_swizzle))",
+        "(module (memory 1) (memory 1))",
+        "(module (memory i64 1))",
+        "(module (global i32 (i32.add (i32.const 1) (i32.const 2))))",
+        "(module (func (param i64 i64) (result i64 i64) local.get 0 local.get 1 i64.mul_wide_u))",
+        "(module (memory 1 (pagesize 1)))",
+        "(module (func (param (ref func))))",
+        "(module (tag))",
+        "(module (memory 1 1 shared))",
+    ];
+    for text in newer {
+        let binary = wat::parse_str(text)?;
+        ensure!(wasmtime::Module::new(engine, binary).is_err(), "it is loaded: {text}");
+    }
     Ok(())
 }
 

@@ -72,10 +72,16 @@ fn instructions(scene: &Scene) -> Result<BTreeMap<String, u64>> {
     let mut envoy = StrictHost::start(permitting.as_bytes())?;
     let mut elsewhere = StrictHost::start_in_wasmx(permitting.as_bytes())?;
     let mut refusing = StrictHost::start(denying.as_bytes())?;
+    let mut asserting = StrictHost::start(with_assertion(&permitting, p256())?.as_bytes())?;
+    let mut asserting_elsewhere = StrictHost::start_in_wasmx(with_assertion(&permitting, p256())?.as_bytes())?;
+    let mut asserting_by_eddsa = StrictHost::start(with_assertion(&permitting, ed25519())?.as_bytes())?;
     let public = Request::get("/public/17");
     let figures = [
         ("public", median(&mut envoy, |_| Ok(public.clone()))?),
         ("warm", median(&mut envoy, |_| bearer(scene, "rs256", 0, Forgery::None))?),
+        ("warm_asserted_by_es256_in_envoy", median(&mut asserting, |_| bearer(scene, "rs256", 0, Forgery::None))?),
+        ("warm_asserted_by_es256", median(&mut asserting_elsewhere, |_| bearer(scene, "rs256", 0, Forgery::None))?),
+        ("warm_asserted_by_eddsa", median(&mut asserting_by_eddsa, |_| bearer(scene, "rs256", 0, Forgery::None))?),
         ("warm_denied_by_rule", median(&mut refusing, |_| bearer(scene, "rs256", 0, Forgery::None))?),
         ("cold_rs256_in_envoy", median(&mut envoy, |number| bearer(scene, "rs256", number, Forgery::None))?),
         ("cold_rs256", median(&mut elsewhere, |number| bearer(scene, "rs256", number, Forgery::None))?),
@@ -130,6 +136,31 @@ fn policy(scene: &Scene, rules: usize, effect: &str, more_keys: Vec<Value>) -> R
     let rules: Vec<Value> = (0..rules).map(|number| claim_rule(number, effect)).chain([public]).collect();
     let bundle = json!({ "version": 1, "revision": 1, "issuers": [issuer], "rules": rules, "identity_headers": {} });
     Ok(json!({ "version": 1, "bundle": bundle }).to_string())
+}
+
+/// The same, and every permitted request has an assertion that is signed with this key.
+fn with_assertion(plugin: &str, key: Value) -> Result<String> {
+    let mut plugin: Value = serde_json::from_str(plugin)?;
+    let bundle = plugin.get_mut("bundle").and_then(Value::as_object_mut).context("there is a bundle")?;
+    let assertion = json!({ "issuer": "https://gateway.example.com", "audience": "trust.example.com", "key": key });
+    bundle.insert("assertion".to_owned(), assertion);
+    Ok(plugin.to_string())
+}
+
+/// RFC 7515 appendix A.3.1.
+fn p256() -> Value {
+    json!({
+        "kty": "EC", "crv": "P-256", "d": "jpsQnnGQmL-YBIffH1136cspYG6-0iY7X1fCE9-E9LI",
+        "x": "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU", "y": "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0",
+    })
+}
+
+/// RFC 8037 appendix A.1.
+fn ed25519() -> Value {
+    json!({
+        "kty": "OKP", "crv": "Ed25519",
+        "d": "nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo",
+    })
 }
 
 /// A request with the token of one of many users, as common providers make it.

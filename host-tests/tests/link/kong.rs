@@ -12,7 +12,7 @@ use crate::fleet::{Fleet, Test, epoch, in_strict_host, last_error, with_manageme
 use crate::{FUEL_PER_MILLISECOND, NOW};
 
 /// Ticks of a second.
-const SECOND: usize = 10;
+pub const SECOND: usize = 10;
 
 pub fn trials() -> Vec<Trial> {
     let tests: [Test; 9] = [
@@ -29,12 +29,12 @@ pub fn trials() -> Vec<Trial> {
     in_strict_host(tests)
 }
 
-fn setup(fleet: &Fleet, seed: u8, shares: bool) -> Setup {
+pub fn setup(fleet: &Fleet, seed: u8, shares: bool) -> Setup {
     let shared_data = shares.then(|| fleet.shared.clone());
     Setup { personality: Personality::Wasmx, seed, now: NOW * 1000, shared_data, ..Setup::default() }
 }
 
-fn worker(fleet: &Fleet, seed: u8) -> Result<StrictHost> {
+pub fn worker(fleet: &Fleet, seed: u8) -> Result<StrictHost> {
     let shares = fleet.configuration["shared_data"] == true;
     StrictHost::start_in(fleet.configuration.to_string().as_bytes(), &setup(fleet, seed, shares))
 }

@@ -13,6 +13,7 @@ mod envoy;
 mod fleet;
 mod herd;
 mod kong;
+mod kong_shared;
 mod metrics;
 mod names;
 mod packed;
@@ -47,6 +48,7 @@ fn main() -> ExitCode {
                 herd::trials(),
                 metrics::trials(),
                 kong::trials(),
+                kong_shared::trials(),
                 records::trials(),
             ];
             let all = in_process.into_iter().flatten().chain(clock::trials()).chain(trials).collect();

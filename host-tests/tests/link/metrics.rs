@@ -99,9 +99,12 @@ pub fn shown(scene: &Scene, line: &Line) -> Result<()> {
             workers.send(&Request::get(path))?;
         }
         let prometheus = scene.envoy.admin("/stats/prometheus?filter=portcullis.decisions")?;
-        if [r#"decision="permit",reason="permitted_by_rule",rule="health""#, r#"decision="deny",reason="credential_missing",rule="~none""#]
-            .iter()
-            .all(|labels| prometheus.contains(labels))
+        if [
+            r#"decision="permit",reason="permitted_by_rule",rule="health""#,
+            r#"decision="deny",reason="credential_missing",rule="~none""#,
+        ]
+        .iter()
+        .all(|labels| prometheus.contains(labels))
         {
             return native(scene);
         }

@@ -9,7 +9,7 @@ use host_tests::client::{Connection, Request};
 use host_tests::envoy::{Plugin, example_filter_with};
 use serde_json::json;
 
-use crate::scene::{Line, Scene, Test};
+use crate::scene::{AUTHORITY, Line, Scene, Test};
 
 /// The listener of a filter that shares its data with ours.
 pub const VANDAL: &str = "vandal";
@@ -103,7 +103,8 @@ fn of_another_tenant(scene: &Scene, line: &Line) -> Result<()> {
 fn contended(scene: &Scene, line: &Line) -> Result<()> {
     let is_over = Arc::new(AtomicBool::new(false));
     let (ends, address) = (Arc::clone(&is_over), scene.envoy.address(VANDAL)?);
-    let names = ["bundle", "head", "lease", "workers"].map(|what| value_of(line, what));
+    let lease = format!("lease@{}/{AUTHORITY}", line.name);
+    let names = ["bundle", "head", &lease, "workers"].map(|what| value_of(line, what));
     let vandal = std::thread::spawn(move || -> Result<usize> {
         let mut connection = Connection::open(address)?;
         let mut count = 0_usize;

@@ -227,7 +227,7 @@ fn elsewhere() -> Result<()> {
     fleet.publish(3);
     let mut host = StrictHost::start_in(fleet.configuration.to_string().as_bytes(), &setup)?;
     fleet.run(&mut host, 5)?;
-    ensure!(fleet.shared.size().0 == 4, "with shared data");
+    ensure!(fleet.shared.size().0 == 5, "with shared data");
     let mut second = StrictHost::start_in(fleet.configuration.to_string().as_bytes(), &Setup { seed: 2, ..setup })?;
     ensure!(epoch(&mut second)? == Some(3));
     Ok(())

@@ -12,7 +12,7 @@ impl<'v> Facts<'v> for &'v Claims {
     type Variable = ();
 
     fn value(&self, (): &()) -> Result<Option<Value<'v>>, Failure> {
-        Ok(Some(Value::from_claims(&self.0)))
+        Ok(Some(Value::from_claims((&self.0).into())))
     }
 
     fn text(&self, (): &(), _: &str) -> Result<Option<Text<'v>>, Failure> {

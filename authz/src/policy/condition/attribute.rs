@@ -49,7 +49,7 @@ impl AttributeCondition {
         let value = match &value {
             Attribute::Absent => Attribute::Absent,
             Attribute::Malformed => Attribute::Malformed,
-            Attribute::Present(value) => Attribute::Present(value),
+            Attribute::Present(value) => Attribute::Present(value.into()),
         };
         match self.test.evaluate(value, &situation.facts) {
             Match::Holds => Outcome::Holds,

@@ -2,13 +2,12 @@
 
 use std::fmt;
 
-use serde_json::Value;
-
 use super::authentication::Authentication;
 use super::demand::Demand;
 use super::outcome::{Lack, Outcome};
 use super::{Reader, Situation};
 use crate::document::Fields;
+use crate::json::Json;
 use crate::matching::{ClaimMatcher, Match};
 use crate::policy::names::IssuerSet;
 use crate::principal::{Attribute, Confirmation, Identity};
@@ -179,7 +178,7 @@ impl Part<'_> {
             Self::Named(_, accepted) => one_of(accepted, &identity.tenant),
             Self::Set("scope", demand) => demand.evaluate(&identity.scopes).or_lacks(Lack::Scope),
             Self::Set(name, demand) => demand.evaluate(set(identity, name)),
-            Self::Claim(matcher) => match matcher.evaluate(&identity.claims, &situation.facts) {
+            Self::Claim(matcher) => match matcher.evaluate(identity.claims.all(), &situation.facts) {
                 Match::Holds => Outcome::Holds,
                 Match::Fails => Outcome::Fails,
                 Match::Undecidable => Outcome::Undecidable,
@@ -238,16 +237,18 @@ fn read_scopes(fields: &Fields<'_>) -> Option<Option<Demand>> {
 }
 
 /// Whether somebody acts for the subject, and all of the chain may (RFC 8693 section 4.1, nested `act`).
-fn judge_actors(accepted: &[String], act: Option<&Value>) -> Outcome {
-    let Some(mut act) = act else { return Outcome::Fails };
+fn judge_actors(accepted: &[String], act: Option<Json<'_>>) -> Outcome {
+    let Some(act) = act else { return Outcome::Fails };
+    let Some(mut act) = act.as_object() else { return Outcome::Undecidable };
     for _ in 0..MAX_ACTORS {
-        let Some(Value::String(actor)) = act.get("sub") else { return Outcome::Undecidable };
-        if !accepted.contains(actor) {
+        let Some(Json::Text(actor)) = act.get("sub") else { return Outcome::Undecidable };
+        if !accepted.iter().any(|accepted| accepted == actor) {
             return Outcome::Fails;
         }
         match act.get("act") {
             None => return Outcome::Holds,
-            Some(next) => act = next,
+            Some(Json::Object(next)) => act = next,
+            Some(_) => return Outcome::Undecidable,
         }
     }
     Outcome::Undecidable

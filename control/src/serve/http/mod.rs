@@ -1,6 +1,7 @@
 //! The HTTP interface (`control/schema/openapi.json`).
 
 mod admin;
+mod assertion;
 mod decisions;
 mod feeds;
 mod listener;
@@ -45,6 +46,7 @@ pub(crate) fn router(server: Arc<Server>) -> Router {
         .route("/v1/fleets/{fleet}/manifests/{epoch}/signatures", post(admin::sign))
         .route("/v1/fleets/{fleet}/feeds/backchannel-logout/{feed}", post(feeds::backchannel_logout))
         .route("/v1/fleets/{fleet}/feeds/ssf/{feed}", post(feeds::ssf))
+        .route("/v1/fleets/{fleet}/assertion-keys", get(assertion::keys))
         .route("/v1/openapi.json", get(openapi))
         .route("/healthz", get(healthz))
         .route("/readyz", get(readyz))

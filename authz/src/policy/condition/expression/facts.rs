@@ -25,7 +25,7 @@ impl<'v> Facts<'v> for FactsOfRequest<'v, '_> {
         let Situation { facts, head, now, .. } = self.situation;
         let text = |text: &'v str| Value::Text(Text::Borrowed(text));
         Ok(match variable {
-            Variable::Claims => Some(Value::from_claims(&self.identity.claims)),
+            Variable::Claims => Some(Value::from_claims(self.identity.claims.all())),
             Variable::Principal(field) => field.of(self.identity)?,
             Variable::Method => facts.request.map(|request| text(request.method)),
             Variable::Host => facts.request.map(|request| text(request.host.as_str())),
@@ -35,9 +35,7 @@ impl<'v> Facts<'v> for FactsOfRequest<'v, '_> {
                 Some(source) => Some(Value::Address(parse_source(source).ok_or_else(|| malformed("source.address"))?)),
                 None => None,
             },
-            Variable::Capture(name) => {
-                facts.captures.iter().find(|(capture, _)| capture == name).map(|(_, value)| text(value))
-            }
+            Variable::Capture(name) => facts.capture(name).map(text),
             Variable::Attribute(declaration) => self.attribute(declaration)?,
             // They are never asked for as a whole.
             Variable::Headers | Variable::Query => None,
