@@ -7,5 +7,6 @@ mod common;
 #[path = "../common/records.rs"]
 mod records;
 
+mod chain;
 mod formats;
 mod report;
