@@ -94,7 +94,6 @@ fn newer_webassembly(_: &Scene) -> Result<()> {
         "(module (global i32 (i32.add (i32.const 1) (i32.const 2))))",
         "(module (func (param i64 i64) (result i64 i64) local.get 0 local.get 1 i64.mul_wide_u))",
         "(module (memory 1 (pagesize 1)))",
-        "(module (func (param (ref func))))",
         "(module (tag))",
         "(module (memory 1 1 shared))",
     ];
