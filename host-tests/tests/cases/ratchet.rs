@@ -75,6 +75,7 @@ fn instructions(scene: &Scene) -> Result<BTreeMap<String, u64>> {
     let mut asserting = StrictHost::start(with_assertion(&permitting, p256())?.as_bytes())?;
     let mut asserting_elsewhere = StrictHost::start_in_wasmx(with_assertion(&permitting, p256())?.as_bytes())?;
     let mut asserting_by_eddsa = StrictHost::start(with_assertion(&permitting, ed25519())?.as_bytes())?;
+    let mut recording = StrictHost::start(with_records(&permitting)?.as_bytes())?;
     let public = Request::get("/public/17");
     let figures = [
         ("public", median(&mut envoy, |_| Ok(public.clone()))?),
@@ -82,6 +83,7 @@ fn instructions(scene: &Scene) -> Result<BTreeMap<String, u64>> {
         ("warm_asserted_by_es256_in_envoy", median(&mut asserting, |_| bearer(scene, "rs256", 0, Forgery::None))?),
         ("warm_asserted_by_es256", median(&mut asserting_elsewhere, |_| bearer(scene, "rs256", 0, Forgery::None))?),
         ("warm_asserted_by_eddsa", median(&mut asserting_by_eddsa, |_| bearer(scene, "rs256", 0, Forgery::None))?),
+        ("warm_recorded", median(&mut recording, |_| bearer(scene, "rs256", 0, Forgery::None))?),
         ("warm_denied_by_rule", median(&mut refusing, |_| bearer(scene, "rs256", 0, Forgery::None))?),
         ("cold_rs256_in_envoy", median(&mut envoy, |number| bearer(scene, "rs256", number, Forgery::None))?),
         ("cold_rs256", median(&mut elsewhere, |number| bearer(scene, "rs256", number, Forgery::None))?),
@@ -90,6 +92,14 @@ fn instructions(scene: &Scene) -> Result<BTreeMap<String, u64>> {
         ("bad_rs256", median(&mut elsewhere, |number| bearer(scene, "rs256", number, Forgery::FlippedSignature))?),
     ];
     Ok(figures.into_iter().map(|(name, figure)| (name.to_owned(), figure)).collect())
+}
+
+/// The same, with records that name everybody by a pseudonym.
+fn with_records(configuration: &str) -> Result<String> {
+    let mut configuration: Value = serde_json::from_str(configuration)?;
+    configuration["bundle"]["decision_log"] =
+        json!({ "to": ["proxy_log"], "pseudonym_key": "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8" });
+    Ok(configuration.to_string())
 }
 
 /// What the decision about one of these requests takes, when everything has been done before.
