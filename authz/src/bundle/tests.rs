@@ -84,7 +84,7 @@ fn what_is_wrong_with_the_frame_is_named() {
         (
             "/rulez",
             json!([]),
-            "document: unknown field `rulez`; known here are `version`, `revision`, `issuers`, `credentials`, `api_keys`, `revocations`, `plain_in_paths`, `attributes`, `rules`, `identity_headers`, `assertion`, `resource_metadata`",
+            "document: unknown field `rulez`; known here are `version`, `revision`, `issuers`, `credentials`, `api_keys`, `revocations`, `plain_in_paths`, `attributes`, `rules`, `identity_headers`, `assertion`, `resource_metadata`, `decision_log`",
         ),
         (
             "/identity_headers",
