@@ -11,7 +11,8 @@ use authz::{Bundle, PluginConfiguration, Reason};
 use host_tests::repository;
 
 fn pages() -> Vec<(PathBuf, String)> {
-    let folders = ["", "docs", "envoy-config", "examples/bank", "kong-config", "host-tests", "authz/conformance"];
+    let folders =
+        ["", "docs", "envoy-config", "examples/bank", "kong-config", "host-tests", "authz/conformance", "monitoring"];
     let files = folders.iter().flat_map(|folder| fs::read_dir(repository().join(folder)).unwrap());
     let paths = files
         .map(|file| file.unwrap().path())

@@ -129,6 +129,7 @@ fn test(sh: &Shell) -> Result<()> {
     let _jose = sh.push_env("JOSE_PATH", tools::jose_library(sh)?);
     let _collector = sh.push_env("OTLP_PATH", tools::otlp(sh)?);
     let _daemon = sh.push_env("RSYSLOG_PATH", tools::rsyslog(sh)?);
+    let _promtool = sh.push_env("PROMTOOL_PATH", tools::promtool(sh)?);
     Ok(cmd!(sh, "cargo test --workspace").run()?)
 }
 

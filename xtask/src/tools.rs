@@ -113,20 +113,33 @@ pub(crate) fn otlp(sh: &Shell) -> Result<PathBuf> {
 /// The syslog daemon of the tests, with the libraries of its own.
 const RSYSLOG: [&str; 4] = ["rsyslog", "libestr0", "libfastjson4", "liblognorm5"];
 
-/// The folder into which Debian's syslog daemon is unpacked. It is not installed: no daemon of the machine is replaced by it.
+/// The folder into which Debian's syslog daemon is unpacked.
 pub(crate) fn rsyslog(sh: &Shell) -> Result<PathBuf> {
-    let folder = tools(sh).join("rsyslog");
-    if !folder.join("usr/sbin/rsyslogd").is_file() {
-        eprintln!("Unpacking a syslog daemon (Debian's package rsyslog) ...");
+    unpacked(sh, "rsyslog", "usr/sbin/rsyslogd", &RSYSLOG)
+}
+
+/// Prometheus's own tool, which reads the alarms in `monitoring/` and tests them.
+pub(crate) fn promtool(sh: &Shell) -> Result<PathBuf> {
+    Ok(unpacked(sh, "prometheus", "usr/bin/promtool", &["prometheus"])?.join("usr/bin/promtool"))
+}
+
+/// The folder into which packages of Debian are unpacked, with a program that is in them. They are not installed: no daemon of the machine is
+/// replaced, and nobody has to be root.
+fn unpacked(sh: &Shell, name: &str, program: &str, debian: &[&str]) -> Result<PathBuf> {
+    let folder = tools(sh).join(name);
+    if !folder.join(program).is_file() {
+        eprintln!("Unpacking {name} (from Debian's packages) ...");
         let packages = folder.join("packages");
         sh.create_dir(&packages)?;
-        let missing = "rsyslogd is missing, and apt-get could not download Debian's packages of it: run this on Debian";
+        let missing = || {
+            format!("{program} is missing, and apt-get could not download Debian's packages of it: run this on Debian")
+        };
         let _folder = sh.push_dir(&packages);
-        let download = || cmd!(sh, "apt-get download --quiet {RSYSLOG...}").quiet().ignore_stdout().ignore_stderr();
+        let download = || cmd!(sh, "apt-get download --quiet {debian...}").quiet().ignore_stdout().ignore_stderr();
         if download().run().is_err() {
             // Without lists of packages, or with old ones, nothing is found.
-            cmd!(sh, "apt-get update --quiet").quiet().ignore_stdout().run().context(missing)?;
-            download().run().context(missing)?;
+            cmd!(sh, "apt-get update --quiet").quiet().ignore_stdout().run().with_context(missing)?;
+            download().run().with_context(missing)?;
         }
         for package in sh.read_dir(&packages)? {
             cmd!(sh, "dpkg -x {package} {folder}").quiet().run()?;
