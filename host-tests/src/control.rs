@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context as _, Result, ensure};
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
 use crate::client::{Connection, Request};
@@ -17,6 +18,9 @@ const ADMIN_TOKEN: &str = "administrator";
 
 /// The proxies' token of such an endpoint.
 pub const PROXY_TOKEN: &str = "proxy";
+
+/// Where such an endpoint keeps the decisions of its proxies, in its folder.
+pub const DECISIONS: &str = "decisions";
 
 /// A running endpoint. It is killed when this is dropped.
 pub struct ControlEndpoint {
@@ -70,6 +74,7 @@ impl ControlEndpoint {
             "fleets": [{
                 "fleet": FLEET, "name": NAME, "signing_key": "signing-key.json",
                 "proxies": [{ "proxy": "edge", "token_sha256": proxy }],
+                "decisions": { "folder": DECISIONS },
             }],
         });
         std::fs::write(folder.join("serve.yaml"), settings.to_string())?;
@@ -106,6 +111,19 @@ impl ControlEndpoint {
     /// Where it listens.
     pub const fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Lets it end in good order: it writes down what it has, and signs it.
+    ///
+    /// # Errors
+    ///
+    /// It does not end well.
+    pub fn stop(mut self) -> Result<()> {
+        let process = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw).context("a process has an id")?;
+        kill_process(process, Signal::TERM)?;
+        let status = self.child.wait()?;
+        ensure!(status.success(), "the endpoint ended with {status}");
+        Ok(())
     }
 
     /// The id of its process.

@@ -77,7 +77,7 @@ impl Report<'_> {
             _ => format!("{} days", minutes / 1440),
         };
         format!(
-            "<section>\n<h2>Over time</h2>\n<p class=\"legend\"><i class=\"permit\"></i> permitted <i class=\"deny\"></i> refused, every {step}</p>\n{}</section>\n",
+            "<section>\n<h2>Over time</h2>\n<p class=\"legend\"><i class=\"permit\"></i> permitted <i class=\"deny\"></i> refused; a bar is {step}</p>\n{}</section>\n",
             chart(&steps)
         )
     }

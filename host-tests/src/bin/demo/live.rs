@@ -29,7 +29,7 @@ const ABSENCE: Duration = Duration::from_secs(3);
 pub(crate) fn show(portcullis: &Path) -> Result<()> {
     let mut provider = Provider::start()?;
     let issuer = provider.issuer().to_owned();
-    let fleet = Fleet::start(portcullis, &issuer)?;
+    let fleet = Fleet::of_provider(portcullis, &issuer)?;
     let mut story = Story { proxy: Proxy::start(&fleet)?, table: super::table() };
     story.table.set_header(["what happened", "what a request got, from every worker", "after (ms)"]);
     println!(

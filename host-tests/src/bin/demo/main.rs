@@ -1,11 +1,11 @@
 //! `cargo xtask demo`: real tokens, judged by the real module in a real Envoy, which runs `envoy-config/envoy.yaml` with the policy of
-//! `examples/bank`; and then a policy, keys and revocations that reach a running proxy.
+//! `examples/bank`; then a policy, keys and revocations that reach a running proxy; and what the decision log says of the bank.
 
 mod live;
+mod log;
 mod scene;
 mod steps;
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -16,11 +16,13 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use clap::Parser;
 use comfy_table::{Attribute, Cell, Color, ContentArrangement, Table, presets};
 use host_tests::client::{Connection, Request};
-use host_tests::envoy::{Envoy, Plugin, Ports};
+use host_tests::envoy::{Envoy, Ports};
 use host_tests::keys::{KeyRing, SigningKey, hmac_sha256};
 use host_tests::{now, upstream};
 use serde_json::{Value, json};
 
+use log::DecisionLog;
+use scene::LISTENER;
 use steps::{API_KEY, BLOCKED, PARTNER_KEY, REGULATOR, Step, steps};
 
 /// Shows Portcullis deciding requests.
@@ -51,10 +53,10 @@ fn main() -> ExitCode {
 fn show(arguments: &Arguments) -> Result<()> {
     let mut plugin = policy(&arguments.plugin_configuration)?;
     let keys = mint_keys(&mut plugin)?;
-    let ports = if arguments.keep { Ports::OfTheFile } else { Ports::Free };
-    let plugin = Plugin { configuration: plugin, ..Plugin::default() };
-    let envoy = Envoy::start(&BTreeMap::from([("ingress".to_owned(), plugin)]), &upstream::start()?.into(), ports)?;
-    let address = envoy.address("ingress")?;
+    let bundle = plugin.get_mut("bundle").context("the plugin configuration has a bundle")?;
+    let log = DecisionLog::begin(&arguments.portcullis, bundle)?;
+    let envoy = log.envoy(if arguments.keep { Ports::OfTheFile } else { Ports::Free })?;
+    let address = envoy.address(LISTENER)?;
 
     println!("\nA bank's API behind Envoy, with the policy in examples/bank.\n");
     let steps = steps();
@@ -71,6 +73,7 @@ fn show(arguments: &Arguments) -> Result<()> {
     println!("{table}\n");
     ensure!(unexpected.is_empty(), "not what this demo is to show:\n{}", unexpected.join("\n"));
     live::show(&arguments.portcullis)?;
+    log.show(steps.len())?;
     if arguments.keep {
         print_curl_lines(&steps, &keys, address)?;
         loop {

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 /// The listener of the proxy.
-const LISTENER: &str = "ingress";
+pub(crate) const LISTENER: &str = "ingress";
 
 /// A control endpoint, and its administrator's commands.
 pub(crate) struct Fleet {
@@ -26,7 +26,18 @@ pub(crate) struct Fleet {
 
 impl Fleet {
     /// What `portcullis serve --init` makes, with a provider on this machine that is asked every second.
-    pub(crate) fn start(portcullis: &Path, issuer: &str) -> Result<Self> {
+    pub(crate) fn of_provider(portcullis: &Path, issuer: &str) -> Result<Self> {
+        let rules =
+            json!({ "issuer": issuer, "allow_http": true, "allow_private_addresses": true, "refresh_seconds": 1 });
+        Self::start(portcullis, "issuers", json!([rules]))
+    }
+
+    /// The same with a decision log in this folder instead.
+    pub(crate) fn with_decisions(portcullis: &Path, folder: &Path) -> Result<Self> {
+        Self::start(portcullis, "decisions", json!({ "folder": folder }))
+    }
+
+    fn start(portcullis: &Path, setting: &str, value: Value) -> Result<Self> {
         let folder = tempfile::tempdir()?;
         let said = run(Command::new(portcullis).args(["serve", "--init"]).current_dir(&folder))?;
         let plugin = said.get(said.find('{').unwrap_or_default()..).unwrap_or_default();
@@ -36,9 +47,7 @@ impl Fleet {
         insert(&mut plugin, "", "management", json!({ "path": "/portcullis" }))?;
         let file = folder.path().join("serve.yaml");
         let mut settings: Value = serde_saphyr::from_str(&std::fs::read_to_string(&file)?)?;
-        let rules =
-            json!({ "issuer": issuer, "allow_http": true, "allow_private_addresses": true, "refresh_seconds": 1 });
-        insert(&mut settings, "/fleets/0", "issuers", json!([rules]))?;
+        insert(&mut settings, "/fleets/0", setting, value)?;
         std::fs::write(&file, settings.to_string())?;
         let endpoint = ControlEndpoint::start(portcullis, folder.path())?;
         Ok(Self { portcullis: portcullis.to_owned(), folder, endpoint, plugin })
@@ -58,6 +67,16 @@ impl Fleet {
         self.administer(&["revoke", "--issuer", issuer, "--jti", token_id])
     }
 
+    /// Whose signatures its proxies believe: `trust` of their plugin configuration.
+    pub(crate) fn trust(&self) -> Result<&Value> {
+        self.plugin.get("trust").context("the plugin configuration has `trust`")
+    }
+
+    /// Lets the endpoint end in good order.
+    pub(crate) fn stop(self) -> Result<()> {
+        self.endpoint.stop()
+    }
+
     fn administer(&self, arguments: &[&str]) -> Result<()> {
         let url = format!("http://{}", self.endpoint.address());
         let mut command = Command::new(&self.portcullis);
@@ -66,7 +85,8 @@ impl Fleet {
     }
 }
 
-fn run(command: &mut Command) -> Result<String> {
+/// What a command prints; an error if it fails.
+pub(crate) fn run(command: &mut Command) -> Result<String> {
     let output = command.output().with_context(|| format!("{command:?} could not be started"))?;
     ensure!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
     Ok(String::from_utf8(output.stdout)?)
@@ -79,6 +99,16 @@ fn insert(document: &mut Value, place: &str, name: &str, value: Value) -> Result
 }
 
 /// An Envoy that gets everything from the endpoint of a fleet.
+pub(crate) fn envoy(fleet: &Fleet, ports: Ports) -> Result<Envoy> {
+    let cluster = fleet.plugin.pointer("/control/cluster").and_then(Value::as_str);
+    let cluster = cluster.context("the plugin configuration names a cluster")?.to_owned();
+    let control = Control { cluster, address: fleet.endpoint.address(), authority: None, name_server: None };
+    let backends = Backends { control: vec![control], ..upstream::start()?.into() };
+    let plugin = Plugin { configuration: fleet.plugin.clone(), ..Plugin::default() };
+    Envoy::start(&[(LISTENER.to_owned(), plugin)].into(), &backends, ports)
+}
+
+/// Such an Envoy, whose every worker is asked.
 pub(crate) struct Proxy {
     envoy: Envoy,
     workers: Workers,
@@ -86,12 +116,7 @@ pub(crate) struct Proxy {
 
 impl Proxy {
     pub(crate) fn start(fleet: &Fleet) -> Result<Self> {
-        let cluster = fleet.plugin.pointer("/control/cluster").and_then(Value::as_str);
-        let cluster = cluster.context("the plugin configuration names a cluster")?.to_owned();
-        let control = Control { cluster, address: fleet.endpoint.address(), authority: None, name_server: None };
-        let backends = Backends { control: vec![control], ..upstream::start()?.into() };
-        let plugin = Plugin { configuration: fleet.plugin.clone(), ..Plugin::default() };
-        let envoy = Envoy::start(&[(LISTENER.to_owned(), plugin)].into(), &backends, Ports::Free)?;
+        let envoy = envoy(fleet, Ports::Free)?;
         let workers = Workers::connect(&envoy, LISTENER, WORKERS)?;
         Ok(Self { envoy, workers })
     }
