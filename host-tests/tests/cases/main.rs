@@ -10,6 +10,7 @@ mod paths;
 mod personality;
 mod provider;
 mod ratchet;
+mod secrets;
 mod traps;
 mod wasmx;
 
@@ -75,6 +76,8 @@ struct Scene {
     provider: Mutex<Provider>,
     envoy: Envoy,
     differences: wasmx::Differences,
+    /// What clients sent through Envoy that its log must not have.
+    sent: Mutex<BTreeSet<String>>,
 }
 
 fn main() -> ExitCode {
@@ -109,7 +112,13 @@ fn main() -> ExitCode {
     trials.push(paths::trial(&scene));
     trials.push(personality::trial(&scene));
     trials.push(provider::trial(&scene));
-    libtest_mimic::run(&arguments, trials).exit_code()
+    trials.push(secrets::trial(&scene));
+    let conclusion = libtest_mimic::run(&arguments, trials);
+    if let Err(error) = scene.ensure_silent() {
+        eprintln!("{error:#}");
+        return ExitCode::FAILURE;
+    }
+    conclusion.exit_code()
 }
 
 type Run = fn(&Scene, &str, &Case) -> Result<()>;
@@ -147,7 +156,7 @@ fn set_up() -> Result<(Scene, BTreeMap<String, CaseFile>, Vectors)> {
     let envoy = Envoy::start(&plugins, &backends, Ports::Free)?;
     let differences = wasmx::Differences::read()?;
     let provider = Mutex::new(provider);
-    Ok((Scene { keys, pki, plugins, server, provider, envoy, differences }, files, vectors))
+    Ok((Scene { keys, pki, plugins, server, provider, envoy, differences, sent: Mutex::default() }, files, vectors))
 }
 
 fn natively(scene: &Scene, bundle: &str, case: &Case) -> Result<()> {
@@ -204,11 +213,11 @@ fn answer_of(
 }
 
 fn in_strict_host(scene: &Scene, bundle: &str, case: &Case) -> Result<()> {
-    judge(scene, StrictHost::start(scene.plugin(bundle)?.as_bytes())?, case, &case.expect)
+    judge(scene, StrictHost::start(scene.plugin(bundle)?.as_bytes())?, bundle, case, &case.expect)
 }
 
 /// Sends the request of a case to a host, and then a good one.
-fn judge(scene: &Scene, mut host: StrictHost, case: &Case, expected: &Expectation) -> Result<()> {
+fn judge(scene: &Scene, mut host: StrictHost, bundle: &str, case: &Case, expected: &Expectation) -> Result<()> {
     host.set_connection(SOURCE, case.client.as_ref().map(|name| scene.pki.workload(name)).transpose()?);
     let request = case.request(&scene.keys, NOW)?;
     let server = AuthorizationServer::default();
@@ -230,6 +239,9 @@ fn judge(scene: &Scene, mut host: StrictHost, case: &Case, expected: &Expectatio
     }
     // The same worker serves the next good request.
     check(&healthy(), &send(&Request::get("/healthz"))?).context("afterwards")?;
+    let record = outcome.decision.as_ref().map(Value::to_string).unwrap_or_default();
+    let plugin = scene.plugins.get(bundle).context("the bundle was read")?;
+    secrets::ensure_hidden(&[host.log(), &record], &request, &plugin.configuration)?;
     case.check_asked(&server, &request, 1)
 }
 
@@ -281,12 +293,26 @@ impl Scene {
         Ok(format!("Bearer {}", token.mint(&self.keys, now)?))
     }
 
+    /// An error if Envoy's own log has something secret of what it was sent, or of what it was configured with.
+    fn ensure_silent(&self) -> Result<()> {
+        let log = self.envoy.error_log()?;
+        let sent = self.sent.lock().ok().context("nobody panicked")?;
+        let configured = self.plugins.values().flat_map(|plugin| secrets::of_configuration(&plugin.configuration));
+        let shown = sent.iter().cloned().chain(configured).find(|secret| log.contains(secret.as_str()));
+        ensure!(shown.is_none(), "Envoy's log has {shown:?}");
+        Ok(())
+    }
+
     /// Sends a request through Envoy; `tag` finds it again in the access log.
     fn send(&self, connection: &mut Connection, request: Request, tag: &str) -> Result<Outcome> {
+        let secrets = secrets::of_request(&request);
         let response = connection.send(&request.with("user-agent", tag))?;
         // What Envoy cannot even parse has no headers in its log, and no decision.
         let unparsable = response.status == 400 && response.headers.iter().all(|(name, _)| name != "cache-control");
         let decision = if unparsable { Value::Null } else { self.envoy.access_log_entry(tag)? };
+        let entry = decision.get("portcullis").map(Value::to_string).unwrap_or_default();
+        ensure!(!secrets.iter().any(|secret| entry.contains(secret)), "the access log has a secret: {entry}");
+        self.sent.lock().ok().context("nobody panicked")?.extend(secrets);
         let record = decision.get("portcullis").and_then(Value::as_str).map(serde_json::from_str).transpose()?;
         Ok(Outcome::of_response(response, record))
     }

@@ -112,10 +112,10 @@ fn ensure_listed(scene: &Scene, unknown: &[String]) -> Result<()> {
 
 fn run(scene: &Scene, file: &str, bundle: &str, case: &Case) -> Result<()> {
     let Some(difference) = scene.differences.case(file, &case.name) else {
-        return judge(scene, host(scene, bundle)?, case, &case.expect);
+        return judge(scene, host(scene, bundle)?, bundle, case, &case.expect);
     };
-    judge(scene, host(scene, bundle)?, case, &difference.expect)?;
-    let as_elsewhere = judge(scene, host(scene, bundle)?, case, &case.expect);
+    judge(scene, host(scene, bundle)?, bundle, case, &difference.expect)?;
+    let as_elsewhere = judge(scene, host(scene, bundle)?, bundle, case, &case.expect);
     ensure!(as_elsewhere.is_err(), "it is decided as everywhere, and listed in vain");
     Ok(())
 }

@@ -3,6 +3,8 @@
 use std::net::SocketAddr;
 
 use anyhow::{Context as _, Result};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use host_tests::envoy::example_filter_with;
 use host_tests::workload::claim_rule;
 use serde_json::{Map, Value, json};
@@ -24,6 +26,19 @@ pub(crate) fn claim_rules(tokens: &Tokens, key: &str, rules: usize, effect: &str
     // The upstream learns as much from us as from jwt_authn: nothing that it did not ask for.
     let bundle = json!({ "version": 1, "revision": 1, "issuers": [issuer], "rules": rules, "identity_headers": {} });
     Ok(json!({ "version": 1, "bundle": bundle }))
+}
+
+/// The same rules to be pushed, permitting, with a decision log at the control endpoint and a pseudonym in its records.
+pub(crate) fn recorded_claim_rules(tokens: &Tokens, key: &str, rules: usize) -> Result<Value> {
+    let mut configuration = claim_rules(tokens, key, rules, "permit")?;
+    let mut policy = configuration.get_mut("bundle").map(Value::take).context("there is a bundle")?;
+    let members = policy.as_object_mut().context("a bundle is an object")?;
+    // That of a bundle that is pushed is its epoch.
+    members.remove("revision");
+    let key = URL_SAFE_NO_PAD.encode([7; 32]);
+    let log = json!({ "to": ["control"], "fields": { "subject": "hash" }, "pseudonym_key": key });
+    members.insert("decision_log".to_owned(), log);
+    Ok(policy)
 }
 
 /// Envoy's own token filter.
@@ -98,14 +113,17 @@ pub(crate) fn ext_authz() -> Value {
     })
 }
 
-/// The cluster of that service.
-pub(crate) fn engine(address: SocketAddr) -> Value {
+/// The cluster of the control endpoint.
+pub(crate) const CONTROL: &str = "control";
+
+/// The cluster of a service on this machine.
+pub(crate) fn cluster(name: &str, address: SocketAddr) -> Value {
     let socket = json!({ "address": address.ip(), "port_value": address.port() });
     let endpoint = json!({ "endpoint": { "address": { "socket_address": socket } } });
     json!({
-        "name": "engine",
+        "name": name,
         "type": "STATIC",
-        "load_assignment": { "cluster_name": "engine", "endpoints": [{ "lb_endpoints": [endpoint] }] },
+        "load_assignment": { "cluster_name": name, "endpoints": [{ "lb_endpoints": [endpoint] }] },
     })
 }
 

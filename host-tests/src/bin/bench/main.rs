@@ -9,6 +9,7 @@ mod filters;
 mod load;
 mod measurement;
 mod push;
+mod records;
 mod report;
 mod revocations;
 mod scale;
@@ -25,6 +26,7 @@ use host_tests::signature_speed;
 
 use measurement::Bench;
 use push::Push;
+use records::Records;
 use revocations::Revocations;
 
 /// Measure what a decision costs, beside Envoy's own filters.
@@ -40,23 +42,30 @@ struct Arguments {
     /// How long each figure is taken, in seconds.
     #[arg(long, default_value_t = 2)]
     seconds: u64,
-    /// Only the scenarios whose name has this in it; then there are no ratios. `push` is how long pushes take, and nothing else.
+    /// Only the scenarios whose name has this in it; then there are no ratios. `push` is how long pushes take, `records` what
+    /// becomes of the records of a million decisions and what they cost, and nothing else.
     #[arg(long)]
     only: Option<String>,
 }
 
 fn main() -> Result<()> {
     let arguments = Arguments::parse();
-    let is_push = arguments.only.as_deref() == Some("push");
-    let push = (is_push || arguments.only.is_none()).then(|| push::measure(&arguments.portcullis, push::PUSHES));
-    let push = push.transpose()?;
-    let scales = if is_push { Vec::new() } else { scale::measure()? };
-    let revoked = if is_push { None } else { Some(revocations::measure()?) };
-    let engines = if is_push { Vec::new() } else { signature_speed::measure(&arguments.signatures)? };
+    let only = arguments.only.as_deref();
+    let is_wanted = |part: &str| only.is_none_or(|only| only == part);
+    let push = is_wanted("push").then(|| push::measure(&arguments.portcullis, push::PUSHES)).transpose()?;
+    let records = is_wanted("records").then(|| records::measure(&arguments.portcullis, records::ENOUGH)).transpose()?;
+    let is_part = matches!(only, Some("push" | "records"));
+    let scales = if is_part { Vec::new() } else { scale::measure()? };
+    let revoked = if is_part { None } else { Some(revocations::measure()?) };
+    let engines = if is_part { Vec::new() } else { signature_speed::measure(&arguments.signatures)? };
     let scenarios = scenario::all(arguments.only.as_deref().unwrap_or_default())?;
     let figures = Bench::start(scenarios)?.run(arguments.repetitions, arguments.seconds)?;
     let mut summary = report::summary(&figures, &scales, &engines);
-    let more = [("push", push.as_ref().map(Push::summary)), ("revoked", revoked.as_ref().map(Revocations::summary))];
+    let more = [
+        ("push", push.as_ref().map(Push::summary)),
+        ("records", records.as_ref().map(Records::summary)),
+        ("revoked", revoked.as_ref().map(Revocations::summary)),
+    ];
     if let Some(members) = summary.as_object_mut() {
         members.extend(more.into_iter().filter_map(|(name, summary)| Some((name.to_owned(), summary?))));
     }
@@ -66,7 +75,11 @@ fn main() -> Result<()> {
     let folder = host_tests::repository().join("target/bench");
     fs::create_dir_all(&folder)?;
     fs::write(folder.join("summary.json"), serde_json::to_string_pretty(&summary)?)?;
-    let more = [revoked.as_ref().map(Revocations::table), push.as_ref().map(Push::table)];
+    let more = [
+        revoked.as_ref().map(Revocations::table),
+        push.as_ref().map(Push::table),
+        records.as_ref().map(Records::table),
+    ];
     let page = report::page(&figures, &scales, &engines, &summary);
     let page = more.into_iter().flatten().fold(page, |page, table| format!("{page}\n{table}\n"));
     fs::write(folder.join("report.md"), &page)?;

@@ -1,6 +1,7 @@
 //! Envoy's CPU time for a request, user and system.
 
 use std::fs;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use host_tests::client::{Connection, Request};
@@ -49,7 +50,7 @@ impl Bench {
                     Some(token) => request.with("authorization", &format!("Bearer {token}")),
                     None => request,
                 };
-                let status = connection.send(&request)?.status;
+                let status = first_answer(&mut connection, &request)?;
                 ensure!(status == scenario.status, "{} answers {status} instead of {}", scenario.name, scenario.status);
             }
             let load = Load::write(folder.path(), &scenario.name, &scenario.requests)?;
@@ -89,6 +90,18 @@ impl Running {
         ensure!(answers.refused == refused, "{}: {} of {} refused", self.name, answers.refused, answers.requests);
         Ok((after.saturating_sub(before) as f64 / 1000.0 / answers.requests as f64, answers.requests))
     }
+}
+
+/// The status of the answer, once there is a policy that decides.
+fn first_answer(connection: &mut Connection, request: &Request) -> Result<u16> {
+    for _ in 0..100 {
+        let status = connection.send(request)?.status;
+        if status != 503 {
+            return Ok(status);
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    anyhow::bail!("there is no policy in time")
 }
 
 /// The time that the threads of a process have had a CPU (proc(5), `schedstat`, in nanoseconds).

@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 use super::measurement::Figure;
 use super::median;
 use super::scale::Scale;
+use super::scenario::{WITH_RECORDS, WITHOUT_RECORDS};
 
 /// The version of the summary's format.
 const VERSION: u64 = 1;
@@ -44,6 +45,9 @@ pub(crate) fn summary(figures: &[Figure], scales: &[Scale], engines: &[EngineFig
     if let (Some(first), Some(last)) = (scales.first(), scales.last()) {
         let ratio = median(&last.native_nanoseconds) / median(&first.native_nanoseconds);
         ratios.insert("rules_10000_over_10".to_owned(), json!(ratio));
+    }
+    if let (Some(with), Some(without)) = (cost(figures, WITH_RECORDS), cost(figures, WITHOUT_RECORDS)) {
+        ratios.insert("records_over_warm".to_owned(), json!(with / without));
     }
     for algorithm in ["RS256", "PS256", "ES256", "ES384", "EdDSA"] {
         let name = format!("pure_{}_speedup", algorithm.to_ascii_lowercase());
@@ -84,9 +88,14 @@ pub(crate) fn summary(figures: &[Figure], scales: &[Scale], engines: &[EngineFig
 
 /// What a scenario adds to the floor of its load, in microseconds.
 fn added(figures: &[Figure], name: &str) -> Option<f64> {
-    let find = |name: &str| figures.iter().find(|figure| figure.name == name).map(|one| median(&one.microseconds));
+    let find = |name| cost(figures, name);
     let has_no_token = name.ends_with("rules") || name.ends_with("policies");
     Some(find(name)? - find(if has_no_token { BARE_WITHOUT_TOKEN } else { BARE })?)
+}
+
+/// What a request of a scenario takes in all, in microseconds.
+fn cost(figures: &[Figure], name: &str) -> Option<f64> {
+    figures.iter().find(|figure| figure.name == name).map(|one| median(&one.microseconds))
 }
 
 /// Markdown, for people.
@@ -104,6 +113,10 @@ pub(crate) fn page(figures: &[Figure], scales: &[Scale], engines: &[EngineFigure
         if let Some(ratio) = summary.pointer(&format!("/ratios/{name}")).and_then(Value::as_f64) {
             ratios.add_row([name.to_owned(), format!("{ratio:.2}"), ours.to_owned(), theirs.to_owned()]);
         }
+    }
+    if let Some(ratio) = summary.pointer("/ratios/records_over_warm").and_then(Value::as_f64) {
+        let ours = format!("{WITH_RECORDS} (in all)");
+        ratios.add_row(["records_over_warm".to_owned(), format!("{ratio:.2}"), ours, WITHOUT_RECORDS.to_owned()]);
     }
     let than_peers = than_peers(summary);
     let mut scale = table(["rules", "native, ns", "module, fuel", "VM memory, KiB"]);

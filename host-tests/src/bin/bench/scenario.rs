@@ -1,7 +1,9 @@
 //! What is compared: a filter chain, the requests that it gets, and what must become of them.
 
 use anyhow::{Context as _, Result};
+use host_tests::endpoint::{self, Endpoint};
 use host_tests::envoy::example_listener;
+use host_tests::publisher::Publisher;
 use serde_json::{Value, json};
 
 use super::tokens::{Kind, Tokens};
@@ -22,6 +24,10 @@ pub(crate) struct Line {
     pub(crate) token: Option<String>,
 }
 
+/// What the decision log costs: all that a request takes with it, beside the same without.
+pub(crate) const WITHOUT_RECORDS: &str = "portcullis, warm, RS256";
+pub(crate) const WITH_RECORDS: &str = "portcullis, warm, RS256, records";
+
 /// How many rules there are where that is not the question.
 const RULES: usize = 100;
 
@@ -29,14 +35,21 @@ const RULES: usize = 100;
 struct Chains {
     tokens: Tokens,
     engine: std::net::SocketAddr,
+    /// Who takes decision records.
+    control: Endpoint,
     wanted: String,
     scenarios: Vec<Scenario>,
 }
 
 /// Every scenario whose name has `wanted` in it.
 pub(crate) fn all(wanted: &str) -> Result<Vec<Scenario>> {
-    let mut chains =
-        Chains { tokens: Tokens::new()?, engine: service::start()?, wanted: wanted.to_owned(), scenarios: Vec::new() };
+    let mut chains = Chains {
+        tokens: Tokens::new()?,
+        engine: service::start()?,
+        control: Endpoint::default(),
+        wanted: wanted.to_owned(),
+        scenarios: Vec::new(),
+    };
     let module = host_tests::repository().join("target/bench/nothing.wasm");
     std::fs::create_dir_all(module.parent().context("it has a folder")?)?;
     std::fs::write(&module, wat::parse_str(filters::NOTHING)?)?;
@@ -48,6 +61,7 @@ pub(crate) fn all(wanted: &str) -> Result<Vec<Scenario>> {
     for (name, key) in [("RS256", "rs256"), ("ES256", "es256"), ("EdDSA", "eddsa")] {
         chains.of_algorithm(name, key)?;
     }
+    chains.with_records()?;
     for rules in scale::SIZES {
         let (ours, theirs) = (filters::public_rules(rules)?, filters::rbac_for_everybody(rules));
         chains.add(&format!("portcullis, {rules} public rules"), vec![ours], Kind::None, rules, 200)?;
@@ -78,8 +92,20 @@ impl Chains {
         add("portcullis, warm, denied by rule", vec![denying], Kind::Warm(key), 403)
     }
 
+    /// Warm tokens, with a decision log at the control endpoint.
+    fn with_records(&mut self) -> Result<()> {
+        let policy = filters::recorded_claim_rules(&self.tokens, "rs256", RULES)?;
+        let publisher = Publisher::new("bench")?;
+        self.control.offer(&publisher.publish(1, host_tests::now(), &policy, &[]));
+        let control =
+            json!({ "cluster": filters::CONTROL, "authority": "control.example.com", "token": endpoint::TOKEN });
+        let ours = filters::portcullis(&json!({ "version": 1, "trust": publisher.trust(), "control": control }))?;
+        self.add(WITH_RECORDS, vec![ours], Kind::Warm("rs256"), RULES, 200)
+    }
+
     fn add(&mut self, name: &str, filters: Vec<Value>, kind: Kind, rules: usize, status: u16) -> Result<()> {
-        if !name.contains(&self.wanted) {
+        let is_compared = self.wanted == "records" && name == WITHOUT_RECORDS;
+        if !name.contains(&self.wanted) && !is_compared {
             return Ok(());
         }
         let paths = scale::paths(rules);
@@ -115,9 +141,11 @@ impl Chains {
             "route_config".to_owned(),
             json!({ "virtual_hosts": [{ "name": "all", "domains": ["*"], "routes": [route] }] }),
         );
+        let clusters =
+            [filters::cluster("engine", self.engine), filters::cluster(filters::CONTROL, self.control.start()?)];
         Ok(json!({
             "admin": { "address": { "socket_address": { "address": "127.0.0.1", "port_value": 0 } } },
-            "static_resources": { "listeners": [listener], "clusters": [filters::engine(self.engine)] },
+            "static_resources": { "listeners": [listener], "clusters": clusters },
         }))
     }
 }
