@@ -28,7 +28,7 @@ pub(super) struct Credential {
 #[derive(Debug)]
 enum Kind {
     /// A token.
-    Jwt(JwtKind),
+    Jwt(Box<JwtKind>),
     /// An API key.
     ApiKey,
     /// The certificate of the peer.
@@ -78,7 +78,7 @@ impl Binding {
 impl Credential {
     /// A bearer token in `Authorization` (RFC 6750 section 2.1).
     pub(super) fn bearer() -> Self {
-        Self { kind: Kind::Jwt(JwtKind::default()), places: vec![Place::bearer()], strip: false }
+        Self { kind: Kind::Jwt(Box::default()), places: vec![Place::bearer()], strip: false }
     }
 
     /// Who says what the certificate of the peer is, if that is the kind.
@@ -93,12 +93,12 @@ impl Credential {
         matches!(self.kind, Kind::Jwt(_))
     }
 
-    pub(super) const fn takes_certificate_bound_tokens(&self) -> bool {
-        matches!(self.kind, Kind::Jwt(JwtKind { certificate: Some(_), .. }))
+    pub(super) fn takes_certificate_bound_tokens(&self) -> bool {
+        matches!(&self.kind, Kind::Jwt(jwt) if jwt.certificate.is_some())
     }
 
-    pub(super) const fn takes_proofs(&self) -> bool {
-        matches!(self.kind, Kind::Jwt(JwtKind { dpop: Some(_), .. }))
+    pub(super) fn takes_proofs(&self) -> bool {
+        matches!(&self.kind, Kind::Jwt(jwt) if jwt.dpop.is_some())
     }
 
     /// The nonce that proofs must have at this time, if they need one.
@@ -183,7 +183,8 @@ impl Credential {
         name?;
         let (kind, places) = (kind?, places?);
         // Without it every bound token is refused, and nobody would know why.
-        if let (Kind::Jwt(JwtKind { dpop: Some(_), .. }), Some(dpop)) = (&kind, fields.optional("dpop"))
+        if let (Kind::Jwt(jwt), Some(dpop)) = (&kind, fields.optional("dpop"))
+            && jwt.dpop.is_some()
             && !places.iter().any(|place| place.has_scheme(Scheme::Dpop))
         {
             return dpop.refuse("needs a place with the scheme `DPoP` in `from`: that is how bound tokens are sent (RFC 9449 section 7.1)");
@@ -196,7 +197,7 @@ impl Kind {
     fn read(node: &Node<'_>, fields: &Fields<'_>, names: &Names<'_>, unique_places: &Unique) -> Option<Self> {
         let has = |name: &&'static str| fields.optional(name).is_some();
         let (kind, foreign): (_, &[&'static str]) = match node.text()? {
-            "jwt" => (JwtKind::read(fields, names).map(Self::Jwt), &["forwarded"]),
+            "jwt" => (JwtKind::read(fields, names).map(Box::new).map(Self::Jwt), &["forwarded"]),
             "api_key" => (Some(Self::ApiKey), &["issuers", "opaque", "dpop", "certificate_bound", "forwarded"]),
             "peer" => match fields.optional("forwarded") {
                 Some(node) => (

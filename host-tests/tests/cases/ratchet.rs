@@ -97,8 +97,9 @@ fn instructions(scene: &Scene) -> Result<BTreeMap<String, u64>> {
 /// The same, with records that name everybody by a pseudonym.
 fn with_records(configuration: &str) -> Result<String> {
     let mut configuration: Value = serde_json::from_str(configuration)?;
-    configuration["bundle"]["decision_log"] =
-        json!({ "to": ["proxy_log"], "pseudonym_key": "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8" });
+    let bundle = configuration.pointer_mut("/bundle").and_then(Value::as_object_mut).context("a bundle")?;
+    let key = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8";
+    bundle.insert("decision_log".to_owned(), json!({ "to": ["proxy_log"], "pseudonym_key": key }));
     Ok(configuration.to_string())
 }
 

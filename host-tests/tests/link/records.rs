@@ -98,7 +98,7 @@ fn is_about_records(call: &Call) -> bool {
 /// The records of a batch.
 fn parse(call: &Call) -> Result<Vec<Value>> {
     ensure!(call.headers.get(":method").is_some_and(|method| method == "POST"), "{call:?}");
-    ensure!(call.headers.get("authorization").is_some(), "{:?}", call.headers);
+    ensure!(call.headers.contains_key("authorization"), "{:?}", call.headers);
     ensure!(call.body.len() <= 1024 * 1024 && call.body.ends_with('\n'));
     call.body.lines().map(|line| Ok(serde_json::from_str(line)?)).collect()
 }

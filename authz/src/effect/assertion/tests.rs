@@ -175,7 +175,7 @@ fn what_is_minted_verifies_with_the_keys_that_are_published() {
 fn der(signature: &[u8]) -> Vec<u8> {
     let integer = |bytes: &[u8]| {
         let sign = if bytes[0] & 0x80 == 0 { &[][..] } else { &[0] };
-        [&[0x02, u8::try_from(bytes.len() + sign.len()).unwrap()], sign, bytes].concat()
+        [&[0x02, u8::try_from(bytes.len().saturating_add(sign.len())).unwrap()], sign, bytes].concat()
     };
     let numbers = [integer(&signature[..32]), integer(&signature[32..])].concat();
     [&[0x30, u8::try_from(numbers.len()).unwrap()], &numbers[..]].concat()
