@@ -54,6 +54,7 @@ struct Tokens {
     /// Under which authorizer they were counted, and how many the host was told of.
     told: (usize, Work),
     counters: Option<[Option<Counter>; 3]>,
+    keys: BTreeMap<String, Gauge>,
 }
 
 /// What became of decision records.
@@ -138,7 +139,7 @@ impl Tokens {
         let (work, place) = (authorizer.work(), Rc::as_ptr(authorizer).addr());
         let told = if self.told.0 == place { self.told.1 } else { Work::default() };
         if self.told.0 != place {
-            tell_keys(authorizer);
+            tell_keys(&mut self.keys, authorizer);
         }
         self.told = (place, work);
         let since = |count: fn(&Work) -> u64| count(&work).saturating_sub(count(&told));
@@ -150,13 +151,20 @@ impl Tokens {
     }
 }
 
-/// Says how many keys each issuer has.
-fn tell_keys(authorizer: &Authorizer) {
+/// Says how many keys each issuer has: none, if it is not trusted any more.
+fn tell_keys(gauges: &mut BTreeMap<String, Gauge>, authorizer: &Authorizer) {
+    gauges.values().for_each(|gauge| gauge.set(0));
     for (issuer, keys) in authorizer.key_counts().take(MAX_ISSUERS) {
         // What a name of a metric can have.
         let plain = |character: char| if character.is_ascii_alphanumeric() { character } else { '_' };
         let issuer: String = issuer.chars().map(plain).collect();
-        if let Some(gauge) = Gauge::define(&format!("portcullis.keys.{issuer}")) {
+        if !gauges.contains_key(&issuer)
+            && gauges.len() < MAX_ISSUERS
+            && let Some(gauge) = Gauge::define(&format!("portcullis.keys.{issuer}"))
+        {
+            gauges.insert(issuer.clone(), gauge);
+        }
+        if let Some(gauge) = gauges.get(&issuer) {
             gauge.set(u64::try_from(keys).unwrap_or(u64::MAX));
         }
     }
