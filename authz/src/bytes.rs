@@ -1,4 +1,4 @@
-//! Searching and comparing by words of eight bytes: in WebAssembly the library goes byte by byte.
+//! Searching and comparing by words of eight bytes: in WebAssembly the library compares byte by byte.
 
 /// Where a byte stands first.
 pub(crate) fn find(bytes: &[u8], wanted: u8) -> Option<usize> {

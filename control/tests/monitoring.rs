@@ -1,6 +1,6 @@
 //! The dashboard and the alarms in `monitoring/`: Prometheus reads them, they do what they say, and they know only metrics that there are.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 use std::collections::BTreeSet;
 use std::fs;

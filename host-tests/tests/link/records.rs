@@ -1,6 +1,6 @@
 //! Decision records on their way to the endpoint: in order, each once, and what is lost is counted. In both kinds of host.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
@@ -234,9 +234,9 @@ fn proxy_log(worker: Worker) -> Result<()> {
     Ok(())
 }
 
-/// How many clients ask at once, and how often each.
+/// How many clients ask at once, and how often each: so that one worker would have room for all records while the endpoint is away.
 const CLIENTS: usize = 8;
-const REQUESTS: usize = 2500;
+const REQUESTS: usize = 600;
 
 /// Through real Envoy with all its workers, with an endpoint that is away for a while: every decision arrives, in chains that hold, and the
 /// proxy's statistics say the same.
@@ -245,7 +245,6 @@ pub fn in_envoy(scene: &Scene, line: &Line) -> Result<()> {
     bundle["decision_log"] = json!({ "to": ["control"], "fields": { "subject": "plain", "source": "plain" } });
     line.endpoint.offer(&line.publisher.publish(1, now(), &bundle, &[]));
     line.wait_for(scene, 1)?;
-    let before = line.endpoint.records().lines().count();
     let ids: Vec<(Vec<String>, usize)> = std::thread::scope(|scope| {
         let clients: Vec<_> = (0..CLIENTS).map(|_| scope.spawn(|| ask_often(scene, line))).collect();
         line.endpoint.fail(endpoint::Fault::Status(503));
@@ -256,35 +255,51 @@ pub fn in_envoy(scene: &Scene, line: &Line) -> Result<()> {
             .map(|client| client.join().unwrap_or_else(|_| Err(anyhow::anyhow!("a client panicked"))))
             .collect::<Result<_>>()
     })?;
-    let decided = CLIENTS.saturating_mul(REQUESTS);
-    let mut records = String::new();
+    let told: Vec<&String> = ids.iter().flat_map(|(ids, _)| ids).collect();
+    let wanted = CLIENTS.saturating_mul(REQUESTS);
+    let mut records = Records::default();
     for _ in 0..300 {
-        records = line.endpoint.records();
-        if records.lines().count() >= before.saturating_add(decided) {
+        records = Records::read(&line.endpoint.records())?;
+        if records.kept.len() >= wanted && told.iter().all(|id| records.ids.contains(*id)) {
             break;
         }
         std::thread::sleep(Duration::from_millis(100));
     }
-    let mut by_worker: BTreeMap<String, String> = BTreeMap::new();
-    for text in records.lines() {
-        let record: Value = serde_json::from_str(text)?;
-        let lines = by_worker.entry(record["worker"].as_str().context("a worker")?.to_owned()).or_default();
-        // An answer that got lost on its way makes a batch come again.
-        if !lines.lines().any(|known| known == text) {
-            lines.push_str(text);
-            lines.push('\n');
-        }
-    }
+    let Records { by_worker, kept, ids: known } = records;
     by_worker.values().try_for_each(|lines| ensure_chained(lines))?;
-    let kept: Vec<Value> =
-        by_worker.values().flat_map(|lines| lines.lines()).map(serde_json::from_str).collect::<Result<_, _>>()?;
     ensure!(kept.iter().all(|record| record.get("lost").is_none()), "there was room for all");
-    let has = |id: &String| kept.iter().any(|record| record["id"] == id.as_str());
-    ensure!(ids.iter().flat_map(|(ids, _)| ids).all(has), "what a client was told is on record");
+    ensure!(kept.len() >= wanted, "{} of {wanted} arrived", kept.len());
+    ensure!(told.iter().all(|id| known.contains(*id)), "what a client was told is on record");
     let orders = |record: &&Value| record["reason"] == "credential_missing" && record["source"] == "127.0.0.1";
     let denied: usize = ids.iter().map(|(_, denied)| denied).sum();
     ensure!(kept.iter().filter(orders).count() >= denied, "{denied} were denied");
     Ok(())
+}
+
+/// What came, each record once: an answer that got lost on its way makes a batch come again.
+#[derive(Default)]
+struct Records {
+    by_worker: BTreeMap<String, String>,
+    kept: Vec<Value>,
+    ids: BTreeSet<String>,
+}
+
+impl Records {
+    fn read(lines: &str) -> Result<Self> {
+        let mut records = Self::default();
+        for text in lines.lines() {
+            let record: Value = serde_json::from_str(text)?;
+            let member =
+                |name: &str| record[name].as_str().map(str::to_owned).with_context(|| format!("a record has {name}"));
+            if records.ids.insert(member("id")?) {
+                let lines = records.by_worker.entry(member("worker")?).or_default();
+                lines.push_str(text);
+                lines.push('\n');
+                records.kept.push(record);
+            }
+        }
+        Ok(records)
+    }
 }
 
 /// Asks for what is permitted and for what is not, in turns; the last ids that it was told, and how often it was denied.
@@ -297,7 +312,7 @@ fn ask_often(scene: &Scene, line: &Line) -> Result<(Vec<String>, usize)> {
         if path == "/orders" {
             ensure!(response.status == 401, "{response:?}");
             denied = denied.saturating_add(1);
-            if number % 500 == 499 {
+            if number % 100 == 99 {
                 let id = response.headers.iter().find(|(name, _)| name == "portcullis-decision").context("an id")?;
                 ids.push(String::from_utf8(id.1.clone())?);
             }
