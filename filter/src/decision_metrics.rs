@@ -11,7 +11,7 @@ use crate::decision_log::{Counts, DecisionLog};
 use crate::host::{self, Counter, Gauge};
 
 /// How often the host is told, in milliseconds.
-pub(crate) const INTERVAL_MILLISECONDS: u64 = 1000;
+pub(crate) const INTERVAL_MILLISECONDS: u32 = 1000;
 
 /// Most pairs of a rule and a reason with a number of their own: each is a time series in every proxy. What comes after that is
 /// counted under [`OTHERS`].
@@ -76,8 +76,9 @@ impl DecisionMetrics {
     /// Tells the host what has come since it was last told, if that was long enough ago.
     pub(crate) fn tell(&self, authorizer: &Rc<Authorizer>, log: &DecisionLog) {
         let (Ok(now), Ok(mut numbers)) = (host::now(), self.0.try_borrow_mut()) else { return };
-        let since = |told: UnixTime| now.as_millis().saturating_sub(told.as_millis());
-        if numbers.told_at.is_some_and(|told| since(told) < INTERVAL_MILLISECONDS) {
+        // Whichever way the clock was set meanwhile.
+        let since = |told: UnixTime| now.as_millis().abs_diff(told.as_millis());
+        if numbers.told_at.is_some_and(|told| since(told) < u64::from(INTERVAL_MILLISECONDS)) {
             return;
         }
         numbers.told_at = Some(now);

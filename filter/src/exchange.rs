@@ -135,7 +135,9 @@ impl Exchange {
             }
         };
         self.log.keep(self.kind, entry, decision);
-        self.metrics.count(decision);
+        if self.kind.is_envoy() {
+            self.metrics.count(decision);
+        }
         progress
     }
 

@@ -9,15 +9,12 @@ use proxy_wasm::types::ContextType;
 
 use crate::callouts::Callouts;
 use crate::decision_log::DecisionLog;
-use crate::decision_metrics::DecisionMetrics;
+use crate::decision_metrics::{DecisionMetrics, INTERVAL_MILLISECONDS};
 use crate::exchange::{Exchange, Stream};
 use crate::host::{self, HostKind};
 use crate::link::{Active, Link, TICK_MILLISECONDS};
 use crate::management::Managed;
 use crate::metrics;
-
-/// How often the root context is called where only metrics want it, in milliseconds.
-const METRICS_TICK_MILLISECONDS: u32 = 1000;
 
 /// The root context. Until it is configured it refuses every request.
 pub(crate) struct Plugin {
@@ -94,7 +91,7 @@ impl RootContext for Plugin {
         self.link = None;
         if is_envoy {
             // For the metrics. Without them everything else is as ever.
-            let _ = self.callouts.rest_at(METRICS_TICK_MILLISECONDS);
+            let _ = self.callouts.rest_at(INTERVAL_MILLISECONDS);
         }
         if let Some(delivery) = delivery {
             self.is_managed = delivery.management.is_some();

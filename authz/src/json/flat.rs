@@ -198,7 +198,8 @@ impl Reader<'_> {
     }
 
     fn string_at(&self, span: Span) -> &str {
-        let unescaped = || self.unescaped.get(span.start.checked_sub(self.text.len())?..);
+        let behind_text = |at: usize| at.checked_sub(self.text.len());
+        let unescaped = || self.unescaped.get(behind_text(span.start)?..behind_text(span.end)?);
         self.text.get(span.start..span.end).or_else(unescaped).unwrap_or_default()
     }
 
@@ -297,6 +298,10 @@ mod tests {
             r#"{"b":{"y":null,"x":{"":true,"a":false,"\u0062":[{},{"c":[{}]}]}},"a":"\ud83d\ude00\n","aa":"é","ab":"\u0000"}"#,
             r#"{"a":1,"b":{"a":1,"b":2,"a":3}}"#,
             r#"{"aa":1,"b":2,"a\u0061":3}"#,
+            // A name with an escape is what it is, whatever else has escapes behind it.
+            r#"{"a\u0061":"x\n","aa":2}"#,
+            r#"{"\u0062":"\n","a":"\t","b":1}"#,
+            r#"{"\u0061":"\n","\u0061b":"\t","\u0062":["\r"]}"#,
             r#"[{"a":1}]"#,
         ];
         for text in texts.map(str::as_bytes) {
