@@ -25,7 +25,7 @@ const WORKERS: usize = 4;
 /// How often something is published, and how often revoked.
 pub(crate) const PUSHES: usize = 200;
 
-const LISTENER: &str = "ingress";
+pub(super) const LISTENER: &str = "ingress";
 const KEY: &str = "es256";
 
 /// How long anything may take at all.
@@ -45,7 +45,7 @@ pub(crate) fn measure(portcullis: &Path, pushes: usize) -> Result<Push> {
     let folder = tempfile::tempdir()?;
     let (endpoint, trust) = ControlEndpoint::start_new(portcullis, folder.path())?;
     let keys = KeyRing::generate([KEY])?;
-    let envoy = start_envoy(&endpoint, &trust)?;
+    let envoy = start_envoy(WORKERS, &endpoint, &trust)?;
     let mut workers = Workers::connect(&envoy, LISTENER, WORKERS)?;
     let mut push = Push { publish: Vec::new(), revoke: Vec::new() };
     for number in 0..=pushes {
@@ -68,7 +68,8 @@ pub(crate) fn measure(portcullis: &Path, pushes: usize) -> Result<Push> {
     Ok(push)
 }
 
-fn start_envoy(endpoint: &ControlEndpoint, trust: &Value) -> Result<Envoy> {
+/// An Envoy with so many workers that is told what to decide by an endpoint.
+pub(super) fn start_envoy(workers: usize, endpoint: &ControlEndpoint, trust: &Value) -> Result<Envoy> {
     let control = json!({ "cluster": "control", "authority": "control.example.com", "token": PROXY_TOKEN });
     let configuration =
         json!({ "version": 1, "trust": trust, "control": control, "management": { "path": "/portcullis" } });
@@ -76,7 +77,7 @@ fn start_envoy(endpoint: &ControlEndpoint, trust: &Value) -> Result<Envoy> {
         Control { cluster: "control".to_owned(), address: endpoint.address(), authority: None, name_server: None };
     let backends = Backends { control: vec![control], ..upstream::start()?.into() };
     let plugin = Plugin { configuration, ..Plugin::default() };
-    Envoy::start_with(WORKERS, &[], &[(LISTENER.to_owned(), plugin)].into(), &backends, Ports::Free)
+    Envoy::start_with(workers, &[], &[(LISTENER.to_owned(), plugin)].into(), &backends, Ports::Free)
 }
 
 /// A policy by which everybody may ask which push decides: `/push/N`.

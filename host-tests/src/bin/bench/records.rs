@@ -10,14 +10,14 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 use comfy_table::Table;
 use host_tests::client::Request;
-use host_tests::control::{ControlEndpoint, DECISIONS, PROXY_TOKEN};
-use host_tests::envoy::{Backends, Control, Envoy, Plugin, Ports};
-use host_tests::upstream;
+use host_tests::control::{ControlEndpoint, DECISIONS};
+use host_tests::envoy::Envoy;
 use host_tests::workers::Workers;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::load::Load;
+use super::push::{self, LISTENER};
 use super::report::table;
 use super::scenario::Line;
 use super::tokens::{Kind, Tokens};
@@ -27,7 +27,6 @@ use super::{filters, scale};
 pub(crate) const ENOUGH: u64 = 1_000_000;
 
 const WORKERS: usize = 2;
-const LISTENER: &str = "ingress";
 const KEY: &str = "es256";
 const RULES: usize = 100;
 
@@ -75,7 +74,7 @@ pub(crate) fn measure(portcullis: &Path, enough: u64) -> Result<Records> {
     std::fs::write(folder.path().join("trust.json"), trust.to_string())?;
     let tokens = Tokens::new()?;
     endpoint.publish(&filters::recorded_claim_rules(&tokens, KEY, RULES)?)?;
-    let envoy = start_envoy(&endpoint, &trust)?;
+    let envoy = push::start_envoy(WORKERS, &endpoint, &trust)?;
     let mut workers = Workers::connect(&envoy, LISTENER, WORKERS)?;
     wait("the policy reaches every worker", || Ok(workers.epochs()?.iter().all(Option::is_some)))?;
     let before = requests(&envoy)?;
@@ -100,17 +99,6 @@ pub(crate) fn measure(portcullis: &Path, enough: u64) -> Result<Records> {
     let verified = verify.output()?;
     ensure!(verified.status.success(), "the log does not verify: {}", String::from_utf8_lossy(&verified.stdout));
     Ok(records)
-}
-
-fn start_envoy(endpoint: &ControlEndpoint, trust: &Value) -> Result<Envoy> {
-    let control = json!({ "cluster": "control", "authority": "control.example.com", "token": PROXY_TOKEN });
-    let configuration =
-        json!({ "version": 1, "trust": trust, "control": control, "management": { "path": "/portcullis" } });
-    let control =
-        Control { cluster: "control".to_owned(), address: endpoint.address(), authority: None, name_server: None };
-    let backends = Backends { control: vec![control], ..upstream::start()?.into() };
-    let plugin = Plugin { configuration, ..Plugin::default() };
-    Envoy::start_with(WORKERS, &[], &[(LISTENER.to_owned(), plugin)].into(), &backends, Ports::Free)
 }
 
 /// Requests in turns: one with a good token, and one without.
