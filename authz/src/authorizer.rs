@@ -16,7 +16,7 @@ use crate::jwt::{Interruption, Introspection, IntrospectionResponse, UnknownKey,
 use crate::policy::{Question, RuleTrace, Verdict};
 use crate::principal::Principal;
 use crate::reason::Reason;
-use crate::record::{Known, LatencyClass, Recording};
+use crate::record::{About, Known, LatencyClass, RecordId, Recording};
 use crate::steps::Steps;
 use crate::time::UnixTime;
 use crate::use_once::UseOnce;
@@ -116,15 +116,14 @@ pub struct Authorization {
     action: Action,
     use_once: Vec<UseOnce>,
     scheme: Scheme,
-    /// What the record says about the request; nothing without a decision log.
-    about: Vec<u8>,
+    about: About,
     latency_class: LatencyClass,
 }
 
 impl Authorization {
     fn new(decision: Decision, action: Action) -> Self {
         let (scheme, latency_class) = (Scheme::Bearer, LatencyClass::default());
-        Self { decision, action, use_once: Vec::new(), scheme, about: Vec::new(), latency_class }
+        Self { decision, action, use_once: Vec::new(), scheme, about: About::default(), latency_class }
     }
 
     /// A refusal of what was permitted: the same request, by the same principal.
@@ -134,7 +133,7 @@ impl Authorization {
 
     /// The members of the record that are about the request.
     pub(crate) fn about(&self) -> &[u8] {
-        &self.about
+        &self.about.members
     }
 
     pub(crate) const fn latency_class(&self) -> LatencyClass {
@@ -309,6 +308,12 @@ impl Authorizer {
         Explanation { step, rules: rules.unwrap_or_default() }
     }
 
+    /// What the host is told of a decision beside its record, by name, for what comes after the filter: what the bundle lists.
+    pub fn told(&self, authorization: &Authorization, id: Option<RecordId>) -> Vec<(&'static str, String)> {
+        let log = self.bundle.as_ref().and_then(|bundle| bundle.decision_log.as_ref());
+        log.map(|log| log.told(&authorization.about, &authorization.decision, id)).unwrap_or_default()
+    }
+
     /// Reads the request and verifies its credentials, asks the policy and draws the conclusion.
     fn judge(&self, bundle: &Bundle, head: &RequestHead<'_>, now: UnixTime) -> Result<Authorization, Stop> {
         if effect::nominates_owned_header(head, &bundle.identity_headers) {
@@ -326,8 +331,8 @@ impl Authorizer {
     }
 
     /// What the record says about a request that no rule was asked about.
-    fn about_refused(&self, bundle: &Bundle, head: &RequestHead<'_>, principal: &Principal) -> Vec<u8> {
-        let Some(log) = &bundle.decision_log else { return Vec::new() };
+    fn about_refused(&self, bundle: &Bundle, head: &RequestHead<'_>, principal: &Principal) -> About {
+        let Some(log) = &bundle.decision_log else { return About::default() };
         let request = AccessRequest::parse_for(head, bundle.plain_in_paths).ok();
         log.about(&Known { head, request: request.as_ref(), principal, route: None, obligations: &[] })
     }

@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
-use authz::{Action, Authorization, Authorizer, Decision, HeaderEdits, Step};
+use authz::{Action, Authorization, Authorizer, HeaderEdits, Step};
 use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types;
 
@@ -119,7 +119,7 @@ impl Exchange {
         let entry = self.log.entry(self.kind, &self.authorizer, &authorization, self.waits.get() > 0);
         let decision = authorization.decision();
         let progress = match authorization.action() {
-            Action::Forward(edits) => match self.forward(edits, decision, &entry) {
+            Action::Forward(edits) => match self.forward(edits, &authorization, &entry) {
                 Ok(()) => Progress::Forwarded,
                 Err(HostError) => return self.carry_out(self.authorizer.cannot_carry_out(authorization)),
             },
@@ -127,6 +127,7 @@ impl Exchange {
                 // The client is refused whether or not that can be put on record; and asked to only once: Kong's host traps on a
                 // second answer.
                 let _ = host::record(self.kind, entry.line());
+                let _ = self.note(&authorization, &entry);
                 let _ = match entry.id() {
                     Some(id) => host::send_reply(&reply.with_decision_id(id), decision.reason().code()),
                     None => host::send_reply(reply, decision.reason().code()),
@@ -142,7 +143,7 @@ impl Exchange {
     }
 
     /// Edits the request and puts the decision on record.
-    fn forward(&self, edits: &HeaderEdits, decision: &Decision, entry: &Entry) -> Result<(), HostError> {
+    fn forward(&self, edits: &HeaderEdits, authorization: &Authorization, entry: &Entry) -> Result<(), HostError> {
         for name in &edits.remove {
             host::remove_request_header(name)?;
         }
@@ -152,10 +153,17 @@ impl Exchange {
                 host::tell_kong(name, value);
             }
         }
-        if let Some(descriptor) = decision.rate_limit() {
+        if let Some(descriptor) = authorization.decision().rate_limit() {
             host::set_rate_limit(self.kind, descriptor)?;
         }
+        self.note(authorization, entry)?;
         host::record(self.kind, entry.line())
+    }
+
+    /// Tells the host the parts of the decision that the bundle lists.
+    fn note(&self, authorization: &Authorization, entry: &Entry) -> Result<(), HostError> {
+        let told = self.authorizer.told(authorization, entry.id());
+        told.iter().try_for_each(|(name, value)| host::note(self.kind, name, value))
     }
 
     fn remove_owned_trailers(&self) -> Result<(), HostError> {

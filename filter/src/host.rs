@@ -22,7 +22,7 @@ use abi::HostBytes;
 pub(crate) use crypto::{sign, verify_signature};
 pub(crate) use kind::HostKind;
 pub(crate) use metric::{Counter, Gauge};
-pub(crate) use notes::{record, set_rate_limit, tell_kong};
+pub(crate) use notes::{note, record, set_rate_limit, tell_kong};
 
 /// The host did not do what it was asked to.
 #[derive(Debug)]

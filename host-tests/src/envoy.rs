@@ -19,7 +19,8 @@ use crate::client::{Connection, Request};
 use crate::repository;
 use access_log::AccessLog;
 pub use configuration::{
-    Backends, Control, Plugin, Ports, example_filter_with, example_listener, example_mtls, example_plugin_configuration,
+    Backends, Control, Plugin, Ports, example_filter_state, example_filter_with, example_listener, example_mtls,
+    example_plugin_configuration,
 };
 
 /// How many workers Envoy has.

@@ -3,8 +3,10 @@
 use std::cell::OnceCell;
 use std::rc::Rc;
 
+use super::RecordId;
 use super::members::Members;
-use super::settings::{DecisionLog, Showing};
+use super::settings::{DecisionLog, Showing, Told};
+use crate::decision::Decision;
 use crate::http::{AccessRequest, RequestHead};
 use crate::limits::MAX_RECORDED_TEXT_BYTES;
 use crate::policy::Obligations;
@@ -20,6 +22,15 @@ pub(crate) struct Known<'k> {
     pub(crate) obligations: &'k [Rc<Obligations>],
 }
 
+/// What is said about a request; nothing without a decision log.
+#[derive(Debug, Default)]
+pub(crate) struct About {
+    /// The members of the record.
+    pub(crate) members: Vec<u8>,
+    /// What the host is told beside it.
+    told: Vec<(Told, String)>,
+}
+
 /// What records say of an identity, once it was written: it is the same for all requests under one bundle.
 #[derive(Debug, Default)]
 pub(crate) struct RecordedIdentity(OnceCell<Box<[u8]>>);
@@ -29,7 +40,44 @@ const USUAL_BYTES: usize = 320;
 
 impl DecisionLog {
     /// The members of a record that are about the request.
-    pub(crate) fn about(&self, known: &Known<'_>) -> Vec<u8> {
+    pub(crate) fn about(&self, known: &Known<'_>) -> About {
+        About { members: self.members(known), told: self.told_of(known.principal) }
+    }
+
+    /// What the host is told beside the record, by name: what the bundle lists, as far as it is known.
+    pub(crate) fn told(&self, about: &About, decision: &Decision, id: Option<RecordId>) -> Vec<(&'static str, String)> {
+        let value = |told: Told| match told {
+            Told::DecisionId => id.map(|id| id.to_string()),
+            Told::Reason => Some(decision.reason().code().to_owned()),
+            Told::Rule => decision.rule().map(str::to_owned),
+            Told::Client | Told::Issuer | Told::Subject | Told::Tenant => {
+                about.told.iter().find(|(known, _)| *known == told).map(|(_, value)| value.clone())
+            }
+        };
+        self.told.iter().filter_map(|told| Some((told.name(), value(*told)?))).collect()
+    }
+
+    /// Of those, what is about the first credential, shown as the record shows it. What has control characters could end a header
+    /// that the host makes of it, so it is left out.
+    fn told_of(&self, principal: &Principal) -> Vec<(Told, String)> {
+        let Some((_, identity)) = principal.identities.first() else { return Vec::new() };
+        let issuer = identity.issuer.as_deref().unwrap_or_default();
+        let show = |showing, name, attribute: &Attribute<String>| match attribute {
+            Attribute::Present(value) => self.show(showing, issuer, name, value),
+            Attribute::Absent | Attribute::Malformed => None,
+        };
+        let value = |told: Told| match told {
+            Told::Client => show(self.client, told.name(), &identity.client),
+            Told::Issuer => identity.issuer.as_deref().map(shortened),
+            Told::Subject => show(self.subject, told.name(), &identity.subject),
+            Told::Tenant => show(self.tenant, told.name(), &identity.tenant),
+            Told::DecisionId | Told::Reason | Told::Rule => None,
+        };
+        let values = self.told.iter().filter_map(|told| Some((*told, value(*told)?)));
+        values.filter(|(_, value)| !value.contains(char::is_control)).collect()
+    }
+
+    fn members(&self, known: &Known<'_>) -> Vec<u8> {
         let mut members = Members::with_capacity(USUAL_BYTES);
         let mut identities = known.principal.identities.iter();
         if let Some((credential, identity)) = identities.next() {

@@ -11,7 +11,7 @@ mod stamp;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use about::{Known, RecordedIdentity};
+pub(crate) use about::{About, Known, RecordedIdentity};
 pub use chain::{Chain, Draft, RecordId};
 pub(crate) use members::Members;
 pub use pseudonym::PseudonymKey;

@@ -23,6 +23,8 @@ pub(crate) struct DecisionLog {
     pub(super) path: Showing,
     pub(super) claims: Vec<ShownClaim>,
     pub(super) key: Option<PseudonymKey>,
+    /// What the host is told beside the record.
+    pub(super) told: Vec<Told>,
     /// The rules of whose permits only some are recorded, with the numbers of their entries.
     sampled: HashMap<String, usize>,
     sampling: Vec<Sampling>,
@@ -35,6 +37,18 @@ pub struct Destinations {
     pub proxy_log: bool,
     /// To the control endpoint.
     pub control: bool,
+}
+
+/// What the host may be told beside the record, for what comes after the filter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Told {
+    Client,
+    DecisionId,
+    Issuer,
+    Reason,
+    Rule,
+    Subject,
+    Tenant,
 }
 
 /// How a value is shown.
@@ -85,7 +99,7 @@ impl DecisionLog {
     }
 
     pub(crate) fn read(node: &Node<'_>, names: &Names<'_>, policy: Option<&Policy>) -> Option<Self> {
-        let fields = node.object(&["to", "fields", "claims", "pseudonym_key", "sampling"])?;
+        let fields = node.object(&["to", "fields", "claims", "pseudonym_key", "sampling", "filter_state"])?;
         let to = fields.required("to").and_then(|node| Destinations::read(&node));
         let shown = fields.optional("fields");
         let shown = shown.as_ref().map_or(Some(None), |node| node.object(&SHOWN).map(Some));
@@ -110,8 +124,12 @@ impl DecisionLog {
         let sampling = fields
             .optional("sampling")
             .map_or(Some(Vec::new()), |node| node.filled_list(|item| read_sampling(item, &unique, policy)));
+        let unique = Unique::default();
+        let told = fields
+            .optional("filter_state")
+            .map_or(Some(Vec::new()), |node| node.filled_list(|item| Told::read(item, &unique)));
         shown?;
-        let (to, key, claims) = (to?, key?, claims?);
+        let (told, to, key, claims) = (told?, to?, key?, claims?);
         let (subject, client, tenant, session, source, path) = (subject?, client?, tenant?, session?, source?, path?);
         let hides = [subject, client, tenant, session, source, path]
             .into_iter()
@@ -147,6 +165,7 @@ impl DecisionLog {
             path,
             claims,
             key,
+            told,
             sampled,
             sampling: intervals,
         })
@@ -166,6 +185,32 @@ impl Destinations {
         })?;
         let has = |wanted: &str| names.iter().any(|name| name == wanted);
         Some(Self { proxy_log: has("proxy_log"), control: has("control") })
+    }
+}
+
+impl Told {
+    const ALL: [Self; 7] =
+        [Self::Subject, Self::Client, Self::Tenant, Self::Issuer, Self::Rule, Self::Reason, Self::DecisionId];
+
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Client => "client",
+            Self::DecisionId => "decision_id",
+            Self::Issuer => "issuer",
+            Self::Reason => "reason",
+            Self::Rule => "rule",
+            Self::Subject => "subject",
+            Self::Tenant => "tenant",
+        }
+    }
+
+    fn read(node: &Node<'_>, unique: &Unique) -> Option<Self> {
+        let name = node.text()?;
+        let Some(told) = Self::ALL.into_iter().find(|told| told.name() == name) else {
+            return node.refuse(format!("`{name}` is none of `{}`", Self::ALL.map(Self::name).join("`, `")));
+        };
+        unique.claim("value", name, node)?;
+        Some(told)
     }
 }
 

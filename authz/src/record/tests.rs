@@ -32,6 +32,33 @@ fn authorizer(log: Value) -> Authorizer {
     Authorizer::new(Bundle::parse(bundle(log).to_string().as_bytes()).unwrap())
 }
 
+#[test]
+fn what_the_host_is_told_is_what_is_listed_and_shown_as_in_the_record() {
+    let all = json!(["subject", "client", "tenant", "issuer", "rule", "reason", "decision_id"]);
+    let told = |log: Value, claims| {
+        let authorizer = authorizer(log);
+        authorizer.told(&decide(&authorizer, "/orders/1", claims), Some(RecordId::default()))
+    };
+    let owned = |values: &[(&'static str, &str)]| -> Vec<(&str, String)> {
+        values.iter().map(|(name, value)| (*name, (*value).to_owned())).collect()
+    };
+    let plain = json!({ "to": ["control"], "fields": { "subject": "plain" }, "filter_state": all });
+    let id = ("decision_id", "AAAAAAAAAAAAAAAAAAAAAA");
+    let decided = [("issuer", ISSUER), ("rule", "orders"), ("reason", "permitted_by_rule"), id];
+    let expected = [&[("subject", "alice"), ("client", "web \"1\"")], &decided[..]].concat();
+    assert_eq!(told(plain.clone(), alice()), owned(&expected));
+    // What could end a header is left out.
+    let mut claims = alice().unwrap();
+    claims["sub"] = json!("a\r\nset-cookie: b");
+    assert_eq!(told(plain.clone(), Some(claims)), owned(&expected[1..]));
+    assert_eq!(told(plain, None), owned(&[("reason", "credential_missing"), id]));
+    // As the record shows it, and nothing else.
+    let hidden = json!({ "to": ["control"], "pseudonym_key": KEY, "fields": { "client": "omit" }, "filter_state": ["client", "subject"] });
+    let hidden = told(hidden, alice());
+    assert!(matches!(&hidden[..], [("subject", value)] if value.starts_with('~')), "{hidden:?}");
+    assert_eq!(told(json!({ "to": ["control"], "pseudonym_key": KEY }), alice()), []);
+}
+
 /// Decides a request with these claims of a verified token, or without a token.
 fn decide(authorizer: &Authorizer, path: &str, claims: Option<Value>) -> Authorization {
     let head = RequestHead {
@@ -204,6 +231,10 @@ fn a_log_that_says_nonsense_is_refused_with_its_place() {
         (
             json!({ "to": ["control"], "pseudonym_key": KEY, "sampling": [{ "rules": ["health"], "one_in": 1 }] }),
             "decision_log.sampling[0].one_in: 1 is not between 2 and 1000000",
+        ),
+        (
+            json!({ "to": ["control"], "pseudonym_key": KEY, "filter_state": ["session"] }),
+            "decision_log.filter_state[0]: `session` is none of `subject`, `client`, `tenant`, `issuer`, `rule`, `reason`, `decision_id`",
         ),
     ] {
         let errors = Bundle::parse(bundle(log).to_string().as_bytes()).unwrap_err();

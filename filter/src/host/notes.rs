@@ -7,7 +7,7 @@ use super::{HostError, HostKind, abi};
 const DECISION_PROPERTY: &str = "portcullis.decision";
 
 /// The key of the filter state that holds what the host limits the rate of a request by:
-/// `%FILTER_STATE(wasm.portcullis.rate_limit:PLAIN)%` in the descriptors of Envoy's rate limit filters.
+/// what descriptors are made of for Envoy's rate limit filters.
 const RATE_LIMIT_PROPERTY: &str = "portcullis.rate_limit";
 
 /// Where Kong's plugins and logs share what they know of a request: `kong.ctx.shared.portcullis_decision`.
@@ -33,6 +33,18 @@ pub(crate) fn record(kind: HostKind, decision: &[u8]) -> Result<(), HostError> {
 /// `kong.ctx.shared.x_portcullis_subject`.
 pub(crate) fn tell_kong(header: &str, value: &[u8]) {
     let _ = abi::set_property(format!("{KONG_CONTEXT}{}", header.replace('-', "_")).as_bytes(), value);
+}
+
+/// Puts a part of the decision where what comes after the filter finds it: `%FILTER_STATE(wasm.portcullis.NAME:PLAIN)%` in Envoy,
+/// `kong.ctx.shared.portcullis_NAME` in Kong. An error in Envoy, if that fails; plain nginx has no such place.
+pub(crate) fn note(kind: HostKind, name: &str, value: &str) -> Result<(), HostError> {
+    match kind {
+        HostKind::Envoy => abi::set_property(format!("portcullis.{name}").as_bytes(), value.as_bytes()),
+        HostKind::Wasmx => {
+            let _ = abi::set_property(format!("{KONG_CONTEXT}portcullis_{name}").as_bytes(), value.as_bytes());
+            Ok(())
+        }
+    }
 }
 
 /// Puts what the rate is limited by where the proxy's rate limit filters find it.

@@ -13,6 +13,9 @@ use crate::repository;
 /// The place of the filter in a listener.
 const FILTER: &str = "/filter_chains/0/filters/0/typed_config/http_filters/0";
 
+/// The place of the filters in a listener.
+const FILTERS: &str = "/filter_chains/0/filters/0/typed_config/http_filters";
+
 /// The place of the plugin configuration in a filter.
 const CONFIGURATION: &str = "/typed_config/config/configuration/value";
 
@@ -64,6 +67,8 @@ pub struct Plugin {
     pub is_discovered: bool,
     /// Another filter in the place of ours, to compare with.
     pub instead: Option<Value>,
+    /// Filters that come after it.
+    pub after: Option<Value>,
     /// Whether a paused request stops its headers only (`allow_on_headers_stop_iteration`).
     pub stops_headers_only: bool,
 }
@@ -75,6 +80,16 @@ pub struct Plugin {
 /// It cannot be read.
 pub fn example_mtls() -> Result<Value> {
     example("mtls.yaml")
+}
+
+/// The filters of `envoy-config/filter-state.yaml` as a user gets them.
+///
+/// # Errors
+///
+/// It cannot be read.
+pub fn example_filter_state() -> Result<Value> {
+    let mut file = example("filter-state.yaml")?;
+    file.get_mut("http_filters").map(Value::take).context("the file has filters")
 }
 
 fn example(name: &str) -> Result<Value> {
@@ -178,6 +193,10 @@ fn render_listener(mut listener: Value, name: &str, plugin: &Plugin, folder: &Pa
         let config = listener.pointer_mut(&format!("{FILTER}/typed_config/config")).and_then(Value::as_object_mut);
         let config = config.context("the filter has a configuration")?;
         config.insert("allow_on_headers_stop_iteration".to_owned(), json!(true));
+    }
+    if let Some(after) = &plugin.after {
+        let filters = listener.pointer_mut(FILTERS).and_then(Value::as_array_mut).context("a listener has filters")?;
+        filters.splice(1..1, after.as_array().context("filters")?.iter().cloned());
     }
     if let (Some(Value::Object(transport)), Some(chain)) = (&plugin.transport, listener.pointer_mut("/filter_chains/0"))
     {

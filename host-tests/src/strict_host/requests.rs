@@ -171,8 +171,12 @@ impl StrictHost {
 
     /// What the filter told Kong's plugins of the request with this number.
     pub fn told(&self, context: i32, name: &str) -> Option<String> {
-        let stream = self.store.data().streams.get(&context)?;
-        let value = stream.properties.get(format!("kong.ctx.shared.{name}").as_bytes())?;
+        self.property(context, &format!("kong.ctx.shared.{name}"))
+    }
+
+    /// A property of the request with this number, as the filter has set it.
+    pub fn property(&self, context: i32, name: &str) -> Option<String> {
+        let value = self.store.data().streams.get(&context)?.properties.get(name.as_bytes())?;
         Some(String::from_utf8_lossy(value).into_owned())
     }
 }

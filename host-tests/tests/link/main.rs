@@ -10,6 +10,7 @@
 mod certificates;
 mod clock;
 mod envoy;
+mod filter_state;
 mod fleet;
 mod herd;
 mod kong;

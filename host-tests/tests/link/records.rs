@@ -22,12 +22,13 @@ const MANY: usize = 20_000;
 type Test = fn(Worker) -> Result<()>;
 
 pub fn trials() -> Vec<Trial> {
-    let tests: [(&str, Test); 6] = [
+    let tests: [(&str, Test); 7] = [
         ("arrive_in_order_each_once", in_order),
         ("come_again_until_they_are_taken", again),
         ("are_counted_where_there_is_no_room", no_room),
         ("are_known_to_clients_and_access_logs", known),
         ("say_what_became_of_a_request_that_could_not_go_on", cannot_go_on),
+        ("are_told_in_parts_to_what_comes_after", in_parts),
         ("go_to_the_log_of_the_proxy_too", proxy_log),
     ];
     let trials = tests.into_iter().flat_map(|(name, test)| {
@@ -51,9 +52,13 @@ impl Worker {
     }
 
     fn start_with(personality: Personality, to: &[&str]) -> Result<Self> {
+        Self::start_by(personality, &json!({ "to": to, "fields": { "subject": "plain", "path": "plain" } }))
+    }
+
+    fn start_by(personality: Personality, log: &Value) -> Result<Self> {
         let fleet = Fleet::new()?;
         let mut bundle = policy(1);
-        bundle["decision_log"] = json!({ "to": to, "fields": { "subject": "plain", "path": "plain" } });
+        bundle["decision_log"] = log.clone();
         fleet.endpoint.offer(&fleet.publisher.publish(1, NOW, &bundle, &[]));
         let setup = Setup { personality, now: NOW * 1000, ..Setup::default() };
         let mut host = StrictHost::start_in(fleet.configuration.to_string().as_bytes(), &setup)?;
@@ -218,6 +223,27 @@ fn cannot_go_on(mut worker: Worker) -> Result<()> {
         "{record}"
     );
     ensure!(record["resource"]["path"] == "/epoch/1", "{record}");
+    Ok(())
+}
+
+/// Only what the bundle lists, each part under its own name; for requests that are refused, too.
+fn in_parts(worker: Worker) -> Result<()> {
+    let log = json!({
+        "to": ["control"], "fields": { "subject": "plain" }, "filter_state": ["subject", "rule", "reason", "decision_id"],
+    });
+    let mut worker = Worker::start_by(worker.personality, &log)?;
+    let prefix = if worker.personality == Personality::Envoy { "portcullis." } else { "kong.ctx.shared.portcullis_" };
+    for path in ["/epoch/1", "/orders"] {
+        let context = worker.host.begin(&Request::get(path), NOW)?;
+        let told = |name: &str| worker.host.property(context, &format!("{prefix}{name}"));
+        let record: Value = serde_json::from_str(&told("decision").context("a record")?)?;
+        for (name, member) in [("rule", "rule"), ("reason", "reason"), ("decision_id", "id")] {
+            ensure!(told(name).as_deref() == record[member].as_str(), "{name}: {:?}, {record}", told(name));
+        }
+        ensure!(told("subject").is_none() && told("issuer").is_none(), "there is none");
+        ensure!(told("decision_id").is_some(), "{record}");
+        worker.host.finish(context)?;
+    }
     Ok(())
 }
 

@@ -8,14 +8,14 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail, ensure};
 use host_tests::client::{Connection, Request};
 use host_tests::endpoint::{Endpoint, TOKEN};
-use host_tests::envoy::{Backends, Control, Envoy, Plugin, Ports, WORKERS};
+use host_tests::envoy::{Backends, Control, Envoy, Plugin, Ports, WORKERS, example_filter_state};
 use host_tests::name_server::NameServer;
 use host_tests::now;
 use host_tests::publisher::{Publication, Publisher, policy};
 use host_tests::tls::Authority;
 use serde_json::{Value, json};
 
-use crate::{put, shared_data};
+use crate::{filter_state, put, shared_data};
 
 /// Connections to each listener, so that every worker is asked.
 const CONNECTIONS: usize = 10;
@@ -85,7 +85,8 @@ impl Scene {
             let is_discovered = name.starts_with("F32") || name == "F33_configuration_reloaded";
             // Or the body of what is put would never come.
             let stops_headers_only = name == put::LINE;
-            let plugin = Plugin { configuration, is_discovered, stops_headers_only, ..Plugin::default() };
+            let after = (name == filter_state::LINE).then(example_filter_state).transpose()?;
+            let plugin = Plugin { configuration, is_discovered, stops_headers_only, after, ..Plugin::default() };
             plugins.insert(name.to_owned(), plugin);
             lines.insert(name.to_owned(), line);
         }
