@@ -6,8 +6,7 @@ use super::{HostError, HostKind, abi};
 /// Envoy's access log.
 const DECISION_PROPERTY: &str = "portcullis.decision";
 
-/// The key of the filter state that holds what the host limits the rate of a request by:
-/// what descriptors are made of for Envoy's rate limit filters.
+/// The key of the filter state of which descriptors for Envoy's rate limit filters are made.
 const RATE_LIMIT_PROPERTY: &str = "portcullis.rate_limit";
 
 /// Where Kong's plugins and logs share what they know of a request: `kong.ctx.shared.portcullis_decision`.
