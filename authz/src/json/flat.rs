@@ -15,7 +15,8 @@ use crate::limits::MAX_JSON_DEPTH;
 pub(crate) struct FlatObject {
     /// The text, and behind it what strings with escapes stand for.
     text: String,
-    nodes: Vec<Node>,
+    /// As many as there are: a remembered token keeps them.
+    nodes: Box<[Node]>,
     members: Span,
 }
 
@@ -47,7 +48,7 @@ impl FlatObject {
             Reader { text: &text, at: 0, unescaped: String::new(), nodes: Vec::new(), open: Vec::with_capacity(ROOM) };
         let root = reader.value(MAX_JSON_DEPTH)?;
         let is_all = reader.next().is_none();
-        let (unescaped, nodes) = (reader.unescaped, reader.nodes);
+        let (unescaped, nodes) = (reader.unescaped, reader.nodes.into_boxed_slice());
         match root {
             Node::Object(members) if is_all => Some(Self { text: text + &unescaped, nodes, members }),
             _ => None,

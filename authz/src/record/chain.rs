@@ -3,6 +3,9 @@
 //! `docs/decision-log.md` is the specification. A record gets its place only when there is room for it, so a gap in the numbers is never
 //! the worker's doing.
 
+use blake2::digest::consts::U16;
+use blake2::{Blake2b, Digest as _};
+
 use super::members::Members;
 use super::stamp::Stamp;
 use crate::authorizer::Authorization;
@@ -15,7 +18,8 @@ use crate::time::UnixTime;
 pub struct RecordId([u8; 16]);
 
 impl RecordId {
-    /// The id of the record that follows: `line` is its line up to `,"id":`.
+    /// The id of the record that follows: `line` is its line up to `,"id":`. BLAKE2b with 16 bytes (RFC 7693), because a record is made for
+    /// every request: in WebAssembly SHA-256 takes three times as long.
     ///
     /// # Example
     ///
@@ -23,16 +27,12 @@ impl RecordId {
     /// use authz::record::RecordId;
     ///
     /// let first = RecordId::default().next(br#"{"version":2"#);
-    /// assert_eq!(first.to_string(), "ODiibflv2snucrPD1euQyQ");
-    /// assert_eq!(RecordId::parse("ODiibflv2snucrPD1euQyQ"), Some(first));
+    /// assert_eq!(first.to_string(), "87wbynPod25NaJgb2XHSSg");
+    /// assert_eq!(RecordId::parse("87wbynPod25NaJgb2XHSSg"), Some(first));
     /// ```
     #[must_use]
     pub fn next(self, line: &[u8]) -> Self {
-        let mut hash = hmac_sha256::Hash::new();
-        hash.update(self.0);
-        hash.update(line);
-        let [id @ .., _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _] = hash.finalize();
-        Self(id)
+        Self(Blake2b::<U16>::new().chain_update(self.0).chain_update(line).finalize().into())
     }
 
     /// From 22 characters of base64url.
