@@ -1,5 +1,7 @@
 //! Timers, waiting, and calls to others.
 
+use std::collections::BTreeMap;
+
 use anyhow::Result;
 use wasmtime::{Caller, Linker};
 
@@ -65,8 +67,12 @@ pub(super) fn define(linker: &mut Linker<State>) -> Result<()> {
             if caller.data().personality == Personality::Wasmx {
                 wasmx::check_call(caller.data(), &cluster, &headers)?;
             }
-            let headers = headers.into_iter().collect();
+            let headers: BTreeMap<String, String> = headers.into_iter().collect();
             let body = text(read(&mut caller, body, body_size)?)?;
+            // An authorization server is asked about tokens; whoever keeps records must not have them.
+            if headers.get(":path").is_some_and(|path| path.ends_with("/decisions")) {
+                caller.data().ensure_hidden(&body)?;
+            }
             let number = caller.data().next_call.saturating_add(1);
             caller.data_mut().next_call = number;
             caller.data_mut().calls.push(Call { number, cluster, headers, body, timeout });

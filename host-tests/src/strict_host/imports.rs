@@ -25,7 +25,9 @@ pub fn define_imports(linker: &mut Linker<State>) -> Result<()> {
     let env = "env";
     linker.func_wrap(env, "proxy_log", |mut caller: Caller<'_, State>, _level: i32, data: i32, size: i32| {
         let message = read(&mut caller, data, size)?;
-        caller.data_mut().log.push_str(&String::from_utf8_lossy(&message));
+        let message = String::from_utf8_lossy(&message);
+        caller.data().ensure_hidden(&message)?;
+        caller.data_mut().log.push_str(&message);
         wasmtime::Result::Ok(OK)
     })?;
     linker.func_wrap(env, "proxy_get_current_time_nanoseconds", |mut caller: Caller<'_, State>, time: i32| {
@@ -156,6 +158,9 @@ pub fn define_imports(linker: &mut Linker<State>) -> Result<()> {
             let (path, value) = (read(&mut caller, path, path_size)?, read(&mut caller, value, value_size)?);
             if caller.data().fault == Some(Fault::RecordFails) {
                 return wasmtime::Result::Ok(INTERNAL_FAILURE);
+            }
+            if path.ends_with(b"decision") {
+                caller.data().ensure_hidden(&String::from_utf8_lossy(&value))?;
             }
             let path = match caller.data().personality {
                 Personality::Envoy => path,

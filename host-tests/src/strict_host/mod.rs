@@ -14,10 +14,11 @@ mod setup;
 mod shared_data;
 mod wasmx;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::OnceLock;
 
 use crate::outcome::Outcome;
+use crate::secrets;
 use crate::tls::Workload;
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
 pub use import_lists::{BY_BOTH_HOSTS, UNUSED_IMPORTS, USED_IMPORTS, WASI_BY_BOTH_HOSTS};
@@ -68,10 +69,20 @@ struct State {
     /// What the host knows of the connection.
     attributes: BTreeMap<Vec<u8>, Vec<u8>>,
     log: String,
+    /// What no log and no record may have: credentials of requests, and the secrets of the configuration.
+    secrets: BTreeSet<String>,
     /// How often the host's own crypto was asked.
     native_calls: usize,
     /// The metrics by name, with their kind and value; their numbers are those of their places.
     metrics: Vec<(String, i32, u64)>,
+}
+
+impl State {
+    fn ensure_hidden(&self, text: &str) -> wasmtime::Result<()> {
+        let shown = self.secrets.iter().find(|secret| text.contains(secret.as_str()));
+        wasmtime::ensure!(shown.is_none(), "a log or a record has {shown:?}: {text}");
+        Ok(())
+    }
 }
 
 /// An answer that is told.
@@ -174,6 +185,9 @@ impl StrictHost {
             seed: setup.seed,
             attributes: BTreeMap::new(),
             log: String::new(),
+            secrets: secrets::of_configuration(&serde_json::from_slice(configuration).unwrap_or_default())
+                .into_iter()
+                .collect(),
             native_calls: 0,
             metrics: Vec::new(),
         };

@@ -297,7 +297,8 @@ impl Scene {
     fn ensure_silent(&self) -> Result<()> {
         let log = self.envoy.error_log()?;
         let sent = self.sent.lock().ok().context("nobody panicked")?;
-        let configured = self.plugins.values().flat_map(|plugin| secrets::of_configuration(&plugin.configuration));
+        let configured =
+            self.plugins.values().flat_map(|plugin| host_tests::secrets::of_configuration(&plugin.configuration));
         let shown = sent.iter().cloned().chain(configured).find(|secret| log.contains(secret.as_str()));
         ensure!(shown.is_none(), "Envoy's log has {shown:?}");
         Ok(())
@@ -305,7 +306,7 @@ impl Scene {
 
     /// Sends a request through Envoy; `tag` finds it again in the access log.
     fn send(&self, connection: &mut Connection, request: Request, tag: &str) -> Result<Outcome> {
-        let secrets = secrets::of_request(&request);
+        let secrets = host_tests::secrets::of_request(&request);
         let response = connection.send(&request.with("user-agent", tag))?;
         // What Envoy cannot even parse has no headers in its log, and no decision.
         let unparsable = response.status == 400 && response.headers.iter().all(|(name, _)| name != "cache-control");

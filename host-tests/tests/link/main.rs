@@ -22,6 +22,7 @@ mod put;
 mod records;
 mod rotation;
 mod scene;
+mod served_records;
 mod shared_data;
 mod sharing;
 mod steps;
@@ -52,7 +53,13 @@ fn main() -> ExitCode {
                 kong_shared::trials(),
                 records::trials(),
             ];
-            let all = in_process.into_iter().flatten().chain(clock::trials()).chain(trials).collect();
+            let all = in_process
+                .into_iter()
+                .flatten()
+                .chain(clock::trials())
+                .chain([served_records::trial()])
+                .chain(trials)
+                .collect();
             libtest_mimic::run(&arguments, all).exit_code()
         }
         Err(error) => {

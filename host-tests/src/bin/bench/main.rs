@@ -26,7 +26,6 @@ use host_tests::signature_speed;
 
 use measurement::Bench;
 use push::Push;
-use records::Records;
 use revocations::Revocations;
 
 /// Measure what a decision costs, beside Envoy's own filters.
@@ -63,7 +62,7 @@ fn main() -> Result<()> {
     let mut summary = report::summary(&figures, &scales, &engines);
     let more = [
         ("push", push.as_ref().map(Push::summary)),
-        ("records", records.as_ref().map(Records::summary)),
+        ("records", records.as_ref().map(records::summary)),
         ("revoked", revoked.as_ref().map(Revocations::summary)),
     ];
     if let Some(members) = summary.as_object_mut() {
@@ -75,11 +74,8 @@ fn main() -> Result<()> {
     let folder = host_tests::repository().join("target/bench");
     fs::create_dir_all(&folder)?;
     fs::write(folder.join("summary.json"), serde_json::to_string_pretty(&summary)?)?;
-    let more = [
-        revoked.as_ref().map(Revocations::table),
-        push.as_ref().map(Push::table),
-        records.as_ref().map(Records::table),
-    ];
+    let more =
+        [revoked.as_ref().map(Revocations::table), push.as_ref().map(Push::table), records.as_ref().map(records::show)];
     let page = report::page(&figures, &scales, &engines, &summary);
     let page = more.into_iter().flatten().fold(page, |page, table| format!("{page}\n{table}\n"));
     fs::write(folder.join("report.md"), &page)?;

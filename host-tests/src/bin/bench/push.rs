@@ -7,12 +7,10 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, ensure};
 use comfy_table::Table;
 use host_tests::client::Request;
-use host_tests::control::{ControlEndpoint, PROXY_TOKEN};
-use host_tests::envoy::{Backends, Control, Envoy, Plugin, Ports};
+use host_tests::control::{ControlEndpoint, LISTENER};
 use host_tests::keys::{KeyRing, SigningKey};
 use host_tests::now;
 use host_tests::token::TokenSpec;
-use host_tests::upstream;
 use host_tests::workers::Workers;
 use serde_json::{Value, json};
 
@@ -25,7 +23,6 @@ const WORKERS: usize = 4;
 /// How often something is published, and how often revoked.
 pub(crate) const PUSHES: usize = 200;
 
-pub(super) const LISTENER: &str = "ingress";
 const KEY: &str = "es256";
 
 /// How long anything may take at all.
@@ -45,7 +42,7 @@ pub(crate) fn measure(portcullis: &Path, pushes: usize) -> Result<Push> {
     let folder = tempfile::tempdir()?;
     let (endpoint, trust) = ControlEndpoint::start_new(portcullis, folder.path())?;
     let keys = KeyRing::generate([KEY])?;
-    let envoy = start_envoy(WORKERS, &endpoint, &trust)?;
+    let envoy = endpoint.start_envoy(WORKERS, &trust)?;
     let mut workers = Workers::connect(&envoy, LISTENER, WORKERS)?;
     let mut push = Push { publish: Vec::new(), revoke: Vec::new() };
     for number in 0..=pushes {
@@ -66,18 +63,6 @@ pub(crate) fn measure(portcullis: &Path, pushes: usize) -> Result<Push> {
         }
     }
     Ok(push)
-}
-
-/// An Envoy with so many workers that is told what to decide by an endpoint.
-pub(super) fn start_envoy(workers: usize, endpoint: &ControlEndpoint, trust: &Value) -> Result<Envoy> {
-    let control = json!({ "cluster": "control", "authority": "control.example.com", "token": PROXY_TOKEN });
-    let configuration =
-        json!({ "version": 1, "trust": trust, "control": control, "management": { "path": "/portcullis" } });
-    let control =
-        Control { cluster: "control".to_owned(), address: endpoint.address(), authority: None, name_server: None };
-    let backends = Backends { control: vec![control], ..upstream::start()?.into() };
-    let plugin = Plugin { configuration, ..Plugin::default() };
-    Envoy::start_with(workers, &[], &[(LISTENER.to_owned(), plugin)].into(), &backends, Ports::Free)
 }
 
 /// A policy by which everybody may ask which push decides: `/push/N`.

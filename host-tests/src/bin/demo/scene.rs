@@ -74,7 +74,7 @@ impl Fleet {
 
     /// Lets the endpoint end in good order.
     pub(crate) fn stop(self) -> Result<()> {
-        self.endpoint.stop()
+        self.endpoint.stop().map(drop)
     }
 
     fn administer(&self, arguments: &[&str]) -> Result<()> {
