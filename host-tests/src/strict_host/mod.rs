@@ -14,9 +14,10 @@ mod setup;
 mod shared_data;
 mod wasmx;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::OnceLock;
 
+use crate::client::Request;
 use crate::outcome::Outcome;
 use crate::secrets;
 use crate::tls::Workload;
@@ -36,6 +37,9 @@ const FUEL_FOR_CONFIGURATION: u64 = 10_000_000_000;
 pub const MEMORY_BYTES: usize = 16 * 1024 * 1024;
 
 const ROOT_CONTEXT: i32 = 1;
+
+/// How many pieces of credentials logs are searched for: some have as many as there are tests.
+const MAX_CREDENTIALS: usize = 100;
 
 struct State {
     limits: StoreLimits,
@@ -69,8 +73,9 @@ struct State {
     /// What the host knows of the connection.
     attributes: BTreeMap<Vec<u8>, Vec<u8>>,
     log: String,
-    /// What no log and no record may have: credentials of requests, and the secrets of the configuration.
-    secrets: BTreeSet<String>,
+    /// What no log and no record may have: the secrets of the configuration, and pieces of the credentials that came last.
+    secrets: Vec<String>,
+    credentials: VecDeque<String>,
     /// How often the host's own crypto was asked.
     native_calls: usize,
     /// The metrics by name, with their kind and value; their numbers are those of their places.
@@ -78,8 +83,17 @@ struct State {
 }
 
 impl State {
+    fn hide(&mut self, request: &Request) {
+        for piece in secrets::credentials(request) {
+            if !self.credentials.contains(&piece) {
+                self.credentials.push_back(piece);
+            }
+        }
+        self.credentials.drain(..self.credentials.len().saturating_sub(MAX_CREDENTIALS));
+    }
+
     fn ensure_hidden(&self, text: &str) -> wasmtime::Result<()> {
-        let shown = self.secrets.iter().find(|secret| text.contains(secret.as_str()));
+        let shown = self.secrets.iter().chain(&self.credentials).find(|secret| text.contains(secret.as_str()));
         wasmtime::ensure!(shown.is_none(), "a log or a record has {shown:?}: {text}");
         Ok(())
     }
@@ -185,9 +199,8 @@ impl StrictHost {
             seed: setup.seed,
             attributes: BTreeMap::new(),
             log: String::new(),
-            secrets: secrets::of_configuration(&serde_json::from_slice(configuration).unwrap_or_default())
-                .into_iter()
-                .collect(),
+            secrets: secrets::of_configuration(&serde_json::from_slice(configuration).unwrap_or_default()),
+            credentials: VecDeque::new(),
             native_calls: 0,
             metrics: Vec::new(),
         };

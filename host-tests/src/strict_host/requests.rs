@@ -5,7 +5,6 @@ use anyhow::{Context as _, Result, bail, ensure};
 use super::{Answer, Call, Fault, Headers, Personality, ROOT_CONTEXT, Stream, StrictHost, wasmx};
 use crate::client::Request;
 use crate::outcome::Outcome;
-use crate::secrets;
 
 const CONTINUE: i32 = 0;
 const PAUSE: i32 = 1;
@@ -58,7 +57,7 @@ impl StrictHost {
     fn begin_now(&mut self, request: &Request) -> Result<i32> {
         let context = self.create_context(ROOT_CONTEXT)?;
         let state = self.store.data_mut();
-        state.secrets.extend(secrets::credentials(request));
+        state.hide(request);
         let (headers, count) = match state.personality {
             Personality::Envoy => as_envoy_shows(request),
             Personality::Wasmx => wasmx::shows(request),
