@@ -117,13 +117,23 @@ pub struct Authorization {
     use_once: Vec<UseOnce>,
     scheme: Scheme,
     about: About,
+    /// The name of the transaction in the assertion that the upstream gets.
+    transaction: Option<String>,
     latency_class: LatencyClass,
 }
 
 impl Authorization {
     fn new(decision: Decision, action: Action) -> Self {
         let (scheme, latency_class) = (Scheme::Bearer, LatencyClass::default());
-        Self { decision, action, use_once: Vec::new(), scheme, about: About::default(), latency_class }
+        Self {
+            decision,
+            action,
+            use_once: Vec::new(),
+            scheme,
+            about: About::default(),
+            transaction: None,
+            latency_class,
+        }
     }
 
     /// A refusal of what was permitted: the same request, by the same principal.
@@ -134,6 +144,10 @@ impl Authorization {
     /// The members of the record that are about the request.
     pub(crate) fn about(&self) -> &[u8] {
         &self.about.members
+    }
+
+    pub(crate) fn transaction(&self) -> Option<&str> {
+        self.transaction.as_deref()
     }
 
     pub(crate) const fn latency_class(&self) -> LatencyClass {
@@ -434,11 +448,17 @@ impl Authorizer {
         let obligations =
             effect::forward(head, principal, &stripped, &bundle.identity_headers, &verdict.obligations, is_forged)
                 .and_then(|edits| Ok((edits, effect::use_once(principal, &verdict.obligations)?)))
-                .and_then(|(edits, use_once)| Ok((bundle.assert(edits, question, &decision)?, use_once)));
+                .and_then(|(mut edits, use_once)| {
+                    let transaction = bundle.assert(&mut edits, question, &decision)?;
+                    Ok((edits, use_once, transaction))
+                });
         match obligations {
-            Ok((edits, use_once)) => {
-                Authorization { use_once, scheme: *scheme, ..Authorization::new(decision, Action::Forward(edits)) }
-            }
+            Ok((edits, use_once, transaction)) => Authorization {
+                use_once,
+                scheme: *scheme,
+                transaction,
+                ..Authorization::new(decision, Action::Forward(edits))
+            },
             Err(reason) => Authorization::new(decision.denied_for(reason), Action::Reply(self.reply(refusal(reason)))),
         }
     }

@@ -12,7 +12,7 @@ pub use plugin::PluginConfiguration;
 use crate::credential::{ApiKeys, Credentials};
 use crate::decision::{Decision, Revision};
 use crate::document::{self, BundleErrors, Node};
-use crate::effect::{Assertion, HeaderEdits, IdentityHeaders, ResourceMetadata};
+use crate::effect::{Assertion, HeaderEdits, IdentityHeaders, Minted, ResourceMetadata};
 use crate::host_ability::HostAbility;
 use crate::http::PlainCharacters;
 use crate::jose::NativeVerifier;
@@ -132,19 +132,20 @@ impl Bundle {
         }
     }
 
-    /// The same edits, with the assertion about a request that is permitted, if there are assertions.
+    /// Adds the assertion about a request that is permitted, if there are assertions; the name of its transaction.
     pub(crate) fn assert(
         &self,
-        mut edits: HeaderEdits,
+        edits: &mut HeaderEdits,
         question: &Question<'_>,
         decision: &Decision,
-    ) -> Result<HeaderEdits, Reason> {
-        if let Some(assertion) = &self.assertion {
-            let rule = decision.rule().unwrap_or_default();
-            let token = assertion.mint(question, rule, self.revision.0).ok_or(Reason::ObligationFailed)?;
-            edits.set.extend(token.map(|token| (assertion.header().to_owned(), token.into_bytes())));
-        }
-        Ok(edits)
+    ) -> Result<Option<String>, Reason> {
+        let Some(assertion) = &self.assertion else { return Ok(None) };
+        let rule = decision.rule().unwrap_or_default();
+        let minted = assertion.mint(question, rule, self.revision.0).ok_or(Reason::ObligationFailed)?;
+        Ok(minted.map(|Minted { token, transaction }| {
+            edits.set.push((assertion.header().to_owned(), token.into_bytes()));
+            transaction
+        }))
     }
 
     /// Frees what may be long, in steps.

@@ -47,6 +47,13 @@ pub(crate) struct Assertion {
     hasher: RandomState,
 }
 
+/// An assertion.
+pub(crate) struct Minted {
+    pub(crate) token: String,
+    /// Its `txn`.
+    pub(crate) transaction: String,
+}
+
 /// The claims of the draft's section 5.2.
 #[derive(Serialize)]
 struct Claims<'c> {
@@ -54,7 +61,7 @@ struct Claims<'c> {
     aud: &'c str,
     iat: u64,
     exp: u64,
-    txn: String,
+    txn: &'c str,
     sub: String,
     scope: &'c str,
     req_wl: &'c str,
@@ -152,18 +159,19 @@ impl Assertion {
 
     /// The assertion about a request that is permitted by this rule; the inner none for an anonymous one, about whom there is
     /// nothing to say. `None` if it cannot be expressed.
-    pub(crate) fn mint(&self, question: &Question<'_>, rule: &str, revision: u64) -> Option<Option<String>> {
+    pub(crate) fn mint(&self, question: &Question<'_>, rule: &str, revision: u64) -> Option<Option<Minted>> {
         let Some((_, identity)) = question.principal.identities.first() else { return Some(None) };
         let (request, now) = (question.request, question.now);
         let target = std::str::from_utf8(question.head.path?).ok()?;
         let sub = self.subject(identity)?;
         let iat = now.as_seconds();
+        let transaction = self.transaction(&(now.as_millis(), &sub, request.method, request.host.as_str(), target));
         let claims = Claims {
             iss: &self.issuer,
             aud: &self.audience,
             iat,
             exp: iat.saturating_add(self.lifetime_seconds),
-            txn: self.transaction(&(now.as_millis(), &sub, request.method, request.host.as_str(), target)),
+            txn: &transaction,
             sub,
             scope: rule,
             // Whoever mints it asks for it, too.
@@ -184,7 +192,7 @@ impl Assertion {
         };
         let input = self.protected.clone() + &base64url::encode(serde_json::to_string(&claims).ok()?);
         let token = format!("{input}.{}", base64url::encode(self.key.sign(input.as_bytes())));
-        (token.len() <= MAX_IDENTITY_HEADER_BYTES).then_some(Some(token))
+        (token.len() <= MAX_IDENTITY_HEADER_BYTES).then_some(Some(Minted { token, transaction }))
     }
 
     /// One name for one person in the whole trust domain (the draft's section 5.2, `sub`).

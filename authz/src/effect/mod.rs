@@ -5,8 +5,8 @@ mod identity_headers;
 mod reply;
 mod resource_metadata;
 
-pub(crate) use assertion::Assertion;
 pub use assertion::assertion_keys;
+pub(crate) use assertion::{Assertion, Minted};
 pub(crate) use identity_headers::IdentityHeaders;
 pub(crate) use reply::Refusal;
 pub use reply::Reply;

@@ -111,6 +111,9 @@ impl Chain {
         members.number("sequence", self.sequence.saturating_add(1));
         decision.write_outcome(&mut members);
         members.extend(authorization.about());
+        if let Some(transaction) = authorization.transaction() {
+            members.plain("transaction", transaction);
+        }
         let class = if was_asked { "asked" } else { authorization.latency_class().name() };
         members.plain("latency_class", class);
         decision.write_others(&mut members);

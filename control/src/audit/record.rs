@@ -48,6 +48,8 @@ pub(crate) struct Record {
     pub(crate) resource: Option<Resource>,
     #[serde(default, deserialize_with = "filled")]
     pub(crate) obligations: Vec<Obligation>,
+    #[serde(default, deserialize_with = "present")]
+    transaction: Option<String>,
     pub(crate) latency_class: LatencyClass,
     #[serde(default, deserialize_with = "present")]
     pub(crate) trace: Option<String>,
@@ -199,6 +201,7 @@ impl Record {
             (unknown.is_none(), "reason"),
             (self.trace.as_ref().is_none_or(|trace| hexadecimal(trace, 32)), "trace"),
             (self.span.as_ref().is_none_or(|span| hexadecimal(span, 16)), "span"),
+            (self.transaction.as_ref().is_none_or(|transaction| transaction.len() == 22), "transaction"),
             (self.audit != Some(false), "audit"),
             (self.unsampled != Some(0), "unsampled"),
             (self.obligations.iter().collect::<BTreeSet<_>>().len() == self.obligations.len(), "obligations"),

@@ -39,7 +39,7 @@ pub fn log() -> String {
             outcome: &plain,
             about: r#""principal":{"credential":"token","subject":"alice","issuer":"https://login.example.com","client":"web","tenant":"blue","session":"s-1","claims":{"department":"finance","id":"42"}},"further_principals":[{"credential":"mesh","subject":"spiffe://example.com/shop"}],"source":"192.0.2.7","action":"PATCH","resource":{"host":"api.example.com","route":"/reports/{*}","path":"/reports/2026"},"obligations":["audit","headers"],"#,
             latency_class: "verified",
-            others: r#","trace":"4bf92f3577b34da6a3ce929d0e0e4736","span":"00f067aa0ba902b7","shadow":{"decision":"deny","reason":"no_rule_permits","rule":null},"candidate":{"decision":"permit","reason":"permitted_by_rule","rule":"reports","revision":8},"audit":true,"unsampled":5,"lost":{"permit":3,"deny":0}"#,
+            others: r#","trace":"4bf92f3577b34da6a3ce929d0e0e4736","span":"00f067aa0ba902b7","transaction":"9f3cQ2mVvQ6kYb1t8hZr5A","shadow":{"decision":"deny","reason":"no_rule_permits","rule":null},"candidate":{"decision":"permit","reason":"permitted_by_rule","rule":"reports","revision":8},"audit":true,"unsampled":5,"lost":{"permit":3,"deny":0}"#,
         },
         // Whatever would end something else.
         Said {

@@ -2,6 +2,8 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use blake2::digest::consts::U16;
+use blake2::{Blake2b, Digest as _};
 
 /// A worker that decides.
 pub struct Worker {
@@ -35,8 +37,8 @@ impl Worker {
         let line = format!(
             r#"{{"version":2,"time":"{time}","worker":"{worker}","sequence":{sequence},{outcome},{about}"latency_class":"{latency_class}"{others}"#
         );
-        let hash = hmac_sha256::Hash::hash(&[&self.last[..], line.as_bytes()].concat());
-        self.last.copy_from_slice(&hash[..16]);
+        let hash = Blake2b::<U16>::digest([&self.last[..], line.as_bytes()].concat());
+        self.last = hash.into();
         format!("{line},\"id\":\"{}\"}}\n", URL_SAFE_NO_PAD.encode(self.last))
     }
 }

@@ -2,13 +2,16 @@
 //! division", 1985), for the moduli of RSA and the orders of curves.
 //!
 //! WebAssembly multiplies 64 bits by 64 and keeps the low 64 of the product, so limbs have 28 bits: a column of 148
-//! products, those of 4096 bits, still fits into 64 bits. Columns are summed up two at a time, for the same limbs count for
-//! both: loading them takes as long as multiplying.
+//! products, those of 4096 bits, still fits into 64 bits. Columns are summed up four at a time, for the same limbs count for
+//! all: loading them takes as long as multiplying.
 
 use super::limbs::{self, is_less, low_bits, subtract};
 
 /// Bits of a limb.
 pub(crate) const BITS: u32 = 28;
+
+/// How many columns are summed up at a time. Numbers have a multiple of as many limbs.
+pub(crate) const COLUMNS: usize = 4;
 
 /// An odd modulus and what is worth computing once for it. R below is 2 to the power of the bits of all limbs, and is more
 /// than four times the modulus.
@@ -31,7 +34,7 @@ impl Modulus {
         if bytes.first() == Some(&0) || bytes.last()? & 1 == 0 {
             return None;
         }
-        let mut limbs = vec![0; (bytes.len() * 8 + 2).div_ceil(BITS as usize).next_multiple_of(2)];
+        let mut limbs = vec![0; (bytes.len() * 8 + 2).div_ceil(BITS as usize).next_multiple_of(COLUMNS)];
         limbs::fill(&mut limbs, bytes, BITS);
         let reversed = reversed(&limbs);
         let low = *limbs.first()?;
@@ -63,7 +66,7 @@ impl Modulus {
 
     /// How much memory it takes.
     pub(crate) fn memory_bytes(&self) -> usize {
-        3 * size_of_val(&*self.limbs)
+        [&self.limbs, &self.reversed, &self.r_squared].map(|limbs| size_of_val(&**limbs)).iter().sum()
     }
 
     /// A number from its bytes; none if it is not less than the modulus.
@@ -90,13 +93,10 @@ impl Modulus {
 
     /// `a` · `b` / R, below the modulus, for factors whose product is below R times the modulus.
     pub(crate) fn multiply(&self, a: &[u32], b: &[u32]) -> Vec<u32> {
-        let (reversed, last) = (reversed(b), self.limbs.len() - 1);
-        let mut product = vec![0; a.len()];
-        self.reduce_columns(&mut vec![0; a.len()], &mut product, |column| match column.checked_sub(last) {
-            None => {
-                let [first, second] = dot(&a[..=column], &reversed[last - column..]);
-                [first, second + u64::from(a[column + 1]) * u64::from(b[0])]
-            }
+        let (reversed, count) = (reversed(b), a.len());
+        let mut product = vec![0; count];
+        self.reduce_columns(&mut vec![0; count], &mut product, |column| match column.checked_sub(count) {
+            None => dot(&a[..column + COLUMNS], &reversed[count - column..]),
             Some(from) => dot(&a[from..], &reversed),
         });
         self.reduce_once(&mut product);
@@ -105,18 +105,19 @@ impl Modulus {
 
     /// Squares `a` so many times, each time divided by R; below twice the modulus, as `a` must be.
     pub(crate) fn square_repeatedly(&self, a: &[u32], times: usize) -> Vec<u32> {
-        let (mut square, mut a, last) = (vec![0; a.len()], a.to_vec(), a.len() - 1);
+        let (mut square, mut a, count) = (vec![0; a.len()], a.to_vec(), a.len());
         let (mut quotients, mut reversed) = (square.clone(), reversed(&a));
         for _ in 0..times {
             self.reduce_columns(&mut quotients, &mut square, |column| {
                 // Each product of two different limbs comes twice.
-                let (from, half) = (column.saturating_sub(last), column / 2);
-                let [first, second] = dot(&a[from..half], &reversed[last + from - column..]);
-                let (middle, next) = (u64::from(a[half]), u64::from(a.get(half + 1).copied().unwrap_or_default()));
-                [2 * first + middle * middle, 2 * (second + middle * next)]
+                let (from, half) = (column.saturating_sub(count), column / 2);
+                let different = dot(&a[from..half], &reversed[count.saturating_sub(column)..]);
+                let [x, y, z, w] = [0, 1, 2, 3].map(|more| u64::from(a.get(half + more).copied().unwrap_or_default()));
+                let middle = [x * x, 2 * x * y, 2 * x * z + y * y, 2 * (x * w + y * z)];
+                std::array::from_fn(|index| 2 * different[index] + middle[index])
             });
             std::mem::swap(&mut square, &mut a);
-            reversed[1..].iter_mut().zip(a.iter().rev()).for_each(|(reversed, limb)| *reversed = *limb);
+            reversed[COLUMNS..].iter_mut().zip(a.iter().rev()).for_each(|(reversed, limb)| *reversed = *limb);
         }
         a
     }
@@ -159,33 +160,33 @@ impl Modulus {
         }
     }
 
-    /// Montgomery's reduction of a product that is given by its columns, asked for two by two and in order. `quotients` is room
-    /// to work in.
-    fn reduce_columns(&self, quotients: &mut [u32], reduced: &mut [u32], columns: impl Fn(usize) -> [u64; 2]) {
-        let (count, last) = (self.limbs.len(), self.limbs.len() - 1);
-        let [lowest, second_lowest] = [0, 1].map(|index| u64::from(self.limbs[index]));
-        let (mut product, mut sum) = (0, 0);
+    /// Montgomery's reduction of a product that is given by its columns, asked for by fours and in order. `quotients` is room to
+    /// work in.
+    fn reduce_columns(&self, quotients: &mut [u32], reduced: &mut [u32], columns: impl Fn(usize) -> [u64; COLUMNS]) {
+        let count = self.limbs.len();
+        let lowest: [u64; COLUMNS] = std::array::from_fn(|index| u64::from(self.limbs[index]));
         let digit = |sum| low_bits(u64::from(low_bits(sum, BITS)) * u64::from(self.negated_inverse), BITS);
-        for column in (0..count).step_by(2) {
-            let products = columns(column);
-            let sums = dot(&quotients[..column], &self.reversed[last - column..]);
-            let mut before = 0;
-            for (index, (column_product, column_sum)) in products.into_iter().zip(sums).enumerate() {
-                product += column_product;
-                sum += u64::from(low_bits(product, BITS)) + column_sum + u64::from(before) * second_lowest;
-                before = digit(sum);
-                quotients[column + index] = before;
-                sum = (sum + u64::from(before) * lowest) >> BITS;
+        let (mut product, mut sum) = (0, 0);
+        for column in (0..count).step_by(COLUMNS) {
+            let (products, sums) = (columns(column), dot(&quotients[..column], &self.reversed[count - column..]));
+            // The quotients of these columns, which are not among those that were summed up.
+            let mut found = [0; COLUMNS];
+            for index in 0..COLUMNS {
+                product += products[index];
+                sum += u64::from(low_bits(product, BITS)) + sums[index];
+                sum += (0..index).map(|earlier| found[earlier] * lowest[index - earlier]).sum::<u64>();
+                let quotient = digit(sum);
+                (found[index], quotients[column + index]) = (u64::from(quotient), quotient);
+                sum = (sum + found[index] * lowest[0]) >> BITS;
                 product >>= BITS;
             }
         }
-        for column in (count..2 * count).step_by(2) {
-            let products = columns(column);
-            let sums = dot(&quotients[column - last..], &self.reversed);
-            for (index, (column_product, column_sum)) in products.into_iter().zip(sums).enumerate() {
-                product += column_product;
-                sum += u64::from(low_bits(product, BITS)) + column_sum;
-                reduced[column - count + index] = low_bits(sum, BITS);
+        for column in (0..count).step_by(COLUMNS) {
+            let (products, sums) = (columns(count + column), dot(&quotients[column..], &self.reversed));
+            for index in 0..COLUMNS {
+                product += products[index];
+                sum += u64::from(low_bits(product, BITS)) + sums[index];
+                reduced[column + index] = low_bits(sum, BITS);
                 sum >>= BITS;
                 product >>= BITS;
             }
@@ -220,27 +221,24 @@ impl Modulus {
     }
 }
 
-/// Limbs with the most significant first, and a zero before it: what [`dot`] wants.
+/// Limbs with the most significant first, between as many zeros as [`dot`] may reach for.
 fn reversed(limbs: &[u32]) -> Vec<u32> {
-    [0].iter().chain(limbs.iter().rev()).copied().collect()
+    let zeros = [0; COLUMNS];
+    zeros.iter().chain(limbs.iter().rev()).chain(&zeros).copied().collect()
 }
 
-/// Two neighbouring columns: the sums of the products of `a`'s limbs with those of `reversed`, from the second on and from the
-/// first on.
-fn dot(a: &[u32], reversed: &[u32]) -> [u64; 2] {
+/// Neighbouring columns: the sums of the products of `a`'s limbs, of which there are an even number, with those of `reversed`, from the
+/// fourth on, the third, the second and the first.
+fn dot(a: &[u32], reversed: &[u32]) -> [u64; COLUMNS] {
     let product = |a: u32, b: u32| u64::from(a) * u64::from(b);
-    let (a_chunks, a_rest) = a.as_chunks::<4>();
-    let (chunks, rest) = reversed[1..=a.len()].as_chunks::<4>();
-    let (mut sums, mut before) = ([0, 0], reversed[0]);
-    for (a, b) in a_chunks.iter().zip(chunks) {
-        sums[0] += (product(a[0], b[0]) + product(a[1], b[1])) + (product(a[2], b[2]) + product(a[3], b[3]));
-        sums[1] += (product(a[0], before) + product(a[1], b[0])) + (product(a[2], b[1]) + product(a[3], b[2]));
-        before = b[3];
-    }
-    for (a, b) in a_rest.iter().zip(rest) {
-        sums[0] += product(*a, *b);
-        sums[1] += product(*a, before);
-        before = *b;
+    let [mut x, mut y, mut z] = [0, 1, 2].map(|index| reversed[index]);
+    let mut sums = [0; COLUMNS];
+    for ([a, b], [v, w]) in a.as_chunks::<2>().0.iter().zip(reversed[3..].as_chunks::<2>().0) {
+        sums[0] += product(*a, *v) + product(*b, *w);
+        sums[1] += product(*a, z) + product(*b, *v);
+        sums[2] += product(*a, y) + product(*b, z);
+        sums[3] += product(*a, x) + product(*b, y);
+        (x, y, z) = (z, *v, *w);
     }
     sums
 }

@@ -4,6 +4,7 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use super::assertion_keys;
 use crate::jose::base64url;
+use crate::record::Chain;
 use crate::{
     Action, Authorization, Authorizer, Bundle, NativeSigning, NativeVerifier, Reason, RequestHead, Step, UnixTime,
 };
@@ -98,13 +99,16 @@ fn it_says_who_asks_for_what_and_by_which_rule() {
     let wanted = json!([{ "name": "roles", "claim": "/realm/roles" }, { "name": "none", "claim": "/none" }]);
     let authorizer = authorizer(&bundle(with(assertion(ed25519()), "claims", wanted)));
     let more = json!({ "realm": { "roles": ["a", { "b": 1 }] }, "tid": "t1", "secret": "not told" });
-    let token = minted(&decide(&authorizer, "/orders/7?token=hidden", more)).unwrap();
+    let authorization = decide(&authorizer, "/orders/7?token=hidden", more);
+    let token = minted(&authorization).unwrap();
     // The thumbprint of the key: RFC 8037 appendix A.3.
     let kid = "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k";
     assert_eq!(part(&token, 0), json!({ "typ": "txntoken+jwt", "alg": "EdDSA", "kid": kid }));
     let mut claims = part(&token, 1);
     let transaction = claims.as_object_mut().unwrap().remove("txn").unwrap();
     assert_eq!(transaction.as_str().unwrap().len(), 22);
+    let draft = Chain::new(1).draft(&authorization, false, UnixTime::from_seconds(NOW));
+    assert_eq!(serde_json::from_slice::<Value>(draft.line()).unwrap()["transaction"], transaction, "it is on record");
     assert_eq!(
         claims,
         json!({

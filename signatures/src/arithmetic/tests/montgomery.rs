@@ -1,7 +1,7 @@
 use num_bigint::BigUint;
 
 use super::super::limbs;
-use super::super::montgomery::{BITS, Modulus};
+use super::super::montgomery::{BITS, COLUMNS, Modulus};
 use super::{P256, P384, bytes_of, number, samples};
 
 /// The plain number of limbs.
@@ -19,7 +19,7 @@ fn limbs_of(value: &BigUint, count: usize) -> Vec<u32> {
 fn check(modulus: &BigUint, numbers: &[BigUint]) {
     let bytes = modulus.to_bytes_be();
     let prepared = Modulus::new(&bytes).unwrap();
-    let count = (bytes.len() * 8 + 2).div_ceil(BITS as usize).next_multiple_of(2);
+    let count = (bytes.len() * 8 + 2).div_ceil(BITS as usize).next_multiple_of(COLUMNS);
     let r = BigUint::from(1_u8) << (BITS as usize * count);
     let r_inverse = r.modinv(modulus).unwrap();
     assert_eq!(value(&prepared.half()), (modulus + 1_u8) >> 1);
