@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 
 use authz::record::{Chain, Destinations, Draft, RecordId, Recording};
-use authz::{Authorization, Authorizer, Decision, Effect};
+use authz::{Authorization, Authorizer, Decision, Effect, UnixTime};
 
 use crate::host::{self, HostKind};
 use crate::random;
@@ -81,13 +81,14 @@ impl Entry {
 }
 
 impl DecisionLog {
-    /// The record of a decision. It is kept when [`Self::keep`] takes it.
+    /// The record of a decision, which was made then if it was made with a clock. It is kept when [`Self::keep`] takes it.
     pub(crate) fn entry(
         &self,
         kind: HostKind,
         authorizer: &Authorizer,
         authorization: &Authorization,
         was_asked: bool,
+        decided_at: Option<UnixTime>,
     ) -> Entry {
         let decision = authorization.decision();
         let short = |fate| Entry::Short(decision.to_record(), fate);
@@ -97,7 +98,8 @@ impl DecisionLog {
             Some(Recording::To(to)) => to,
         };
         // Without a clock there is no record, and nothing is decided either.
-        let (Ok(now), Ok(mut log)) = (host::now(), self.0.try_borrow_mut()) else { return short(Fate::Lost) };
+        let now = decided_at.map_or_else(host::now, Ok);
+        let (Ok(now), Ok(mut log)) = (now, self.0.try_borrow_mut()) else { return short(Fate::Lost) };
         if to.control && !log.has_room(decision.effect()) {
             return short(Fate::Lost);
         }

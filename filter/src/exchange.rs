@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
-use authz::{Action, Authorization, Authorizer, HeaderEdits, Step};
+use authz::{Action, Authorization, Authorizer, HeaderEdits, Step, UnixTime};
 use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types;
 
@@ -26,6 +26,8 @@ pub(crate) struct Exchange {
     log: DecisionLog,
     metrics: DecisionMetrics,
     waits: Cell<u32>,
+    /// When it was decided last.
+    decided_at: Cell<Option<UnixTime>>,
     is_forwarded: Cell<bool>,
 }
 
@@ -48,8 +50,8 @@ impl Exchange {
         log: DecisionLog,
         metrics: DecisionMetrics,
     ) -> Self {
-        let (waits, is_forwarded) = (Cell::new(0), Cell::new(false));
-        Self { context_id, kind, authorizer, callouts, log, metrics, waits, is_forwarded }
+        let (waits, decided_at, is_forwarded) = (Cell::new(0), Cell::new(None), Cell::new(false));
+        Self { context_id, kind, authorizer, callouts, log, metrics, waits, decided_at, is_forwarded }
     }
 
     /// Refuses a request of which not all headers can be read: what is missing could be what matters.
@@ -88,6 +90,7 @@ impl Exchange {
         let source = if self.authorizer.needs_source() { host::source_address()? } else { None };
         head.source = source.as_deref();
         let now = host::now()?;
+        self.decided_at.set(Some(now));
         let step = match (self.authorizer.authorize(&head, now), self.kind) {
             (Step::Decided(decided), HostKind::Wasmx) => Step::Decided(self.authorizer.by_overwriting(decided, &head)),
             (step, _) => step,
@@ -116,7 +119,8 @@ impl Exchange {
     /// Does what was decided. What cannot be done is answered as a failure, and what cannot be answered stays where it is: it was
     /// neither answered nor sent on.
     fn carry_out(&self, authorization: Authorization) -> Progress {
-        let entry = self.log.entry(self.kind, &self.authorizer, &authorization, self.waits.get() > 0);
+        let was_asked = self.waits.get() > 0;
+        let entry = self.log.entry(self.kind, &self.authorizer, &authorization, was_asked, self.decided_at.get());
         let decision = authorization.decision();
         let progress = match authorization.action() {
             Action::Forward(edits) => match self.forward(edits, &authorization, &entry) {

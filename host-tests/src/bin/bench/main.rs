@@ -35,11 +35,11 @@ struct Arguments {
     signatures: PathBuf,
     /// The `portcullis` command, for the control endpoint of pushes.
     portcullis: PathBuf,
-    /// How often each figure is taken; the median counts.
-    #[arg(long, default_value_t = 7)]
+    /// How often each figure is taken, short and often rather than long, for what else the machine does changes; the median counts.
+    #[arg(long, default_value_t = 15)]
     repetitions: usize,
     /// How long each figure is taken, in seconds.
-    #[arg(long, default_value_t = 2)]
+    #[arg(long, default_value_t = 1)]
     seconds: u64,
     /// Only the scenarios whose name has this in it; then there are no ratios. `push` is how long pushes take, `records` what
     /// becomes of the records of a million decisions and what they cost, and nothing else.

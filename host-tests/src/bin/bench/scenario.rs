@@ -24,8 +24,8 @@ pub(crate) struct Line {
     pub(crate) token: Option<String>,
 }
 
-/// What the decision log costs: all that a request takes with it, beside the same without.
-pub(crate) const WITHOUT_RECORDS: &str = "portcullis, warm, RS256";
+/// What the decision log costs: all that a request takes with it, beside the same without. They run one after the other.
+pub(crate) const WITHOUT_RECORDS: &str = "portcullis, warm, RS256, no records";
 pub(crate) const WITH_RECORDS: &str = "portcullis, warm, RS256, records";
 
 /// How many rules there are where that is not the question.
@@ -35,8 +35,8 @@ const RULES: usize = 100;
 struct Chains {
     tokens: Tokens,
     engine: std::net::SocketAddr,
-    /// Who takes decision records.
-    control: Endpoint,
+    /// Who pushes policies, and takes decision records.
+    control: Vec<Endpoint>,
     wanted: String,
     scenarios: Vec<Scenario>,
 }
@@ -46,7 +46,7 @@ pub(crate) fn all(wanted: &str) -> Result<Vec<Scenario>> {
     let mut chains = Chains {
         tokens: Tokens::new()?,
         engine: service::start()?,
-        control: Endpoint::default(),
+        control: Vec::new(),
         wanted: wanted.to_owned(),
         scenarios: Vec::new(),
     };
@@ -92,20 +92,25 @@ impl Chains {
         add("portcullis, warm, denied by rule", vec![denying], Kind::Warm(key), 403)
     }
 
-    /// Warm tokens, with a decision log at the control endpoint.
+    /// Warm tokens, with a policy that is pushed, without and with a decision log at the control endpoint.
     fn with_records(&mut self) -> Result<()> {
-        let policy = filters::recorded_claim_rules(&self.tokens, "rs256", RULES)?;
-        let publisher = Publisher::new("bench")?;
-        self.control.offer(&publisher.publish(1, host_tests::now(), &policy, &[]));
-        let control =
-            json!({ "cluster": filters::CONTROL, "authority": "control.example.com", "token": endpoint::TOKEN });
-        let ours = filters::portcullis(&json!({ "version": 1, "trust": publisher.trust(), "control": control }))?;
-        self.add(WITH_RECORDS, vec![ours], Kind::Warm("rs256"), RULES, 200)
+        let recorded = filters::recorded_claim_rules(&self.tokens, "rs256", RULES)?;
+        let mut unrecorded = recorded.clone();
+        unrecorded.as_object_mut().and_then(|policy| policy.remove("decision_log")).context("there is a log")?;
+        for (name, policy) in [(WITHOUT_RECORDS, unrecorded), (WITH_RECORDS, recorded)] {
+            let (publisher, endpoint) = (Publisher::new("bench")?, Endpoint::default());
+            endpoint.offer(&publisher.publish(1, host_tests::now(), &policy, &[]));
+            self.control.push(endpoint);
+            let control =
+                json!({ "cluster": filters::CONTROL, "authority": "control.example.com", "token": endpoint::TOKEN });
+            let ours = filters::portcullis(&json!({ "version": 1, "trust": publisher.trust(), "control": control }))?;
+            self.add(name, vec![ours], Kind::Warm("rs256"), RULES, 200)?;
+        }
+        Ok(())
     }
 
     fn add(&mut self, name: &str, filters: Vec<Value>, kind: Kind, rules: usize, status: u16) -> Result<()> {
-        let is_compared = self.wanted == "records" && name == WITHOUT_RECORDS;
-        if !name.contains(&self.wanted) && !is_compared {
+        if !name.contains(&self.wanted) {
             return Ok(());
         }
         let paths = scale::paths(rules);
@@ -141,8 +146,9 @@ impl Chains {
             "route_config".to_owned(),
             json!({ "virtual_hosts": [{ "name": "all", "domains": ["*"], "routes": [route] }] }),
         );
-        let clusters =
-            [filters::cluster("engine", self.engine), filters::cluster(filters::CONTROL, self.control.start()?)];
+        let engine = filters::cluster("engine", self.engine);
+        let control = self.control.last().map(|endpoint| Ok(filters::cluster(filters::CONTROL, endpoint.start()?)));
+        let clusters = std::iter::once(Ok(engine)).chain(control).collect::<Result<Vec<_>>>()?;
         Ok(json!({
             "admin": { "address": { "socket_address": { "address": "127.0.0.1", "port_value": 0 } } },
             "static_resources": { "listeners": [listener], "clusters": clusters },
