@@ -36,7 +36,7 @@ struct Arguments {
     /// The `portcullis` command, for the control endpoint of pushes.
     portcullis: PathBuf,
     /// How often each figure is taken, short and often rather than long, for what else the machine does changes; the median counts.
-    #[arg(long, default_value_t = 15)]
+    #[arg(long, default_value_t = 9)]
     repetitions: usize,
     /// How long each figure is taken, in seconds.
     #[arg(long, default_value_t = 1)]

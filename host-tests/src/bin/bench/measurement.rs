@@ -15,6 +15,9 @@ use super::scenario::Scenario;
 const CORE_OF_ENVOY: usize = 0;
 const CORE_OF_LOAD: usize = 1;
 
+/// How long a load goes before it is measured.
+const WARM_UP_SECONDS: u64 = 1;
+
 /// Scenarios whose Envoys run.
 pub(crate) struct Bench {
     running: Vec<Running>,
@@ -64,13 +67,12 @@ impl Bench {
     pub(crate) fn run(mut self, repetitions: usize, seconds: u64) -> Result<Vec<Figure>> {
         let figure = |running: &Running| Figure { name: running.name.clone(), microseconds: Vec::new(), requests: 0 };
         let mut figures: Vec<Figure> = self.running.iter().map(figure).collect();
-        for running in &mut self.running {
-            // A module that is not hot yet would be measured while it is compiled.
-            running.measure(seconds)?;
-        }
         for repetition in 1..=repetitions {
             eprintln!("Repetition {repetition} of {repetitions} ...");
             for (running, figure) in self.running.iter_mut().zip(&mut figures) {
+                // Of a process that was idle for a minute the memory may have been reclaimed, the caches are cold, and at first its module
+                // is not compiled well.
+                running.measure(WARM_UP_SECONDS)?;
                 let (microseconds, requests) = running.measure(seconds)?;
                 figure.microseconds.push(microseconds);
                 figure.requests = figure.requests.saturating_add(requests);
