@@ -165,6 +165,11 @@ impl Envoy {
         self.child.id()
     }
 
+    /// Where its admin interface is.
+    pub const fn admin_address(&self) -> SocketAddr {
+        self.admin
+    }
+
     /// Asks Envoy's admin interface.
     ///
     /// # Errors

@@ -57,8 +57,8 @@ impl DecisionLog {
         self.told.iter().filter_map(|told| Some((told.name(), value(*told)?))).collect()
     }
 
-    /// Of those, what is about the first credential, shown as the record shows it. What has control characters could end a header
-    /// that the host makes of it, so it is left out.
+    /// Of those, what is about the first credential, shown as the record shows it. Left out is what has control characters, which could
+    /// end a header that the host makes of it, and what was shortened: two long names must not look like one to a rule of the host.
     fn told_of(&self, principal: &Principal) -> Vec<(Told, String)> {
         let Some((_, identity)) = principal.identities.first() else { return Vec::new() };
         let issuer = identity.issuer.as_deref().unwrap_or_default();
@@ -74,7 +74,7 @@ impl DecisionLog {
             Told::DecisionId | Told::Reason | Told::Rule => None,
         };
         let values = self.told.iter().filter_map(|told| Some((*told, value(*told)?)));
-        values.filter(|(_, value)| !value.contains(char::is_control)).collect()
+        values.filter(|(_, value)| !value.contains(char::is_control) && !value.ends_with(CUT)).collect()
     }
 
     fn members(&self, known: &Known<'_>) -> Vec<u8> {
@@ -177,10 +177,13 @@ impl DecisionLog {
     }
 }
 
+/// What stands for the end of a text that is left out.
+const CUT: char = '…';
+
 /// A text of which the end is left out if it is longer than a record should be.
 fn shortened(text: &str) -> String {
     match text.get(..text.floor_char_boundary(MAX_RECORDED_TEXT_BYTES)) {
-        Some(start) if start.len() < text.len() => format!("{start}…"),
+        Some(start) if start.len() < text.len() => format!("{start}{CUT}"),
         _ => text.to_owned(),
     }
 }

@@ -50,6 +50,9 @@ fn what_the_host_is_told_is_what_is_listed_and_shown_as_in_the_record() {
     // What could end a header is left out.
     let mut claims = alice().unwrap();
     claims["sub"] = json!("a\r\nset-cookie: b");
+    assert_eq!(told(plain.clone(), Some(claims.clone())), owned(&expected[1..]));
+    // Two long names would be one.
+    claims["sub"] = json!("a".repeat(1000));
     assert_eq!(told(plain.clone(), Some(claims)), owned(&expected[1..]));
     assert_eq!(told(plain, None), owned(&[("reason", "credential_missing"), id]));
     // As the record shows it, and nothing else.

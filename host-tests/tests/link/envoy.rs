@@ -16,7 +16,7 @@ use libtest_mimic::Trial;
 use serde_json::{Value, json};
 
 use crate::scene::{Line, STALE, Scene, Test};
-use crate::{certificates, failed, filter_state, metrics, names, put, records, rotation, shared_data};
+use crate::{certificates, failed, filter_state, metrics, names, prometheus, put, records, rotation, shared_data};
 
 /// How the way to the endpoint fails, for how many seconds, and the reason that is told if one is. (Envoy itself gives up what is
 /// too large for its buffers.)
@@ -132,6 +132,7 @@ pub fn trials() -> Result<Vec<Trial>> {
         ("F21_keys_rotate_under_load", Box::new(rotation::keys_rotate)),
         (put::LINE, Box::new(put::put)),
         ("metrics_and_readiness", Box::new(metrics::shown)),
+        ("prometheus_relabels_what_envoy_shows", Box::new(prometheus::relabels)),
         ("records_of_every_worker_arrive", Box::new(records::in_envoy)),
         (filter_state::LINE, Box::new(filter_state::used)),
     ];

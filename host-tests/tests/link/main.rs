@@ -18,6 +18,7 @@ mod kong_shared;
 mod metrics;
 mod names;
 mod packed;
+mod prometheus;
 mod put;
 mod records;
 mod rotation;
