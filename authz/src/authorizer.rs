@@ -1,8 +1,12 @@
 //! One request's journey, from bytes to what the proxy has to do.
 
+mod authorization;
+
 use std::rc::Rc;
 
 use serde_json::{Map, Value};
+
+pub use authorization::{Authorization, Explanation, Step};
 
 use crate::bundle::Bundle;
 use crate::credential::{Credentials, Place, Presented, Scene, Scheme};
@@ -13,13 +17,12 @@ use crate::host_ability::HostAbility;
 use crate::http::{AccessRequest, RequestHead};
 use crate::jose::NativeVerifier;
 use crate::jwt::{Interruption, Introspection, IntrospectionResponse, UnknownKey, Work};
-use crate::policy::{Question, RuleTrace, Verdict};
+use crate::policy::{Question, Verdict};
 use crate::principal::Principal;
 use crate::reason::Reason;
-use crate::record::{About, Known, LatencyClass, RecordId, Recording};
+use crate::record::{About, Known, RecordId, Recording};
 use crate::steps::Steps;
 use crate::time::UnixTime;
-use crate::use_once::UseOnce;
 
 /// Decides requests under one bundle, or refuses them all if there is none.
 ///
@@ -54,35 +57,6 @@ pub struct Authorizer {
     candidate: Option<Box<Authorizer>>,
 }
 
-/// How far a request has come.
-#[derive(Debug)]
-pub enum Step {
-    /// It is decided.
-    Decided(Authorization),
-    /// An authorization server has to be asked about its token. [`Authorizer::introspected`] takes the answer; then the
-    /// same request is to be authorized again.
-    Introspect(Introspection),
-}
-
-/// A decision and how it came about.
-#[derive(Debug)]
-pub struct Explanation {
-    /// The decision, or who has to be asked first.
-    pub step: Step,
-    /// Every rule whose target matches the request, in the order of the bundle; none if the request did not get as far as
-    /// the rules.
-    pub rules: Vec<RuleTrace>,
-}
-
-impl Explanation {
-    /// The permit rule that came nearest to permitting: of which the least did not hold.
-    pub fn nearest(&self) -> Option<&RuleTrace> {
-        let permits =
-            self.rules.iter().filter(|rule| rule.effect == Effect::Permit && !rule.applies && !rule.is_shadow);
-        permits.min_by_key(|rule| rule.misses.len())
-    }
-}
-
 /// Who asks for what, by which credentials.
 struct Identified<'r> {
     request: AccessRequest<'r>,
@@ -106,68 +80,6 @@ enum Stop {
 impl<R: Into<Refusal>> From<R> for Stop {
     fn from(refusal: R) -> Self {
         Self::Refused(refusal.into(), Principal::default())
-    }
-}
-
-/// A decision and what follows from it. Only [`Authorizer`] makes it, so the two cannot disagree.
-#[derive(Debug)]
-pub struct Authorization {
-    decision: Decision,
-    action: Action,
-    use_once: Vec<UseOnce>,
-    scheme: Scheme,
-    about: About,
-    /// The name of the transaction in the assertion that the upstream gets.
-    transaction: Option<String>,
-    latency_class: LatencyClass,
-}
-
-impl Authorization {
-    fn new(decision: Decision, action: Action) -> Self {
-        let (scheme, latency_class) = (Scheme::Bearer, LatencyClass::default());
-        Self {
-            decision,
-            action,
-            use_once: Vec::new(),
-            scheme,
-            about: About::default(),
-            transaction: None,
-            latency_class,
-        }
-    }
-
-    /// A refusal of what was permitted: the same request, by the same principal.
-    fn refused(self, refusal: Self) -> Self {
-        Self { about: self.about, latency_class: self.latency_class, ..refusal }
-    }
-
-    /// The members of the record that are about the request.
-    pub(crate) fn about(&self) -> &[u8] {
-        &self.about.members
-    }
-
-    pub(crate) fn transaction(&self) -> Option<&str> {
-        self.transaction.as_deref()
-    }
-
-    pub(crate) const fn latency_class(&self) -> LatencyClass {
-        self.latency_class
-    }
-
-    /// The decision.
-    pub const fn decision(&self) -> &Decision {
-        &self.decision
-    }
-
-    /// What must not have been used before. It is to be claimed before a request is forwarded; if it was used, or cannot be
-    /// claimed, the request must not go on.
-    pub fn use_once(&self) -> &[UseOnce] {
-        &self.use_once
-    }
-
-    /// What the proxy has to do.
-    pub const fn action(&self) -> &Action {
-        &self.action
     }
 }
 

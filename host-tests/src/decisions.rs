@@ -106,7 +106,7 @@ impl Recorded {
     /// A decision is neither on record nor counted as lost, the log does not verify, or something secret is in it, or in what the endpoint
     /// or Envoy says: `secrets` are those of the requests.
     pub fn end(mut self, denials: u64, secrets: &[String]) -> Result<Counts> {
-        let secrets = [&self.secrets, secrets].concat();
+        let hidden = [&self.secrets, secrets].concat();
         let log = self.folder.path().join(DECISIONS);
         wait_until_quiet(&log)?;
         // What a worker lost last stands in its next record.
@@ -115,8 +115,8 @@ impl Recorded {
         wait_until_quiet(&log)?;
         let decisions = self.decisions()?;
         let said = [self.endpoint.stop()?, self.envoy.error_log()?];
-        said.iter().try_for_each(|text| ensure_hidden(text, &secrets))?;
-        let counts = Counts { decisions, ..count(&log, &secrets)? };
+        said.iter().try_for_each(|text| secrets::ensure_hidden(text, &hidden))?;
+        let counts = Counts { decisions, ..count(&log, &hidden)? };
         counts.ensure_complete(denials)?;
         let mut verify = Command::new(&self.portcullis);
         verify.current_dir(&self.folder).args(["audit", "verify", DECISIONS, "--keys", "trust.json"]);
@@ -139,12 +139,6 @@ impl Counts {
         ensure!(self.denials >= denials, "{} of {denials} denials are on record", self.denials);
         Ok(())
     }
-}
-
-fn ensure_hidden(text: &str, secrets: &[String]) -> Result<()> {
-    let shown = secrets.iter().find(|secret| text.contains(secret.as_str()));
-    ensure!(shown.is_none(), "{shown:?} is in {text}");
-    Ok(())
 }
 
 /// How many requests Envoy has had, by its own count.
@@ -178,14 +172,14 @@ fn wait_until_quiet(log: &Path) -> Result<()> {
 }
 
 /// What is in the files.
-fn count(log: &Path, secrets: &[String]) -> Result<Counts> {
+fn count(log: &Path, hidden: &[String]) -> Result<Counts> {
     let mut counts = Counts::default();
     for file in std::fs::read_dir(log)? {
         let file = file?;
         counts.bytes = counts.bytes.saturating_add(file.metadata()?.len());
         for line in BufReader::new(File::open(file.path())?).lines() {
             let line = line?;
-            ensure_hidden(&line, secrets)?;
+            secrets::ensure_hidden(&line, hidden)?;
             let entry: Entry = serde_json::from_str(&line)?;
             let of_kind = match entry.decision.as_deref() {
                 Some("permit") => &mut counts.permits,

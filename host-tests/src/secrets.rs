@@ -1,5 +1,6 @@
 //! What no log and no record may have: credentials, and the secrets of a configuration.
 
+use anyhow::{Result, ensure};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::Value;
@@ -15,6 +16,17 @@ const OPEN_HEADERS: [&str; 4] = ["user-agent", "origin", "host", "traceparent"];
 
 /// Members of a plugin configuration that are secret.
 const SECRET_MEMBERS: [&str; 6] = ["client_secret", "d", "k", "pseudonym_key", "secret", "token"];
+
+/// That a text has none of these.
+///
+/// # Errors
+///
+/// It has one: with both.
+pub fn ensure_hidden<'s>(text: &str, secrets: impl IntoIterator<Item = &'s String>) -> Result<()> {
+    let shown = secrets.into_iter().find(|secret| text.contains(secret.as_str()));
+    ensure!(shown.is_none(), "a log or a record has {shown:?}: {text}");
+    Ok(())
+}
 
 /// Pieces of credentials, wherever a request has them, and the claims of tokens.
 pub fn of_request(request: &Request) -> Vec<String> {

@@ -190,6 +190,9 @@ impl Record {
         let hexadecimal = |text: &str, digits: usize| {
             text.len() == digits && text.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
         };
+        let is_transaction = |text: &str| {
+            text.len() == 22 && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
+        };
         let reasons = [Some(&self.reason), self.shadow.as_ref().map(|shadow| &shadow.reason)];
         let candidate = self.candidate.as_ref().map(|candidate| &candidate.reason);
         let unknown = reasons.into_iter().chain([candidate]).flatten().find(|reason| !is_reason(reason));
@@ -201,7 +204,7 @@ impl Record {
             (unknown.is_none(), "reason"),
             (self.trace.as_ref().is_none_or(|trace| hexadecimal(trace, 32)), "trace"),
             (self.span.as_ref().is_none_or(|span| hexadecimal(span, 16)), "span"),
-            (self.transaction.as_ref().is_none_or(|transaction| transaction.len() == 22), "transaction"),
+            (self.transaction.as_ref().is_none_or(|transaction| is_transaction(transaction)), "transaction"),
             (self.audit != Some(false), "audit"),
             (self.unsampled != Some(0), "unsampled"),
             (self.obligations.iter().collect::<BTreeSet<_>>().len() == self.obligations.len(), "obligations"),

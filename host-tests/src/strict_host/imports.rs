@@ -25,9 +25,7 @@ pub fn define_imports(linker: &mut Linker<State>) -> Result<()> {
     let env = "env";
     linker.func_wrap(env, "proxy_log", |mut caller: Caller<'_, State>, _level: i32, data: i32, size: i32| {
         let message = read(&mut caller, data, size)?;
-        let message = String::from_utf8_lossy(&message);
-        caller.data().ensure_hidden(&message)?;
-        caller.data_mut().log.push_str(&message);
+        caller.data_mut().write_log(&String::from_utf8_lossy(&message))?;
         wasmtime::Result::Ok(OK)
     })?;
     linker.func_wrap(env, "proxy_get_current_time_nanoseconds", |mut caller: Caller<'_, State>, time: i32| {
@@ -238,7 +236,7 @@ fn define_wasi(linker: &mut Linker<State>) -> Result<()> {
             for vector in read(&mut caller, vectors, count.saturating_mul(8))?.chunks_exact(8) {
                 let (data, size) = (number(vector, 0)?, number(vector, 4)?);
                 let text = read(&mut caller, data, size)?;
-                caller.data_mut().log.push_str(&String::from_utf8_lossy(&text));
+                caller.data_mut().write_log(&String::from_utf8_lossy(&text))?;
                 total = total.saturating_add(size);
             }
             write(&mut caller, written, &total.to_le_bytes())?;

@@ -93,8 +93,13 @@ impl State {
     }
 
     fn ensure_hidden(&self, text: &str) -> wasmtime::Result<()> {
-        let shown = self.secrets.iter().chain(&self.credentials).find(|secret| text.contains(secret.as_str()));
-        wasmtime::ensure!(shown.is_none(), "a log or a record has {shown:?}: {text}");
+        let hidden = self.secrets.iter().chain(&self.credentials);
+        secrets::ensure_hidden(text, hidden).map_err(|error| wasmtime::Error::msg(error.to_string()))
+    }
+
+    fn write_log(&mut self, text: &str) -> wasmtime::Result<()> {
+        self.ensure_hidden(text)?;
+        self.log.push_str(text);
         Ok(())
     }
 }

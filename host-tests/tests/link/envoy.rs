@@ -37,6 +37,9 @@ const WAYS: [(&str, Fault, u64, &str); 14] = [
     ("F18_flaps", Fault::Flaps, 3, ""),
 ];
 
+/// Whose keys are pushed.
+pub const ISSUER: &str = "https://idp.example.com";
+
 /// What is offered in the place of a good bundle.
 type Bad = fn(&Publisher) -> Result<Publication>;
 
@@ -78,7 +81,7 @@ const BUNDLES: [(&str, Bad, &str); 12] = [
     (
         "F15_private_key_among_the_public",
         |publisher| {
-            let keys = json!({ "version": 1, "issuers": { "https://idp.example.com": { "keys": [{ "kty": "OKP", "crv": "Ed25519", "d": "AA", "x": "AA" }] } } });
+            let keys = json!({ "version": 1, "issuers": { ISSUER: { "keys": [{ "kty": "OKP", "crv": "Ed25519", "d": "AA", "x": "AA" }] } } });
             Ok(publisher.publish(3, now(), &with_issuer(3), &[(DocumentKind::Keys, keys)]))
         },
         "bundle_invalid",
@@ -102,9 +105,9 @@ const BUNDLES: [(&str, Bad, &str); 12] = [
     ),
 ];
 
-fn with_issuer(epoch: u64) -> Value {
+pub fn with_issuer(epoch: u64) -> Value {
     let mut policy = policy(epoch);
-    policy["issuers"] = json!([{ "issuer": "https://idp.example.com", "audiences": ["a"], "algorithms": ["EdDSA"],
+    policy["issuers"] = json!([{ "issuer": ISSUER, "audiences": ["a"], "algorithms": ["EdDSA"],
         "keys_from": { "jwks_uri": "https://idp.example.com/keys" } }]);
     policy
 }
@@ -206,7 +209,7 @@ fn absent_at_start(scene: &Scene, line: &Line) -> Result<()> {
 }
 
 fn empty_key_set(scene: &Scene, line: &Line) -> Result<()> {
-    let keys = json!({ "version": 1, "issuers": { "https://idp.example.com": { "keys": [] } } });
+    let keys = json!({ "version": 1, "issuers": { ISSUER: { "keys": [] } } });
     line.endpoint.offer(&line.publisher.publish(1, now(), &with_issuer(1), &[(DocumentKind::Keys, keys)]));
     line.wait_for(scene, 1)
 }

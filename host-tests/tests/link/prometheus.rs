@@ -15,9 +15,8 @@ use host_tests::keys::SigningKey;
 use host_tests::{now, repository};
 use serde_json::{Value, json};
 
+use crate::envoy::{ISSUER, with_issuer};
 use crate::scene::{Line, Scene};
-
-const ISSUER: &str = "https://idp.example.com/";
 
 /// How often it is asked, and how long is in between: Prometheus needs some seconds to start.
 const PATIENCE: usize = 120;
@@ -30,14 +29,16 @@ struct Prometheus {
 }
 
 pub fn relabels(scene: &Scene, line: &Line) -> Result<()> {
-    publish(line)?;
+    let keys =
+        json!({ "version": 1, "issuers": { ISSUER: { "keys": [SigningKey::generate("ES256", "key")?.jwk()] } } });
+    line.endpoint.offer(&line.publisher.publish(1, now(), &with_issuer(1), &[(DocumentKind::Keys, keys)]));
     line.wait_for(scene, 1)?;
     let folder = tempfile::tempdir()?;
     let prometheus = Prometheus::start(folder.path(), scene.envoy.admin_address())?;
     let bundle = format!("{}_{}", line.publisher.fleet, line.publisher.name);
     let mut wanted = vec![
         // In names of metrics what is no letter or digit is `_`.
-        json!({ "__name__": "portcullis_keys", "issuer": "https___idp_example_com_" }),
+        json!({ "__name__": "portcullis_keys", "issuer": "https___idp_example_com" }),
         json!({ "__name__": "portcullis_decisions", "decision": "permit", "reason": "permitted_by_rule", "rule": "health" }),
         json!({ "__name__": "portcullis_refused", "bundle": bundle, "reason": "signature_invalid" }),
     ];
@@ -64,21 +65,6 @@ pub fn relabels(scene: &Scene, line: &Line) -> Result<()> {
         std::thread::sleep(PAUSE);
     }
     bail!(missing)
-}
-
-fn publish(line: &Line) -> Result<()> {
-    let policy = json!({
-        "version": 1,
-        "issuers": [{ "issuer": ISSUER, "audiences": ["a"], "algorithms": ["ES256"], "keys_from": { "jwks_uri": "https://idp.example.com/keys" } }],
-        "rules": [
-            { "id": "health", "effect": "permit", "public": true, "target": { "paths": ["/healthz"] } },
-            { "id": "orders", "effect": "permit", "target": { "paths": ["/orders"] } },
-        ],
-    });
-    let keys =
-        json!({ "version": 1, "issuers": { ISSUER: { "keys": [SigningKey::generate("ES256", "key")?.jwk()] } } });
-    line.endpoint.offer(&line.publisher.publish(1, now(), &policy, &[(DocumentKind::Keys, keys)]));
-    Ok(())
 }
 
 /// The metrics of proxies that the dashboard and the alarms ask for.

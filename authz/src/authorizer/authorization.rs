@@ -1,0 +1,100 @@
+//! What an authorizer says of a request.
+
+use crate::credential::Scheme;
+use crate::decision::{Decision, Effect};
+use crate::effect::Action;
+use crate::jwt::Introspection;
+use crate::policy::RuleTrace;
+use crate::record::{About, LatencyClass};
+use crate::use_once::UseOnce;
+
+/// How far a request has come.
+#[derive(Debug)]
+pub enum Step {
+    /// It is decided.
+    Decided(Authorization),
+    /// An authorization server has to be asked about its token. [`Authorizer::introspected`](super::Authorizer::introspected) takes the answer; then the
+    /// same request is to be authorized again.
+    Introspect(Introspection),
+}
+
+/// A decision and how it came about.
+#[derive(Debug)]
+pub struct Explanation {
+    /// The decision, or who has to be asked first.
+    pub step: Step,
+    /// Every rule whose target matches the request, in the order of the bundle; none if the request did not get as far as
+    /// the rules.
+    pub rules: Vec<RuleTrace>,
+}
+
+impl Explanation {
+    /// The permit rule that came nearest to permitting: of which the least did not hold.
+    pub fn nearest(&self) -> Option<&RuleTrace> {
+        let permits =
+            self.rules.iter().filter(|rule| rule.effect == Effect::Permit && !rule.applies && !rule.is_shadow);
+        permits.min_by_key(|rule| rule.misses.len())
+    }
+}
+
+/// A decision and what follows from it. Only [`Authorizer`](super::Authorizer) makes it, so the two cannot disagree.
+#[derive(Debug)]
+pub struct Authorization {
+    pub(super) decision: Decision,
+    pub(super) action: Action,
+    pub(super) use_once: Vec<UseOnce>,
+    pub(super) scheme: Scheme,
+    pub(super) about: About,
+    /// The name of the transaction in the assertion that the upstream gets.
+    pub(super) transaction: Option<String>,
+    pub(super) latency_class: LatencyClass,
+}
+
+impl Authorization {
+    pub(super) fn new(decision: Decision, action: Action) -> Self {
+        let (scheme, latency_class) = (Scheme::Bearer, LatencyClass::default());
+        Self {
+            decision,
+            action,
+            use_once: Vec::new(),
+            scheme,
+            about: About::default(),
+            transaction: None,
+            latency_class,
+        }
+    }
+
+    /// A refusal of what was permitted: the same request, by the same principal.
+    pub(super) fn refused(self, refusal: Self) -> Self {
+        Self { about: self.about, latency_class: self.latency_class, ..refusal }
+    }
+
+    /// The members of the record that are about the request.
+    pub(crate) fn about(&self) -> &[u8] {
+        &self.about.members
+    }
+
+    pub(crate) fn transaction(&self) -> Option<&str> {
+        self.transaction.as_deref()
+    }
+
+    pub(crate) const fn latency_class(&self) -> LatencyClass {
+        self.latency_class
+    }
+
+    /// The decision.
+    pub const fn decision(&self) -> &Decision {
+        &self.decision
+    }
+
+    /// What must not have been used before. It is to be claimed before a request is forwarded; if it was used, or cannot be
+    /// claimed, the request must not go on.
+    pub fn use_once(&self) -> &[UseOnce] {
+        &self.use_once
+    }
+
+    /// What the proxy has to do.
+    pub const fn action(&self) -> &Action {
+        &self.action
+    }
+}
