@@ -30,7 +30,7 @@ struct Prometheus {
 
 pub fn relabels(scene: &Scene, line: &Line) -> Result<()> {
     let keys =
-        json!({ "version": 1, "issuers": { ISSUER: { "keys": [SigningKey::generate("ES256", "key")?.jwk()] } } });
+        json!({ "version": 1, "issuers": { ISSUER: { "keys": [SigningKey::generate("EdDSA", "key")?.jwk()] } } });
     line.endpoint.offer(&line.publisher.publish(1, now(), &with_issuer(1), &[(DocumentKind::Keys, keys)]));
     line.wait_for(scene, 1)?;
     let folder = tempfile::tempdir()?;
