@@ -41,8 +41,8 @@ struct Arguments {
     /// How long each figure is taken, in seconds.
     #[arg(long, default_value_t = 1)]
     seconds: u64,
-    /// Only the scenarios whose name has this in it; then there are no ratios. `push` is how long pushes take, `records` what
-    /// becomes of the records of a million decisions and what they cost, and nothing else.
+    /// Only the scenarios whose name has this in it, and no ratios that lack one. `push` is how long pushes take, `records` what
+    /// becomes of the records of a million decisions and what they cost.
     #[arg(long)]
     only: Option<String>,
 }
@@ -53,10 +53,10 @@ fn main() -> Result<()> {
     let is_wanted = |part: &str| only.is_none_or(|only| only == part);
     let push = is_wanted("push").then(|| push::measure(&arguments.portcullis, push::PUSHES)).transpose()?;
     let records = is_wanted("records").then(|| records::measure(&arguments.portcullis, records::ENOUGH)).transpose()?;
-    let is_part = matches!(only, Some("push" | "records"));
-    let scales = if is_part { Vec::new() } else { scale::measure()? };
-    let revoked = if is_part { None } else { Some(revocations::measure()?) };
-    let engines = if is_part { Vec::new() } else { signature_speed::measure(&arguments.signatures)? };
+    let is_whole = only.is_none();
+    let scales = if is_whole { scale::measure()? } else { Vec::new() };
+    let revoked = if is_whole { Some(revocations::measure()?) } else { None };
+    let engines = if is_whole { signature_speed::measure(&arguments.signatures)? } else { Vec::new() };
     let scenarios = scenario::all(arguments.only.as_deref().unwrap_or_default())?;
     let figures = Bench::start(scenarios)?.run(arguments.repetitions, arguments.seconds)?;
     let mut summary = report::summary(&figures, &scales, &engines);
