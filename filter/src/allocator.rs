@@ -1,6 +1,6 @@
 //! The module's memory: small pieces from lists of freed ones, the rest from the allocator of the C library.
 //!
-//! A request allocates some dozens of small pieces and frees them again. The allocator of the C library looks for the best piece each
+//! A request allocates some dozens of pieces of up to some kilobytes and frees them again. The allocator of the C library looks for the best piece each
 //! time and merges neighbours; here a piece of a size that was freed is the next one of that size, which takes a few instructions.
 //! What was a small piece once stays one: the lists hold as much as was in use at once, and no more.
 
@@ -8,7 +8,7 @@
 #![expect(
     clippy::arithmetic_side_effects,
     clippy::indexing_slicing,
-    reason = "`list_of` bounds the number of a list, and `cut` compares before it subtracts"
+    reason = "`list_of` bounds the number of a list, from which no size is subtracted that it does not have, and `cut` compares before it subtracts"
 )]
 
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -18,11 +18,17 @@ use std::ptr;
 /// Sizes are rounded up to a multiple of this, which is also how pieces are aligned.
 const GRAIN: usize = 16;
 
-/// How many sizes there are lists for: up to 512 bytes.
-const SIZES: usize = 32;
+/// How many sizes there are lists for by this: up to 512 bytes.
+const SMALL_SIZES: usize = 32;
 
-/// How much is asked for at once, to be cut into pieces.
-const SLAB_BYTES: usize = 16 * 1024;
+/// What larger sizes are rounded up to.
+const COARSE_GRAIN: usize = 128;
+
+/// How many sizes there are lists for: up to 4096 bytes, which tokens and the headers of a request have room in.
+const SIZES: usize = SMALL_SIZES + 28;
+
+/// How much is asked for at once, to be cut into pieces. What is left of one when it is too little is given up.
+const SLAB_BYTES: usize = 64 * 1024;
 
 /// What a freed piece holds: the next one.
 struct Freed {
@@ -49,14 +55,24 @@ static ALLOCATOR: Allocator = Allocator {
 
 /// The list for pieces of this layout; none if they are too large.
 const fn list_of(layout: Layout) -> Option<usize> {
-    let list = layout.size().saturating_sub(1) / GRAIN;
+    let before = layout.size().saturating_sub(1);
+    let small = before / GRAIN;
+    let list = if small < SMALL_SIZES { small } else { before / COARSE_GRAIN + SMALL_SIZES - COARSE_OF_SMALL };
     if list < SIZES && layout.align() <= GRAIN { Some(list) } else { None }
+}
+
+/// How many coarse sizes there would be among the small ones.
+const COARSE_OF_SMALL: usize = SMALL_SIZES * GRAIN / COARSE_GRAIN;
+
+/// How large the pieces of a list are.
+const fn bytes_of(list: usize) -> usize {
+    if list < SMALL_SIZES { (list + 1) * GRAIN } else { (list + 1 + COARSE_OF_SMALL - SMALL_SIZES) * COARSE_GRAIN }
 }
 
 impl Allocator {
     /// Cuts a piece off the slab, or off a new one.
     fn cut(&self, list: usize) -> *mut u8 {
-        let bytes = (list + 1) * GRAIN;
+        let bytes = bytes_of(list);
         if self.rest_bytes.get() < bytes {
             // SAFETY: the layout has a size.
             let slab = unsafe { System.alloc(Layout::from_size_align_unchecked(SLAB_BYTES, GRAIN)) };
