@@ -204,12 +204,12 @@ fn presets_map_every_provider_to_one_principal() {
             .authenticate(case.token.as_bytes(), None, None, now)
             .unwrap_or_else(|reason| panic!("{preset}: {reason:?}"));
         let actual = json!([
-            text(&identity.subject),
-            text(&identity.client),
+            text(identity.subject()),
+            text(identity.client()),
             text(&identity.tenant),
-            list(&identity.scopes),
-            list(&identity.roles),
-            list(&identity.groups),
+            list(identity.scopes()),
+            list(identity.roles()),
+            list(identity.groups()),
         ]);
         assert_eq!(actual, expected, "{preset}");
     }

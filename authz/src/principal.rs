@@ -1,10 +1,12 @@
 //! Who asks, after verification.
 
+use std::cell::OnceCell;
 use std::rc::Rc;
 
 use serde_json::{Map, Value};
 
 use crate::json::{FlatObject, Json, JsonObject};
+use crate::jwt::ClaimMapping;
 use crate::record::RecordedIdentity;
 use crate::revocation::Fingerprints;
 use crate::time::UnixTime;
@@ -22,16 +24,33 @@ pub(crate) enum Attribute<T> {
     Present(T),
 }
 
+/// An attribute that is read from the claims when it is first asked for: few rules ask for more than one or two.
+#[derive(Debug)]
+pub(crate) struct Unread<T>(OnceCell<Attribute<T>>);
+
+impl<T> Default for Unread<T> {
+    fn default() -> Self {
+        Self(OnceCell::new())
+    }
+}
+
+/// One that need not be read.
+impl<T> From<Attribute<T>> for Unread<T> {
+    fn from(attribute: Attribute<T>) -> Self {
+        Self(attribute.into())
+    }
+}
+
 /// What one verified credential says. Made only by the functions that verify credentials.
 #[derive(Debug, Default)]
 pub(crate) struct Identity {
     /// Who vouches: the trusted issuer of a token; none for a credential that the bundle itself vouches for.
     pub(crate) issuer: Option<Rc<str>>,
     /// The claim `sub`; the owner of an API key.
-    pub(crate) subject: Attribute<String>,
-    pub(crate) client: Attribute<String>,
+    pub(crate) subject: Unread<String>,
+    pub(crate) client: Unread<String>,
     pub(crate) tenant: Attribute<String>,
-    pub(crate) session: Attribute<String>,
+    pub(crate) session: Unread<String>,
     /// The claim `jti`.
     pub(crate) token_id: Option<String>,
     /// The `kid` of the key that the token was signed with.
@@ -42,20 +61,70 @@ pub(crate) struct Identity {
     /// The time at which the credential stops being good; none if it does not say.
     pub(crate) good_until: Option<UnixTime>,
     pub(crate) audience: Vec<String>,
-    pub(crate) scopes: Attribute<Vec<String>>,
-    pub(crate) roles: Attribute<Vec<String>>,
-    pub(crate) groups: Attribute<Vec<String>>,
+    pub(crate) scopes: Unread<Vec<String>>,
+    pub(crate) roles: Unread<Vec<String>>,
+    pub(crate) groups: Unread<Vec<String>>,
     /// The authentication context class (OpenID Connect Core section 2).
-    pub(crate) acr: Attribute<String>,
+    pub(crate) acr: Unread<String>,
     /// The authentication methods (RFC 8176).
-    pub(crate) amr: Attribute<Vec<String>>,
+    pub(crate) amr: Unread<Vec<String>>,
     /// When the end user last authenticated.
-    pub(crate) auth_time: Attribute<UnixTime>,
+    pub(crate) auth_time: Unread<UnixTime>,
     pub(crate) claims: Claims,
+    /// Which of them are which attribute; none if none is to be read.
+    pub(crate) mapping: Option<Rc<ClaimMapping>>,
     /// What it may be revoked by among packed revocations.
     pub(crate) fingerprints: Fingerprints,
     /// What records say of it.
     pub(crate) recorded: RecordedIdentity,
+}
+
+impl Identity {
+    pub(crate) fn subject(&self) -> &Attribute<String> {
+        self.read(&self.subject, ClaimMapping::subject)
+    }
+
+    pub(crate) fn client(&self) -> &Attribute<String> {
+        self.read(&self.client, ClaimMapping::client)
+    }
+
+    pub(crate) fn session(&self) -> &Attribute<String> {
+        self.read(&self.session, ClaimMapping::session)
+    }
+
+    pub(crate) fn scopes(&self) -> &Attribute<Vec<String>> {
+        self.read(&self.scopes, ClaimMapping::scopes)
+    }
+
+    pub(crate) fn roles(&self) -> &Attribute<Vec<String>> {
+        self.read(&self.roles, ClaimMapping::roles)
+    }
+
+    pub(crate) fn groups(&self) -> &Attribute<Vec<String>> {
+        self.read(&self.groups, ClaimMapping::groups)
+    }
+
+    pub(crate) fn acr(&self) -> &Attribute<String> {
+        self.read(&self.acr, ClaimMapping::acr)
+    }
+
+    pub(crate) fn amr(&self) -> &Attribute<Vec<String>> {
+        self.read(&self.amr, ClaimMapping::amr)
+    }
+
+    pub(crate) fn auth_time(&self) -> &Attribute<UnixTime> {
+        self.read(&self.auth_time, ClaimMapping::auth_time)
+    }
+
+    fn read<'i, T>(
+        &'i self,
+        attribute: &'i Unread<T>,
+        read: fn(&ClaimMapping, JsonObject<'_>) -> Attribute<T>,
+    ) -> &'i Attribute<T> {
+        attribute
+            .0
+            .get_or_init(|| self.mapping.as_ref().map(|mapping| read(mapping, self.claims.all())).unwrap_or_default())
+    }
 }
 
 /// What is said of whoever presents a credential.

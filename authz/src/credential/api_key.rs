@@ -112,11 +112,11 @@ impl ApiKey {
         let set =
             |values: &[String]| if values.is_empty() { Attribute::Absent } else { Attribute::Present(values.to_vec()) };
         Identity {
-            subject: Attribute::Present(self.owner.clone()),
-            client: Attribute::Present(self.id.clone()),
-            scopes: set(&self.scopes),
-            roles: set(&self.roles),
-            groups: set(&self.groups),
+            subject: Attribute::Present(self.owner.clone()).into(),
+            client: Attribute::Present(self.id.clone()).into(),
+            scopes: set(&self.scopes).into(),
+            roles: set(&self.roles).into(),
+            groups: set(&self.groups).into(),
             ..Identity::default()
         }
     }

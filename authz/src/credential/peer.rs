@@ -86,7 +86,7 @@ impl<'c> Certificate<'c> {
             text("uri_san").and_then(|uri| Some(uri.strip_prefix(SPIFFE)?.split('/').next()?.to_owned()));
         let present = |value: Option<String>| value.map_or(Attribute::Absent, Attribute::Present);
         Ok(Identity {
-            subject: present(subject),
+            subject: present(subject).into(),
             tenant: present(trust_domain),
             claims: Claims::Made(claims),
             ..Identity::default()
@@ -118,7 +118,7 @@ mod tests {
                 subject_name: Some(Cow::Borrowed(b"CN=web")),
                 thumbprint: None,
             };
-            certificate.identity().map(|identity| (identity.subject, identity.tenant))
+            certificate.identity().map(|identity| (identity.subject().clone(), identity.tenant))
         };
         let present = |text: &str| Attribute::Present(text.to_owned());
         assert_eq!(

@@ -185,7 +185,7 @@ impl Assertion {
             },
             rctx: RequestContext {
                 iss: identity.issuer.as_deref(),
-                client_id: known(&identity.client)?,
+                client_id: known(identity.client())?,
                 tenant: known(&identity.tenant)?,
                 revision,
             },
@@ -197,7 +197,7 @@ impl Assertion {
 
     /// One name for one person in the whole trust domain (the draft's section 5.2, `sub`).
     fn subject(&self, identity: &Identity) -> Option<String> {
-        let subject = known(&identity.subject)??;
+        let subject = known(identity.subject())??;
         if !self.is_qualified {
             return Some(subject.clone());
         }

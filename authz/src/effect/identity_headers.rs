@@ -92,12 +92,12 @@ fn value_of(identity: &Identity, attribute: &str) -> Attribute<String> {
         identity.issuer.as_deref().map_or(Attribute::Absent, |issuer| Attribute::Present(encode_value(issuer)));
     match attribute {
         "issuer" => issuer,
-        "subject" => text(&identity.subject),
-        "client" => text(&identity.client),
+        "subject" => text(identity.subject()),
+        "client" => text(identity.client()),
         "tenant" => text(&identity.tenant),
-        "scopes" => list(&identity.scopes),
-        "roles" => list(&identity.roles),
-        "groups" => list(&identity.groups),
+        "scopes" => list(identity.scopes()),
+        "roles" => list(identity.roles()),
+        "groups" => list(identity.groups()),
         // Not to be expressed, so refused: better than a header that says something else.
         _ => Attribute::Malformed,
     }

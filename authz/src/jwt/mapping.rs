@@ -9,7 +9,7 @@ use crate::time::UnixTime;
 /// Where the attributes of a principal are in one issuer's tokens. For each, the pointers are tried together: the values
 /// of a set are united; of a single value the first that is there counts.
 #[derive(Debug)]
-pub(super) struct ClaimMapping {
+pub(crate) struct ClaimMapping {
     audience: Vec<Pointer>,
     subject: Vec<Pointer>,
     client: Vec<Pointer>,
@@ -72,11 +72,11 @@ impl ClaimMapping {
         strings(&self.audience, claims, one)
     }
 
-    pub(super) fn subject(&self, claims: JsonObject<'_>) -> Attribute<String> {
+    pub(crate) fn subject(&self, claims: JsonObject<'_>) -> Attribute<String> {
         string(&self.subject, claims)
     }
 
-    pub(super) fn client(&self, claims: JsonObject<'_>) -> Attribute<String> {
+    pub(crate) fn client(&self, claims: JsonObject<'_>) -> Attribute<String> {
         string(&self.client, claims)
     }
 
@@ -84,34 +84,34 @@ impl ClaimMapping {
         string(&self.tenant, claims)
     }
 
-    pub(super) fn session(&self, claims: JsonObject<'_>) -> Attribute<String> {
+    pub(crate) fn session(&self, claims: JsonObject<'_>) -> Attribute<String> {
         string(&self.session, claims)
     }
 
     /// Scopes: a space-separated string (RFC 6749 section 3.3) or a list of strings.
-    pub(super) fn scopes(&self, claims: JsonObject<'_>) -> Attribute<Vec<String>> {
+    pub(crate) fn scopes(&self, claims: JsonObject<'_>) -> Attribute<Vec<String>> {
         strings(&self.scopes, claims, |text| {
             text.split(' ').filter(|scope| !scope.is_empty()).map(str::to_owned).collect()
         })
     }
 
-    pub(super) fn roles(&self, claims: JsonObject<'_>) -> Attribute<Vec<String>> {
+    pub(crate) fn roles(&self, claims: JsonObject<'_>) -> Attribute<Vec<String>> {
         strings(&self.roles, claims, one)
     }
 
-    pub(super) fn groups(&self, claims: JsonObject<'_>) -> Attribute<Vec<String>> {
+    pub(crate) fn groups(&self, claims: JsonObject<'_>) -> Attribute<Vec<String>> {
         strings(&self.groups, claims, one)
     }
 
-    pub(super) fn acr(&self, claims: JsonObject<'_>) -> Attribute<String> {
+    pub(crate) fn acr(&self, claims: JsonObject<'_>) -> Attribute<String> {
         string(&self.acr, claims)
     }
 
-    pub(super) fn amr(&self, claims: JsonObject<'_>) -> Attribute<Vec<String>> {
+    pub(crate) fn amr(&self, claims: JsonObject<'_>) -> Attribute<Vec<String>> {
         strings(&self.amr, claims, one)
     }
 
-    pub(super) fn auth_time(&self, claims: JsonObject<'_>) -> Attribute<UnixTime> {
+    pub(crate) fn auth_time(&self, claims: JsonObject<'_>) -> Attribute<UnixTime> {
         match first(&self.auth_time, claims) {
             Attribute::Absent => Attribute::Absent,
             Attribute::Present(Json::Number(number)) => {

@@ -14,6 +14,7 @@ mod validation;
 
 pub(crate) use introspection::Interruption;
 pub use introspection::{Introspection, IntrospectionResponse};
+pub(crate) use mapping::ClaimMapping;
 pub use statement::Statement;
 pub(crate) use trusted_issuers::TrustedIssuers;
 pub use trusted_issuers::Work;

@@ -12,8 +12,6 @@ use crate::json::{FlatObject, Json, JsonObject};
 use crate::matching::{ClaimMatcher, Facts, Match};
 use crate::principal::{Attribute, Claims, Confirmation, Identity};
 use crate::reason::Reason;
-use crate::record::RecordedIdentity;
-use crate::revocation::Fingerprints;
 use crate::time::UnixTime;
 
 /// A token that passed every check, and how long its passing holds.
@@ -87,25 +85,16 @@ impl TrustedIssuer {
         let tenant = self.accept_tenant(claims)?;
         let identity = Identity {
             issuer: Some(Rc::clone(self.name())),
-            subject: self.mapping.subject(claims),
-            client: self.mapping.client(claims),
             tenant,
-            session: self.mapping.session(claims),
             token_id,
             key_id,
             issued_at: times.issued_at,
             confirmation: confirmation(claims),
             good_until,
             audience,
-            scopes: self.mapping.scopes(claims),
-            roles: self.mapping.roles(claims),
-            groups: self.mapping.groups(claims),
-            acr: self.mapping.acr(claims),
-            amr: self.mapping.amr(claims),
-            auth_time: self.mapping.auth_time(claims),
             claims: all,
-            fingerprints: Fingerprints::default(),
-            recorded: RecordedIdentity::default(),
+            mapping: Some(Rc::clone(&self.mapping)),
+            ..Identity::default()
         };
         Ok(Validated { identity: Rc::new(identity), good_from, good_until: good_until.unwrap_or(UnixTime::END) })
     }

@@ -67,9 +67,9 @@ impl DecisionLog {
             Attribute::Absent | Attribute::Malformed => None,
         };
         let value = |told: Told| match told {
-            Told::Client => show(self.client, told.name(), &identity.client),
+            Told::Client => show(self.client, told.name(), identity.client()),
             Told::Issuer => identity.issuer.as_deref().map(shortened),
-            Told::Subject => show(self.subject, told.name(), &identity.subject),
+            Told::Subject => show(self.subject, told.name(), identity.subject()),
             Told::Tenant => show(self.tenant, told.name(), &identity.tenant),
             Told::DecisionId | Told::Reason | Told::Rule => None,
         };
@@ -138,10 +138,10 @@ impl DecisionLog {
             members.text("issuer", issuer);
         }
         for (name, showing, attribute) in [
-            ("subject", self.subject, &identity.subject),
-            ("client", self.client, &identity.client),
+            ("subject", self.subject, identity.subject()),
+            ("client", self.client, identity.client()),
             ("tenant", self.tenant, &identity.tenant),
-            ("session", self.session, &identity.session),
+            ("session", self.session, identity.session()),
         ] {
             if let Attribute::Present(value) = attribute {
                 self.write(members, name, showing, issuer, value);

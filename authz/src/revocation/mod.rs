@@ -116,9 +116,9 @@ impl Revocations {
                 of_kind.flat_map(|(_, entries)| entries).any(applies)
             }
         };
-        concerns(Kind::Subject, &identity.subject)
-            || concerns(Kind::Session, &identity.session)
-            || concerns(Kind::Client, &identity.client)
+        concerns(Kind::Subject, identity.subject())
+            || concerns(Kind::Session, identity.session())
+            || concerns(Kind::Client, identity.client())
             || identity.token_id.as_deref().is_some_and(|name| is_named(Kind::Token, name))
             || identity.key_id.as_deref().is_some_and(|name| is_named(Kind::Key, name))
             || is_named(Kind::Issuer, "")

@@ -75,7 +75,7 @@ impl Fingerprints {
     fn get(&self, issuer: &str, identity: &Identity) -> impl Iterator<Item = Fingerprint> {
         let made = self.0.get_or_init(|| {
             let token = identity.token_id.as_deref().map(|name| Fingerprint::of(PackedKind::Token, issuer, name));
-            let session = match &identity.session {
+            let session = match identity.session() {
                 Attribute::Absent => None,
                 Attribute::Present(name) => Some(Fingerprint::of(PackedKind::Session, issuer, name)),
                 Attribute::Malformed => Some(Fingerprint::of_some_session(issuer)),

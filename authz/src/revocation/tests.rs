@@ -11,7 +11,12 @@ fn time(seconds: u64) -> UnixTime {
 }
 
 fn identity(issuer: &str, token_id: Option<&str>, session: Attribute<String>) -> Identity {
-    Identity { issuer: Some(issuer.into()), token_id: token_id.map(str::to_owned), session, ..Identity::default() }
+    Identity {
+        issuer: Some(issuer.into()),
+        token_id: token_id.map(str::to_owned),
+        session: session.into(),
+        ..Identity::default()
+    }
 }
 
 fn read(document: Vec<u8>) -> Result<Revocations, String> {

@@ -42,9 +42,9 @@ impl Authentication {
     }
 
     pub(super) fn evaluate(&self, identity: &Identity, now: UnixTime) -> Outcome {
-        let acr = self.acr.as_ref().map(|accepted| one_of(accepted, &identity.acr));
-        let amr = self.amr.as_ref().map(|demand| demand.evaluate(&identity.amr));
-        let age = self.max_age_seconds.map(|oldest| match identity.auth_time {
+        let acr = self.acr.as_ref().map(|accepted| one_of(accepted, identity.acr()));
+        let amr = self.amr.as_ref().map(|demand| demand.evaluate(identity.amr()));
+        let age = self.max_age_seconds.map(|oldest| match *identity.auth_time() {
             Attribute::Absent => Outcome::Fails,
             Attribute::Malformed => Outcome::Undecidable,
             // A provider that dates an authentication into the future has not said when it was.

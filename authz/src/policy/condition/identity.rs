@@ -173,10 +173,10 @@ impl Part<'_> {
                 Outcome::holds_if(wanted.iter().any(|wanted| identity.audience.contains(wanted)))
             }
             Self::Named("actors", accepted) => judge_actors(accepted, identity.claims.get("act")),
-            Self::Named("subject", accepted) => one_of(accepted, &identity.subject),
-            Self::Named("client", accepted) => one_of(accepted, &identity.client),
+            Self::Named("subject", accepted) => one_of(accepted, identity.subject()),
+            Self::Named("client", accepted) => one_of(accepted, identity.client()),
             Self::Named(_, accepted) => one_of(accepted, &identity.tenant),
-            Self::Set("scope", demand) => demand.evaluate(&identity.scopes).or_lacks(Lack::Scope),
+            Self::Set("scope", demand) => demand.evaluate(identity.scopes()).or_lacks(Lack::Scope),
             Self::Set(name, demand) => demand.evaluate(set(identity, name)),
             Self::Claim(matcher) => match matcher.evaluate(identity.claims.all(), &situation.facts) {
                 Match::Holds => Outcome::Holds,
@@ -200,9 +200,9 @@ impl Part<'_> {
 /// The set of this name.
 fn set<'i>(identity: &'i Identity, name: &str) -> &'i Attribute<Vec<String>> {
     match name {
-        "role" => &identity.roles,
-        "group" => &identity.groups,
-        _ => &identity.scopes,
+        "role" => identity.roles(),
+        "group" => identity.groups(),
+        _ => identity.scopes(),
     }
 }
 

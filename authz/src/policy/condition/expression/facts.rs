@@ -121,17 +121,17 @@ impl Field {
 
     fn of(self, identity: &Identity) -> Result<Option<Value<'_>>, Failure> {
         match self {
-            Self::Subject => self.text(&identity.subject),
+            Self::Subject => self.text(identity.subject()),
             Self::Issuer => Ok(identity.issuer.as_deref().map(|issuer| Value::Text(Text::Borrowed(issuer)))),
-            Self::Client => self.text(&identity.client),
+            Self::Client => self.text(identity.client()),
             Self::Tenant => self.text(&identity.tenant),
-            Self::Acr => self.text(&identity.acr),
-            Self::Scopes => self.texts(&identity.scopes),
-            Self::Roles => self.texts(&identity.roles),
-            Self::Groups => self.texts(&identity.groups),
-            Self::Amr => self.texts(&identity.amr),
+            Self::Acr => self.text(identity.acr()),
+            Self::Scopes => self.texts(identity.scopes()),
+            Self::Roles => self.texts(identity.roles()),
+            Self::Groups => self.texts(identity.groups()),
+            Self::Amr => self.texts(identity.amr()),
             Self::Audiences => Ok(Some(Value::List(List::Texts(&identity.audience)))),
-            Self::AuthTime => match identity.auth_time {
+            Self::AuthTime => match *identity.auth_time() {
                 Attribute::Absent => Ok(None),
                 Attribute::Malformed => Err(malformed(self.name())),
                 Attribute::Present(at) => {
