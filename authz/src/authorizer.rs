@@ -186,20 +186,23 @@ impl Authorizer {
             return Step::Decided(self.refuse(Refusal::from(Reason::BundleStale)));
         }
         let before = bundle.issuers.work();
-        let mut authorization = match self.judge(bundle, head, now) {
+        let authorization = match self.judge(bundle, head, now) {
             Ok(authorization) => authorization,
             Err(Stop::Refused(refusal, principal)) => {
-                Authorization { about: self.about_refused(bundle, head, &principal), ..self.refuse(refusal) }
+                let about = self.about_refused(bundle, head, &principal);
+                self.refuse(refusal).with(|parts| parts.about = about)
             }
             Err(Stop::Pending(introspection)) => return Step::Introspect(introspection),
         };
-        authorization.latency_class = bundle.issuers.work().class_since(before);
         // Nobody is asked for a candidate: what it would have to ask about, it says nothing about.
         let candidate = self.candidate.as_ref().and_then(|candidate| match candidate.authorize(head, now) {
-            Step::Decided(authorization) => Some(authorization.decision),
+            Step::Decided(authorization) => Some(authorization.decision().clone()),
             Step::Introspect(_) => None,
         });
-        Step::Decided(Authorization { decision: authorization.decision.with_candidate(candidate), ..authorization })
+        Step::Decided(authorization.with(|parts| {
+            parts.latency_class = bundle.issuers.work().class_since(before);
+            parts.decision.set_candidate(candidate);
+        }))
     }
 
     /// Takes the answer of an authorization server; none if there was none in time. It is remembered for a while, for this
@@ -226,7 +229,7 @@ impl Authorizer {
         let step = self.authorize(head, now);
         // What is refused, or answered, before anybody is identified asks no rule, whatever the rules would have said.
         let is_before = matches!(&step, Step::Decided(authorization)
-            if matches!(authorization.decision.reason(), Reason::HeaderNominated | Reason::MetadataServed));
+            if matches!(authorization.decision().reason(), Reason::HeaderNominated | Reason::MetadataServed));
         let rules = self.bundle.as_ref().filter(|_| !is_before).and_then(|bundle| {
             let identified = Self::identify(bundle, head, now).ok()?;
             Some(bundle.policy.trace(&identified.question(head, now)))
@@ -237,7 +240,7 @@ impl Authorizer {
     /// What the host is told of a decision beside its record, by name, for what comes after the filter: what the bundle lists.
     pub fn told(&self, authorization: &Authorization, id: Option<RecordId>) -> Vec<(&'static str, String)> {
         let log = self.bundle.as_ref().and_then(|bundle| bundle.decision_log.as_ref());
-        log.map(|log| log.told(&authorization.about, &authorization.decision, id)).unwrap_or_default()
+        log.map(|log| log.told(&authorization.parts().about, authorization.decision(), id)).unwrap_or_default()
     }
 
     /// Reads the request and verifies its credentials, asks the policy and draws the conclusion.
@@ -250,7 +253,7 @@ impl Authorizer {
         {
             let decision = self.decision(Reason::MetadataServed, None);
             let about = self.about_refused(bundle, head, &Principal::default());
-            return Ok(Authorization { about, ..Authorization::new(decision, Action::Reply(reply)) });
+            return Ok(Authorization::new(decision, Action::Reply(reply)).with(|parts| parts.about = about));
         }
         let identified = Self::identify(bundle, head, now)?;
         Ok(self.weigh(bundle, &identified, head, now))
@@ -309,10 +312,8 @@ impl Authorizer {
         });
         let decision =
             self.decision(verdict.reason, verdict.rule.clone()).beside(shadow).with_marks(&verdict.obligations);
-        Authorization {
-            about: about.unwrap_or_default(),
-            ..self.conclude(bundle, decision, verdict, identified, &question)
-        }
+        let authorization = self.conclude(bundle, decision, verdict, identified, &question);
+        authorization.with(|parts| parts.about = about.unwrap_or_default())
     }
 
     /// Reads the request and verifies its credentials: who asks for what.
@@ -365,27 +366,26 @@ impl Authorizer {
                     Ok((edits, use_once, transaction))
                 });
         match obligations {
-            Ok((edits, use_once, transaction)) => Authorization {
-                use_once,
-                scheme: *scheme,
-                transaction,
-                ..Authorization::new(decision, Action::Forward(edits))
-            },
+            Ok((edits, use_once, transaction)) => Authorization::new(decision, Action::Forward(edits)).with(|parts| {
+                (parts.use_once, parts.scheme, parts.transaction) = (use_once, *scheme, transaction);
+            }),
             Err(reason) => Authorization::new(decision.denied_for(reason), Action::Reply(self.reply(refusal(reason)))),
         }
     }
 
     /// The same decision for a host that cannot remove headers, and overwrites only the first of several: what was to be removed is
     /// overwritten with nothing. A request of which the upstream would see more than that is refused.
-    pub fn by_overwriting(&self, mut authorization: Authorization, head: &RequestHead<'_>) -> Authorization {
-        let overwritten = match &mut authorization.action {
-            Action::Reply(_) => Ok(()),
-            Action::Forward(edits) => edits.by_overwriting(head),
-        };
+    pub fn by_overwriting(&self, authorization: Authorization, head: &RequestHead<'_>) -> Authorization {
+        let mut overwritten = Ok(());
+        let authorization = authorization.with(|parts| {
+            if let Action::Forward(edits) = &mut parts.action {
+                overwritten = edits.by_overwriting(head);
+            }
+        });
         match overwritten {
             Ok(()) => authorization,
             Err(reason) => {
-                let refusal = Refusal { scheme: authorization.scheme, ..Refusal::from(reason) };
+                let refusal = Refusal { scheme: authorization.parts().scheme, ..Refusal::from(reason) };
                 authorization.refused(self.refuse(refusal))
             }
         }
@@ -425,7 +425,7 @@ impl Authorizer {
 
     /// Refuses a request that was permitted and has something that may be used once and was used before.
     pub fn replayed(&self, permitted: Authorization) -> Authorization {
-        let refusal = Refusal { scheme: permitted.scheme, ..Refusal::from(Reason::CredentialReplayed) };
+        let refusal = Refusal { scheme: permitted.parts().scheme, ..Refusal::from(Reason::CredentialReplayed) };
         permitted.refused(self.refuse(refusal))
     }
 

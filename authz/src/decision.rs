@@ -64,9 +64,9 @@ impl Decision {
         Self { shadow: shadow.map(Box::new), ..self }
     }
 
-    /// The same decision, with that of a bundle that is only tried.
-    pub(crate) fn with_candidate(self, candidate: Option<Self>) -> Self {
-        Self { candidate: candidate.map(Box::new), ..self }
+    /// Says what a bundle that is only tried would have decided.
+    pub(crate) fn set_candidate(&mut self, candidate: Option<Self>) {
+        self.candidate = candidate.map(Box::new);
     }
 
     /// The same decision, with the marks that rules put on it.

@@ -39,7 +39,11 @@ impl Explanation {
 
 /// A decision and what follows from it. Only [`Authorizer`](super::Authorizer) makes it, so the two cannot disagree.
 #[derive(Debug)]
-pub struct Authorization {
+pub struct Authorization(Box<Parts>);
+
+/// They stay where they are while the decision is handed on: each request moves them a dozen times.
+#[derive(Debug)]
+pub(super) struct Parts {
     pub(super) decision: Decision,
     pub(super) action: Action,
     pub(super) use_once: Vec<UseOnce>,
@@ -53,48 +57,52 @@ pub struct Authorization {
 impl Authorization {
     pub(super) fn new(decision: Decision, action: Action) -> Self {
         let (scheme, latency_class) = (Scheme::Bearer, LatencyClass::default());
-        Self {
-            decision,
-            action,
-            use_once: Vec::new(),
-            scheme,
-            about: About::default(),
-            transaction: None,
-            latency_class,
-        }
+        let (use_once, about, transaction) = (Vec::new(), About::default(), None);
+        Self(Box::new(Parts { decision, action, use_once, scheme, about, transaction, latency_class }))
     }
 
     /// A refusal of what was permitted: the same request, by the same principal.
     pub(super) fn refused(self, refusal: Self) -> Self {
-        Self { about: self.about, latency_class: self.latency_class, ..refusal }
+        let Parts { about, latency_class, .. } = *self.0;
+        refusal.with(|parts| (parts.about, parts.latency_class) = (about, latency_class))
+    }
+
+    /// The same, with changed parts.
+    pub(super) fn with(mut self, change: impl FnOnce(&mut Parts)) -> Self {
+        change(&mut self.0);
+        self
+    }
+
+    pub(super) const fn parts(&self) -> &Parts {
+        &self.0
     }
 
     /// The members of the record that are about the request.
     pub(crate) fn about(&self) -> &[u8] {
-        &self.about.members
+        &self.0.about.members
     }
 
     pub(crate) fn transaction(&self) -> Option<&str> {
-        self.transaction.as_deref()
+        self.0.transaction.as_deref()
     }
 
     pub(crate) const fn latency_class(&self) -> LatencyClass {
-        self.latency_class
+        self.0.latency_class
     }
 
     /// The decision.
     pub const fn decision(&self) -> &Decision {
-        &self.decision
+        &self.0.decision
     }
 
     /// What must not have been used before. It is to be claimed before a request is forwarded; if it was used, or cannot be
     /// claimed, the request must not go on.
     pub fn use_once(&self) -> &[UseOnce] {
-        &self.use_once
+        &self.0.use_once
     }
 
     /// What the proxy has to do.
     pub const fn action(&self) -> &Action {
-        &self.action
+        &self.0.action
     }
 }
