@@ -10,7 +10,7 @@ use super::key_set::VerificationKey;
 use super::known_headers::KnownHeaders;
 use super::prepared_keys::PreparedKeys;
 use super::signature;
-use crate::bytes::{find, split_once};
+use crate::bytes::{find, split_bytes_once};
 use crate::json::{self, FlatObject};
 use crate::limits::{MAX_KEY_ID_BYTES, MAX_TOKEN_BYTES};
 use crate::reason::Reason;
@@ -19,7 +19,7 @@ use crate::reason::Reason;
 #[derive(Debug)]
 pub(crate) struct UnverifiedJws<'t> {
     /// The header as it was sent.
-    header_text: &'t str,
+    header_text: &'t [u8],
     /// Header and payload as they were sent, with the dot between them: what is signed (RFC 7515 section 5.1).
     signing_input: &'t [u8],
     header: Rc<Header>,
@@ -64,23 +64,24 @@ impl<'t> UnverifiedJws<'t> {
         if token.len() > MAX_TOKEN_BYTES {
             return Err(Reason::TokenTooLong);
         }
-        let token = std::str::from_utf8(token).map_err(|_| Reason::TokenMalformed)?;
-        // Not more pieces are made of thousands of dots (CVE-2025-30204).
-        let parts = split_once(token, b'.').and_then(|(header, rest)| Some((header, split_once(rest, b'.')?)));
+        // Not more pieces are made of thousands of dots (CVE-2025-30204): what has one in its signature is not decoded.
+        let parts =
+            split_bytes_once(token, b'.').and_then(|(header, rest)| Some((header, split_bytes_once(rest, b'.')?)));
         let (header_text, (payload, signature)) = parts.ok_or(Reason::TokenMalformed)?;
-        if find(signature.as_bytes(), b'.').is_some() {
-            return Err(Reason::TokenMalformed);
-        }
         let signed_bytes = header_text.len().saturating_add(payload.len()).saturating_add(1);
-        let signing_input = token.as_bytes().get(..signed_bytes).ok_or(Reason::TokenMalformed)?;
-        let is_padded = find(token.as_bytes(), b'=').is_some();
-        let decode = |part: &str| if is_padded { base64url::decode_padded(part) } else { base64url::decode(part) };
+        let signing_input = token.get(..signed_bytes).ok_or(Reason::TokenMalformed)?;
+        // Nearly all have no padding, and then none is looked for.
+        let unpadded = || Some((base64url::decode(payload)?, base64url::decode(signature)?));
+        let padded = || Some((base64url::decode_padded(payload)?, base64url::decode_padded(signature)?));
+        let plain = if find(header_text, b'=').is_none() { unpadded() } else { None };
+        let is_padded = plain.is_none() && find(token, b'=').is_some();
+        let decoded = if is_padded { padded() } else { plain };
+        let (payload, signature) = decoded.ok_or(Reason::TokenMalformed)?;
+        let decode = |part: &[u8]| if is_padded { base64url::decode_padded(part) } else { base64url::decode(part) };
         let header = match known.get(header_text) {
             Some(header) => header,
             None => Rc::new(Header::parse(&decode(header_text).ok_or(Reason::TokenMalformed)?)?),
         };
-        let payload = decode(payload).ok_or(Reason::TokenMalformed)?;
-        let signature = decode(signature).ok_or(Reason::TokenMalformed)?;
         if signature.is_empty() {
             return Err(Reason::TokenMalformed);
         }

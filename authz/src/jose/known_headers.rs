@@ -12,18 +12,18 @@ const MAX_HEADERS: usize = 32;
 /// Headers of tokens whose signature was good, by the text in which they were sent. It changes how long an answer takes and never
 /// what it is; nobody without a key can fill it.
 #[derive(Debug, Default)]
-pub(crate) struct KnownHeaders(RefCell<Vec<(Box<str>, Rc<Header>)>>);
+pub(crate) struct KnownHeaders(RefCell<Vec<KnownHeader>>);
+
+/// The text of a header, and what it says.
+type KnownHeader = (Box<[u8]>, Rc<Header>);
 
 impl KnownHeaders {
-    pub(super) fn get(&self, text: &str) -> Option<Rc<Header>> {
+    pub(super) fn get(&self, text: &[u8]) -> Option<Rc<Header>> {
         let headers = self.0.try_borrow().ok()?;
-        headers
-            .iter()
-            .find(|(known, _)| is_same(known.as_bytes(), text.as_bytes()))
-            .map(|(_, header)| Rc::clone(header))
+        headers.iter().find(|(known, _)| is_same(known, text)).map(|(_, header)| Rc::clone(header))
     }
 
-    pub(super) fn insert(&self, text: &str, header: &Rc<Header>) {
+    pub(super) fn insert(&self, text: &[u8], header: &Rc<Header>) {
         let Ok(mut headers) = self.0.try_borrow_mut() else { return };
         if headers.iter().any(|(_, known)| Rc::ptr_eq(known, header)) {
             return;
@@ -53,11 +53,11 @@ mod tests {
             let unverified = UnverifiedJws::parse_any(token.as_bytes(), &known).unwrap();
             assert_eq!(unverified.header().algorithm, Algorithm::Es256);
             known.insert(
-                &text(number),
+                text(number).as_bytes(),
                 &Rc::new(Header::parse(format!(r#"{{"alg":"ES256","kid":"{number}"}}"#).as_bytes()).unwrap()),
             );
         }
-        assert!(known.get(&text(0)).is_none() && known.get("").is_none());
-        assert_eq!(known.get(&text(MAX_HEADERS)).unwrap().key_id.as_deref(), Some("32"));
+        assert!(known.get(text(0).as_bytes()).is_none() && known.get(b"").is_none());
+        assert_eq!(known.get(text(MAX_HEADERS).as_bytes()).unwrap().key_id.as_deref(), Some("32"));
     }
 }

@@ -3,7 +3,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
-use std::hash::{Hash, Hasher};
+use std::hash::{BuildHasherDefault, Hash, Hasher};
 use std::rc::Rc;
 
 use signatures::PublicKey;
@@ -11,6 +11,7 @@ use signatures::PublicKey;
 use super::Algorithm;
 use super::native::{NativeVerifier, subject_public_key_info};
 use super::signature::RawKey;
+use crate::bytes::ShortHasher;
 use crate::limits::MAX_PREPARED_BYTES;
 use crate::steps::pause;
 
@@ -87,7 +88,7 @@ pub(crate) struct PreparedKeys {
 
 #[derive(Debug, Default)]
 struct Generation {
-    keys: HashMap<Source, Rc<PreparedKey>>,
+    keys: HashMap<Source, Rc<PreparedKey>, BuildHasherDefault<ShortHasher>>,
     bytes: usize,
 }
 

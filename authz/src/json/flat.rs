@@ -8,6 +8,7 @@ use std::cmp::Ordering;
 
 use serde_json::Number;
 
+use crate::bytes::find_end_of_plain;
 use crate::limits::MAX_JSON_DEPTH;
 
 /// An object that was read. The items of a list stand side by side, and so do the members of an object, each a name and a value.
@@ -74,8 +75,15 @@ impl FlatObject {
             Node::Name(known, span) => known.cmp(&beginning).then_with(|| self.text(*span).cmp(wanted)),
             _ => Ordering::Less,
         };
-        let found = members.binary_search_by(|[name, _]| order(name)).ok()?;
-        members.get(found).map(|[_, value]| value)
+        let is_wanted = |name: &Node| match name {
+            Node::Name(known, span) => *known == beginning && is_rest_same(self.text(*span), wanted),
+            _ => false,
+        };
+        let found = match members.len() {
+            ..=FEW_MEMBERS => members.iter().find(|[name, _]| is_wanted(name)),
+            _ => members.binary_search_by(|[name, _]| order(name)).ok().and_then(|found| members.get(found)),
+        };
+        found.map(|[_, value]| value)
     }
 
     /// How much memory it takes.
@@ -87,7 +95,15 @@ impl FlatObject {
 /// Room for as many members as tokens have.
 const ROOM: usize = 48;
 
-/// The first eight bytes of a name as a number. Members are sorted by it first: numbers are compared in an instant.
+/// So many members are looked through, and need not be sorted: most tokens have less.
+const FEW_MEMBERS: usize = 24;
+
+/// Whether two names with the same [`beginning`] are the same.
+fn is_rest_same(one: &str, other: &str) -> bool {
+    one.len() == other.len() && (one.len() <= 8 || one == other)
+}
+
+/// The first eight bytes of a name as a number. Members are told apart by it, and sorted: numbers are compared in an instant.
 fn beginning(name: &str) -> u64 {
     match name.as_bytes().first_chunk() {
         Some(first) => u64::from_le_bytes(*first),
@@ -170,7 +186,7 @@ impl Reader<'_> {
     fn string(&mut self) -> Option<Span> {
         let start = self.at.checked_add(1)?;
         let rest = self.text.as_bytes().get(start..)?;
-        let length = rest.iter().position(|byte| matches!(byte, b'"' | b'\\' | ..0x20))?;
+        let length = find_end_of_plain(rest)?;
         match rest.get(length)? {
             b'"' => {
                 let end = start.checked_add(length)?;
@@ -249,15 +265,29 @@ impl Reader<'_> {
         Span { start, end: self.nodes.len() }
     }
 
-    /// Sorts the members that have been opened since then; none if two have one name.
+    /// Sorts the members that have been opened since then, if they are many; none if two have one name.
     fn sort_members(&mut self, since: usize) -> Option<()> {
         let mut open = std::mem::take(&mut self.open);
         let (members, _) = open.get_mut(since..)?.as_chunks_mut::<2>();
-        members.sort_unstable_by(|[one, _], [other, _]| self.order(one, other));
-        let mut neighbours = members.iter().zip(members.iter().skip(1));
-        let is_twice = neighbours.any(|([one, _], [next, _])| self.order(one, next) == Ordering::Equal);
+        let is_twice = if members.len() <= FEW_MEMBERS {
+            let is_behind = |one, behind| members.iter().skip(behind).any(|[other, _]| self.is_same_name(one, other));
+            members.iter().zip(1..).any(|([one, _], behind)| is_behind(one, behind))
+        } else {
+            members.sort_unstable_by(|[one, _], [other, _]| self.order(one, other));
+            let mut neighbours = members.iter().zip(members.iter().skip(1));
+            neighbours.any(|([one, _], [next, _])| self.order(one, next) == Ordering::Equal)
+        };
         self.open = open;
         (!is_twice).then_some(())
+    }
+
+    fn is_same_name(&self, one: &Node, other: &Node) -> bool {
+        match (one, other) {
+            (Node::Name(beginning, one), Node::Name(other_beginning, other)) => {
+                beginning == other_beginning && is_rest_same(self.string_at(*one), self.string_at(*other))
+            }
+            _ => false,
+        }
     }
 
     fn order(&self, one: &Node, other: &Node) -> Ordering {

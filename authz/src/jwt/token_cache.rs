@@ -42,7 +42,7 @@ pub(super) struct TokenCache {
     young: Generation,
     old: Generation,
     forgotten: Option<hash_table::IntoIter<Entry>>,
-    hasher: RandomState,
+    seed: Seed,
 }
 
 /// How many entries are forgotten for each that comes, so that all are before the next generation is.
@@ -98,7 +98,7 @@ impl TokenCache {
         }
         self.forgotten.iter_mut().flatten().take(FORGET_AT_ONCE).for_each(drop);
         let hash = self.hash(&entry.token);
-        let hasher = |entry: &Entry| hash_end(&self.hasher, &entry.token);
+        let hasher = |entry: &Entry| self.seed.hash_end(&entry.token);
         match self.young.entries.entry(hash, |known| is_same(&known.token, &entry.token), hasher) {
             hash_table::Entry::Occupied(mut known) => *known.get_mut() = entry,
             hash_table::Entry::Vacant(place) => {
@@ -109,7 +109,7 @@ impl TokenCache {
     }
 
     fn hash(&self, token: &[u8]) -> u64 {
-        hash_end(&self.hasher, token)
+        self.seed.hash_end(token)
     }
 }
 
@@ -119,11 +119,31 @@ impl Generation {
     }
 }
 
-/// The end of a token is a part of its signature, and as good as random: to make many that hash alike takes the issuer's key,
-/// and would only make them slower.
-fn hash_end(hasher: &RandomState, token: &[u8]) -> u64 {
-    const END: usize = 24;
-    hasher.hash_one(token.last_chunk::<END>().map_or(token, |end| end))
+/// What tokens are hashed with: another number in each cache.
+#[derive(Debug)]
+struct Seed(u64);
+
+impl Default for Seed {
+    fn default() -> Self {
+        Self(RandomState::new().hash_one(()))
+    }
+}
+
+impl Seed {
+    /// The end of a token is a part of its signature, and as good as random: to remember many that hash alike takes the issuer's key,
+    /// and would only make them slower. So one multiplication is enough, where a hash that withstands everybody takes as long as all of
+    /// the rules.
+    fn hash_end(&self, token: &[u8]) -> u64 {
+        /// 2^64 divided by the golden ratio, and odd (Knuth, The Art of Computer Programming, section 6.4).
+        const MULTIPLIER: u64 = 0x9e37_79b9_7f4a_7c15;
+        let end = match token.last_chunk() {
+            Some(end) => u64::from_le_bytes(*end),
+            None => token.iter().fold(0, |end, byte| end << 8 | u64::from(*byte)),
+        };
+        let product = (end ^ self.0).wrapping_mul(MULTIPLIER);
+        // The table takes its place from the low bits, which know nothing of the high ones.
+        product ^ product >> 32
+    }
 }
 
 #[cfg(test)]

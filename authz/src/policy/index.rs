@@ -5,10 +5,11 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hasher};
+use std::hash::BuildHasherDefault;
 
 use super::rule::Rule;
 use super::target::Shape;
+use crate::bytes::ShortHasher;
 use crate::http::AccessRequest;
 use crate::steps::pause;
 
@@ -27,29 +28,8 @@ struct PathTree {
     ends: Vec<usize>,
     /// Those that may go on in any way from here.
     tails: Vec<usize>,
-    literals: HashMap<String, PathTree, BuildHasherDefault<SegmentHasher>>,
+    literals: HashMap<String, PathTree, BuildHasherDefault<ShortHasher>>,
     any: Option<Box<PathTree>>,
-}
-
-/// FNV-1a, which takes a few instructions for each byte. What is in the tables comes from the bundle, so no client can make it
-/// collide, as it could in a table of its own making.
-struct SegmentHasher(u64);
-
-impl Default for SegmentHasher {
-    fn default() -> Self {
-        Self(0xcbf2_9ce4_8422_2325)
-    }
-}
-
-impl Hasher for SegmentHasher {
-    fn write(&mut self, bytes: &[u8]) {
-        let mix = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
-        self.0 = bytes.iter().fold(self.0, mix);
-    }
-
-    fn finish(&self) -> u64 {
-        self.0
-    }
 }
 
 impl RuleIndex {
