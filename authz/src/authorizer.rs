@@ -375,13 +375,11 @@ impl Authorizer {
 
     /// The same decision for a host that cannot remove headers, and overwrites only the first of several: what was to be removed is
     /// overwritten with nothing. A request of which the upstream would see more than that is refused.
-    pub fn by_overwriting(&self, authorization: Authorization, head: &RequestHead<'_>) -> Authorization {
-        let mut overwritten = Ok(());
-        let authorization = authorization.with(|parts| {
-            if let Action::Forward(edits) = &mut parts.action {
-                overwritten = edits.by_overwriting(head);
-            }
-        });
+    pub fn by_overwriting(&self, mut authorization: Authorization, head: &RequestHead<'_>) -> Authorization {
+        let overwritten = match &mut authorization.parts_mut().action {
+            Action::Reply(_) => Ok(()),
+            Action::Forward(edits) => edits.by_overwriting(head),
+        };
         match overwritten {
             Ok(()) => authorization,
             Err(reason) => {

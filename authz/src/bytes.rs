@@ -72,8 +72,8 @@ pub(crate) fn is_same(one: &[u8], other: &[u8]) -> bool {
     one.len() == other.len() && !blocks.iter().zip(other_blocks).any(differ) && rest == other_rest
 }
 
-/// FNV-1a, which takes a few instructions for each byte. For tables of what comes from the bundle: a client could make it collide in a
-/// table of its own making.
+/// FNV-1a, which takes a few instructions for each byte. For tables whose keys come from the bundle, or are places in memory: of keys of its own
+/// making a client could find many that collide.
 pub(crate) struct ShortHasher(u64);
 
 impl Default for ShortHasher {

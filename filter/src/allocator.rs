@@ -1,14 +1,14 @@
-//! The module's memory: small pieces from lists of freed ones, the rest from the allocator of the C library.
+//! The module's memory: pieces of up to 4 KB from lists of freed ones, the rest from the allocator of the C library.
 //!
-//! A request allocates some dozens of pieces of up to some kilobytes and frees them again. The allocator of the C library looks for the best piece each
+//! A request allocates some dozens of such pieces and frees them again. The allocator of the C library looks for the best piece each
 //! time and merges neighbours; here a piece of a size that was freed is the next one of that size, which takes a few instructions.
-//! What was a small piece once stays one: the lists hold as much as was in use at once, and no more.
+//! What was such a piece once stays one: the lists hold as much as was in use at once, and no more.
 
 #![expect(unsafe_code, reason = "an allocator hands out raw memory; each block says why it is sound")]
 #![expect(
     clippy::arithmetic_side_effects,
     clippy::indexing_slicing,
-    reason = "`list_of` bounds the number of a list, from which no size is subtracted that it does not have, and `cut` compares before it subtracts"
+    reason = "`list_of` bounds the number of a list, which is that of a coarse size where one is counted, and `cut` compares before it subtracts"
 )]
 
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -24,8 +24,11 @@ const SMALL_SIZES: usize = 32;
 /// What larger sizes are rounded up to.
 const COARSE_GRAIN: usize = 128;
 
-/// How many sizes there are lists for: up to 4096 bytes, which tokens and the headers of a request have room in.
-const SIZES: usize = SMALL_SIZES + 28;
+/// Up to which size there are lists: tokens and the headers of a request have room in it.
+const LARGEST: usize = 4096;
+
+/// How many sizes there are lists for.
+const SIZES: usize = SMALL_SIZES + LARGEST / COARSE_GRAIN - COARSE_OF_SMALL;
 
 /// How much is asked for at once, to be cut into pieces. What is left of one when it is too little is given up.
 const SLAB_BYTES: usize = 64 * 1024;

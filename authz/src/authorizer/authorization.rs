@@ -69,8 +69,12 @@ impl Authorization {
 
     /// The same, with changed parts.
     pub(super) fn with(mut self, change: impl FnOnce(&mut Parts)) -> Self {
-        change(&mut self.0);
+        change(self.parts_mut());
         self
+    }
+
+    pub(super) const fn parts_mut(&mut self) -> &mut Parts {
+        &mut self.0
     }
 
     pub(super) const fn parts(&self) -> &Parts {
