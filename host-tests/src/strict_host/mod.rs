@@ -144,10 +144,10 @@ pub fn module() -> Result<&'static Module> {
     let module = MODULE.get_or_init(|| {
         let mut config = Config::new();
         config.consume_fuel(true);
-        // What is left is WebAssembly 2.0, all of which Wasmtime 23 has, that of Kong 3.8 (3.9 has 26); and typed function references, which
-        // cannot be turned off here and which no compiler of ours writes. An engine of those days has known vulnerabilities, so it is not
-        // built here; this one refuses what they do not know.
-        config.wasm_tail_call(false).wasm_relaxed_simd(false).wasm_multi_memory(false).wasm_memory64(false);
+        // What is left is WebAssembly 2.0 and relaxed SIMD, all of which Wasmtime 23 has turned on, that of Kong 3.8 (3.9 has 26); and typed
+        // function references, which cannot be turned off here and which no compiler of ours writes. An engine of those days has known
+        // vulnerabilities, so it is not built here; this one refuses what they do not know.
+        config.wasm_tail_call(false).wasm_multi_memory(false).wasm_memory64(false);
         config.wasm_extended_const(false).wasm_wide_arithmetic(false).wasm_custom_page_sizes(false);
         let path = crate::repository().join("dist/portcullis.wasm");
         let bytes =

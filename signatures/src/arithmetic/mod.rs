@@ -1,4 +1,4 @@
-//! Arithmetic with large numbers, in limbs that suit WebAssembly: it has no product of 128 bits.
+//! Arithmetic with large numbers, in limbs or digits that suit WebAssembly: it has no product of 128 bits.
 #![expect(
     clippy::arithmetic_side_effects,
     clippy::as_conversions,
@@ -10,8 +10,10 @@
 
 pub(crate) mod field;
 pub(crate) mod inverse;
+mod lanes;
 pub(crate) mod limbs;
 pub(crate) mod montgomery;
+pub(crate) mod power;
 
 #[cfg(test)]
 mod tests;

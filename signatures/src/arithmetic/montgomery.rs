@@ -6,6 +6,7 @@
 //! all: loading them takes as long as multiplying.
 
 use super::limbs::{self, is_less, low_bits, subtract};
+use super::power::BLOCK_BITS;
 
 /// Bits of a limb.
 pub(crate) const BITS: u32 = 28;
@@ -13,9 +14,13 @@ pub(crate) const BITS: u32 = 28;
 /// How many columns are summed up at a time. Numbers have a multiple of as many limbs.
 pub(crate) const COLUMNS: usize = 4;
 
+/// How many limbs [`Modulus::reduce`] takes off a number: as many bits as [`Power`](super::power::Power) has more than the modulus, and some.
+const REDUCTION: usize = 8;
+const _: () = assert!(REDUCTION * BITS as usize > BLOCK_BITS + 4);
+
 /// An odd modulus and what is worth computing once for it. R below is 2 to the power of the bits of all limbs, and is more
 /// than four times the modulus.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Modulus {
     limbs: Vec<u32>,
     /// The same as [`reversed`].
@@ -89,6 +94,47 @@ impl Modulus {
     /// `a` · R, for an `a` below R.
     pub(crate) fn to_montgomery(&self, a: &[u32]) -> Vec<u32> {
         self.multiply(a, &self.r_squared)
+    }
+
+    /// The bytes of a number of more bytes, as many as 2 to the power of [`REDUCTION`] limbs times the modulus has, divided by that power.
+    pub(crate) fn reduce(&self, bytes: &[u8]) -> Vec<u8> {
+        let mut number = vec![0; self.limbs.len() + REDUCTION];
+        limbs::fill(&mut number, bytes, BITS);
+        for from in 0..REDUCTION {
+            let quotient = u64::from(low_bits(u64::from(number[from]) * u64::from(self.negated_inverse), BITS));
+            let mut carry = 0;
+            for (index, limb) in number[from..].iter_mut().enumerate() {
+                carry += u64::from(*limb) + quotient * u64::from(self.limbs.get(index).copied().unwrap_or_default());
+                *limb = low_bits(carry, BITS);
+                carry >>= BITS;
+            }
+        }
+        let reduced = &mut number[REDUCTION..];
+        self.reduce_once(reduced);
+        self.to_bytes(reduced)
+    }
+
+    /// What [`Self::reduce`] divides by.
+    pub(crate) fn reduction_power(&self) -> Vec<u32> {
+        self.bit(REDUCTION * BITS as usize)
+    }
+
+    /// 2 to a power from that of R to the double.
+    pub(crate) fn power_of_two(&self, power: usize) -> Vec<u32> {
+        // As R² times 2 to the power of what is above R's.
+        self.multiply(&self.r_squared, &self.bit(power - self.limbs.len() * BITS as usize))
+    }
+
+    /// 1 / 2 to a power below that of R.
+    pub(crate) fn inverse_of_power_of_two(&self, power: usize) -> Vec<u32> {
+        self.multiply(&self.bit(self.limbs.len() * BITS as usize - power), &self.bit(0))
+    }
+
+    /// 2 to this power, below R.
+    fn bit(&self, power: usize) -> Vec<u32> {
+        let mut number = vec![0; self.limbs.len()];
+        number[power / BITS as usize] = 1 << (power % BITS as usize);
+        number
     }
 
     /// `a` · `b` / R, below the modulus, for factors whose product is below R times the modulus.
@@ -198,8 +244,7 @@ impl Modulus {
         // The power of two of the top byte is below the modulus, which starts with no zero byte and is odd.
         let power = 8 * self.bytes - 8;
         let bits = self.limbs.len() * BITS as usize;
-        let mut number = vec![0; self.limbs.len()];
-        number[power / BITS as usize] = 1 << (power % BITS as usize);
+        let mut number = self.bit(power);
         for _ in power..=bits {
             self.double(&mut number);
         }

@@ -3,6 +3,7 @@
 mod field;
 mod inverse;
 mod montgomery;
+mod power;
 
 use num_bigint::BigUint;
 
@@ -40,4 +41,25 @@ pub(super) fn samples(bound: &BigUint, random: &mut fastrand::Rng, count: usize)
         samples.extend([power.clone() - &one, run, &power + BigUint::from_bytes_be(&noise), power]);
     }
     samples.into_iter().map(|sample| sample % bound).collect()
+}
+
+/// The largest and smallest moduli of each length, ones and zeros in long runs, and random ones, where columns are fullest.
+pub(super) fn rsa_moduli() -> Vec<BigUint> {
+    let mut random = fastrand::Rng::with_seed(0);
+    let one = BigUint::from(1_u8);
+    let of_length = move |bytes: usize| {
+        let bits = bytes * 8;
+        let mut noise = vec![0; bytes];
+        random.fill(&mut noise);
+        noise[0] |= 1;
+        noise[bytes - 1] |= 1;
+        [
+            (&one << bits) - &one,
+            (&one << (bits - 8)) + &one,
+            (&one << bits) - (&one << (bits / 2)) + &one,
+            (&one << (bits - 1)) + (&one << (bits / 2)) - &one,
+            BigUint::from_bytes_be(&noise),
+        ]
+    };
+    [256_usize, 257, 258, 300, 384, 511, 512].into_iter().flat_map(of_length).collect()
 }

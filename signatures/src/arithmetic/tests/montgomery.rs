@@ -2,7 +2,7 @@ use num_bigint::BigUint;
 
 use super::super::limbs;
 use super::super::montgomery::{BITS, COLUMNS, Modulus};
-use super::{P256, P384, bytes_of, number, samples};
+use super::{P256, P384, bytes_of, number, rsa_moduli, samples};
 
 /// The plain number of limbs.
 fn value(limbs: &[u32]) -> BigUint {
@@ -73,26 +73,42 @@ fn curve_orders_and_primes() {
     }
 }
 
-/// The largest and smallest moduli of each length, ones and zeros in long runs, and random ones, where columns are fullest.
 #[test]
 fn moduli_of_rsa() {
     let mut random = fastrand::Rng::with_seed(2);
-    let one = BigUint::from(1_u8);
-    for bytes in [256_usize, 257, 258, 300, 384, 511, 512] {
-        let bits = bytes * 8;
-        let mut noise = vec![0; bytes];
-        random.fill(&mut noise);
-        noise[0] |= 1;
-        noise[bytes - 1] |= 1;
-        let moduli = [
-            (&one << bits) - &one,
-            (&one << (bits - 8)) + &one,
-            (&one << bits) - (&one << (bits / 2)) + &one,
-            (&one << (bits - 1)) + (&one << (bits / 2)) - &one,
-            BigUint::from_bytes_be(&noise),
-        ];
-        for modulus in moduli {
-            check(&modulus, &samples(&modulus, &mut random, 1)[..9]);
+    for modulus in rsa_moduli() {
+        check(&modulus, &samples(&modulus, &mut random, 1)[..9]);
+    }
+}
+
+/// What is left of a number that is much longer than the modulus.
+#[test]
+fn long_numbers_are_reduced() {
+    let mut random = fastrand::Rng::with_seed(3);
+    for modulus in rsa_moduli().into_iter().chain(P384.map(number)) {
+        let prepared = Modulus::new(&modulus.to_bytes_be()).unwrap();
+        let bytes = modulus.to_bytes_be().len();
+        let power = BigUint::from_bytes_be(&prepared.to_bytes(&prepared.reduction_power()));
+        let inverse = power.modinv(&modulus).unwrap();
+        for long in samples(&(&power * &modulus), &mut random, 4) {
+            let reduced = prepared.reduce(&bytes_of(&long, bytes + 28));
+            assert_eq!(reduced, bytes_of(&(long * &inverse % &modulus), bytes));
+        }
+    }
+}
+
+#[test]
+fn powers_of_two_and_their_inverses() {
+    for modulus in rsa_moduli() {
+        let prepared = Modulus::new(&modulus.to_bytes_be()).unwrap();
+        let two = BigUint::from(2_u8);
+        for power in [1_u32, 27, 28, 208, 2000] {
+            let inverse = two.modpow(&power.into(), &modulus).modinv(&modulus).unwrap();
+            assert_eq!(value(&prepared.inverse_of_power_of_two(power as usize)), inverse);
+        }
+        let lowest = (prepared.bytes() * 8 + 2).div_ceil(BITS as usize).next_multiple_of(COLUMNS) * BITS as usize;
+        for power in [lowest, lowest + 1, lowest + 160, 2 * lowest - 1] {
+            assert_eq!(value(&prepared.power_of_two(power)), two.modpow(&power.into(), &modulus));
         }
     }
 }

@@ -1,0 +1,74 @@
+use num_bigint::{BigInt, BigUint};
+
+use super::super::montgomery::Modulus;
+use super::super::power::{BITS, Number, Power};
+use super::{bytes_of, rsa_moduli, samples};
+
+/// A modulus, prepared for either way.
+fn prepare(modulus: &BigUint) -> (Modulus, Power) {
+    let plain = Modulus::new(&modulus.to_bytes_be()).unwrap();
+    let power = Power::new(&plain).expect("fused");
+    (plain, power)
+}
+
+#[test]
+fn the_power_is_that_of_num_bigint() {
+    let mut random = fastrand::Rng::with_seed(1);
+    for modulus in rsa_moduli() {
+        let (plain, power) = prepare(&modulus);
+        for number in samples(&modulus, &mut random, 4) {
+            let expected = number.modpow(&65537_u32.into(), &modulus);
+            let actual = power.of(&plain, &bytes_of(&number, plain.bytes()));
+            assert_eq!(BigUint::from_bytes_be(&actual), expected, "{number} modulo {modulus}");
+        }
+    }
+}
+
+/// Digits at their bounds, of one sign and of both, make the fullest columns.
+#[test]
+fn products_of_extreme_digits_are_right() {
+    const LEAST: f64 = -((1_u64 << (BITS - 1)) as f64);
+    let mut random = fastrand::Rng::with_seed(2);
+    for modulus in rsa_moduli() {
+        let (_, power) = prepare(&modulus);
+        let (count, modulus) = (power.r_squared.len(), BigInt::from(modulus));
+        let of_digits = |digit: &mut dyn FnMut(usize) -> f64| {
+            let mut number = Number::zero(count);
+            // The highest are zero, as those of numbers up to N' are.
+            number.digits[..count - 4].iter_mut().enumerate().for_each(|(index, place)| *place = digit(index));
+            number.fill_rows();
+            number
+        };
+        let numbers = [
+            of_digits(&mut |_| LEAST),
+            of_digits(&mut |_| -LEAST - 1.0),
+            of_digits(&mut |index| if index % 2 == 0 { LEAST } else { -LEAST - 1.0 }),
+            of_digits(&mut |index| if index % 4 < 2 { LEAST + 1.0 } else { -1.0 }),
+            of_digits(&mut |_| if random.bool() { LEAST } else { -LEAST - 1.0 }),
+        ];
+        let r = BigInt::from(1_u8) << (BITS * count);
+        let is_right = |number: &Number, product: BigInt| {
+            let bound = LEAST..-LEAST;
+            number.digits.iter().all(|digit| bound.contains(digit))
+                && (value(number) * &r - product) % &modulus == BigInt::ZERO
+        };
+        let mut columns = power.product_start.clone();
+        for a in &numbers {
+            for b in &numbers {
+                let mut product = Number::zero(count);
+                power.multiply(&mut columns, &a.digits, &b.rows, &mut product);
+                assert!(is_right(&product, value(a) * value(b)));
+            }
+            let mut square = Number::zero(count);
+            square.digits.clone_from(&a.digits);
+            square.fill_rows();
+            power.square(&mut columns, &mut square);
+            assert!(is_right(&square, value(a) * value(a)));
+        }
+    }
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "a digit is a whole number below 2^52")]
+fn value(number: &Number) -> BigInt {
+    number.digits.iter().rev().fold(BigInt::ZERO, |value, digit| (value << BITS) + *digit as i64)
+}
