@@ -1,9 +1,9 @@
 //! What a decision costs, side by side in one run: in Envoy beside its own filters, and by the number of rules natively and in
 //! instructions of the module.
 //!
-//! One Envoy process for each configuration stands on one core of the machine, the load generator on another. The figure is the
-//! CPU time of the Envoy process for each request, user and system. Repetitions are interleaved, so that what else the machine
-//! does falls on all; medians count, and every raw figure is in the summary.
+//! One Envoy process for each figure stands on one core of the machine, the load generator on another. The figure is the CPU time of
+//! the Envoy process for each request, user and system. Repetitions are interleaved, so that what else the machine does falls on
+//! all; medians count, and every raw figure is in the summary.
 
 mod filters;
 mod load;
@@ -35,8 +35,9 @@ struct Arguments {
     signatures: PathBuf,
     /// The `portcullis` command, for the control endpoint of pushes.
     portcullis: PathBuf,
-    /// How often each figure is taken, short and often rather than long, for what else the machine does changes; the median counts.
-    #[arg(long, default_value_t = 9)]
+    /// How often each figure is taken, each time in a process of its own: short and often rather than long, for what else the machine does
+    /// changes; the median counts.
+    #[arg(long, default_value_t = 5)]
     repetitions: usize,
     /// How long each figure is taken, in seconds.
     #[arg(long, default_value_t = 1)]
@@ -58,7 +59,7 @@ fn main() -> Result<()> {
     let revoked = if is_whole { Some(revocations::measure()?) } else { None };
     let engines = if is_whole { signature_speed::measure(&arguments.signatures)? } else { Vec::new() };
     let scenarios = scenario::all(arguments.only.as_deref().unwrap_or_default())?;
-    let figures = Bench::start(scenarios)?.run(arguments.repetitions, arguments.seconds)?;
+    let figures = Bench::prepare(scenarios)?.run(arguments.repetitions, arguments.seconds)?;
     let mut summary = report::summary(&figures, &scales, &engines);
     let more = [
         ("push", push.as_ref().map(Push::summary)),

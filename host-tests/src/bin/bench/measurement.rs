@@ -18,17 +18,15 @@ const CORE_OF_LOAD: usize = 1;
 /// How long a load goes before it is measured.
 const WARM_UP_SECONDS: u64 = 1;
 
-/// Scenarios whose Envoys run.
+/// What is measured.
 pub(crate) struct Bench {
-    running: Vec<Running>,
+    planned: Vec<Planned>,
     _folder: TempDir,
 }
 
-struct Running {
-    name: String,
-    envoy: Envoy,
+struct Planned {
+    scenario: Scenario,
     load: Load,
-    status: u16,
 }
 
 /// What was measured in one scenario.
@@ -41,39 +39,30 @@ pub(crate) struct Figure {
 }
 
 impl Bench {
-    /// Starts an Envoy for each scenario, and sees that it answers as it must.
-    pub(crate) fn start(scenarios: Vec<Scenario>) -> Result<Self> {
+    /// Writes down the loads.
+    pub(crate) fn prepare(scenarios: Vec<Scenario>) -> Result<Self> {
         let folder = tempfile::tempdir()?;
-        let start = |scenario: Scenario| {
-            let envoy = Envoy::start_on_core(CORE_OF_ENVOY, &scenario.configuration)?;
-            let mut connection = Connection::open(envoy.address("ingress")?)?;
-            for line in scenario.requests.iter().rev().take(10) {
-                let request = Request::get(&line.path);
-                let request = match &line.token {
-                    Some(token) => request.with("authorization", &format!("Bearer {token}")),
-                    None => request,
-                };
-                let status = first_answer(&mut connection, &request)?;
-                ensure!(status == scenario.status, "{} answers {status} instead of {}", scenario.name, scenario.status);
-            }
+        let plan = |scenario: Scenario| {
             let load = Load::write(folder.path(), &scenario.name, &scenario.requests)?;
-            Ok(Running { name: scenario.name, envoy, load, status: scenario.status })
+            Ok(Planned { scenario, load })
         };
-        let running = scenarios.into_iter().map(start).collect::<Result<_>>()?;
-        Ok(Self { running, _folder: folder })
+        let planned = scenarios.into_iter().map(plan).collect::<Result<_>>()?;
+        Ok(Self { planned, _folder: folder })
     }
 
-    /// Measures all scenarios in turn, again and again.
+    /// Measures all scenarios in turn, again and again, each time in another process: where its code happens to lie in memory makes up to a
+    /// fifth of what a filter adds, and stays the same for as long as a process runs.
     pub(crate) fn run(mut self, repetitions: usize, seconds: u64) -> Result<Vec<Figure>> {
-        let figure = |running: &Running| Figure { name: running.name.clone(), microseconds: Vec::new(), requests: 0 };
-        let mut figures: Vec<Figure> = self.running.iter().map(figure).collect();
+        let figure =
+            |planned: &Planned| Figure { name: planned.scenario.name.clone(), microseconds: Vec::new(), requests: 0 };
+        let mut figures: Vec<Figure> = self.planned.iter().map(figure).collect();
         for repetition in 1..=repetitions {
             eprintln!("Repetition {repetition} of {repetitions} ...");
-            for (running, figure) in self.running.iter_mut().zip(&mut figures) {
-                // Of a process that was idle for a minute the memory may have been reclaimed, the caches are cold, and at first its module
-                // is not compiled well.
-                running.measure(WARM_UP_SECONDS)?;
-                let (microseconds, requests) = running.measure(seconds)?;
+            for (planned, figure) in self.planned.iter_mut().zip(&mut figures) {
+                let envoy = planned.start()?;
+                // At first the caches are cold.
+                planned.measure(&envoy, WARM_UP_SECONDS)?;
+                let (microseconds, requests) = planned.measure(&envoy, seconds)?;
                 figure.microseconds.push(microseconds);
                 figure.requests = figure.requests.saturating_add(requests);
             }
@@ -82,14 +71,32 @@ impl Bench {
     }
 }
 
-impl Running {
+impl Planned {
+    /// Starts an Envoy, and sees that it answers as it must.
+    fn start(&self) -> Result<Envoy> {
+        let Scenario { name, configuration, requests, status: expected } = &self.scenario;
+        let envoy = Envoy::start_on_core(CORE_OF_ENVOY, configuration)?;
+        let mut connection = Connection::open(envoy.address("ingress")?)?;
+        for line in requests.iter().rev().take(10) {
+            let request = Request::get(&line.path);
+            let request = match &line.token {
+                Some(token) => request.with("authorization", &format!("Bearer {token}")),
+                None => request,
+            };
+            let status = first_answer(&mut connection, &request)?;
+            ensure!(status == *expected, "{name} answers {status} instead of {expected}");
+        }
+        Ok(envoy)
+    }
+
     #[expect(clippy::as_conversions, reason = "these numbers are exact in floating point")]
-    fn measure(&mut self, seconds: u64) -> Result<(f64, usize)> {
-        let before = cpu_nanoseconds(self.envoy.process_id())?;
-        let answers = self.load.send(CORE_OF_LOAD, self.envoy.address("ingress")?, seconds)?;
-        let after = cpu_nanoseconds(self.envoy.process_id())?;
-        let refused = if self.status < 400 { 0 } else { answers.requests };
-        ensure!(answers.refused == refused, "{}: {} of {} refused", self.name, answers.refused, answers.requests);
+    fn measure(&mut self, envoy: &Envoy, seconds: u64) -> Result<(f64, usize)> {
+        let before = cpu_nanoseconds(envoy.process_id())?;
+        let answers = self.load.send(CORE_OF_LOAD, envoy.address("ingress")?, seconds)?;
+        let after = cpu_nanoseconds(envoy.process_id())?;
+        let refused = if self.scenario.status < 400 { 0 } else { answers.requests };
+        let name = &self.scenario.name;
+        ensure!(answers.refused == refused, "{name}: {} of {} refused", answers.refused, answers.requests);
         Ok((after.saturating_sub(before) as f64 / 1000.0 / answers.requests as f64, answers.requests))
     }
 }

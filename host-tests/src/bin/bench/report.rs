@@ -162,9 +162,9 @@ const INTRODUCTION: &str = "\
 Made by `cargo xtask bench`, in one run; `docs/performance.md` is its `target/bench/report.md`. The raw figures are in
 `target/bench/summary.json` (format 1: `host-tests/bench-summary.schema.json`). Compare rows, not machines.
 
-One Envoy process for each row stands on one core, with one worker, and answers by itself; wrk stands on another core with eight
-connections. A figure is the CPU time of the Envoy process for each request, user and system, the median of the repetitions, which are
-interleaved. *Added* is what is left when the same load on an Envoy without a filter is subtracted. `cold`: every token is new, so many that no
+One Envoy process stands on one core, with one worker, and answers by itself; wrk stands on another core with eight connections. A figure is
+the CPU time of the Envoy process for each request, user and system, the median of the repetitions, which are interleaved; each is
+measured in a process of its own, for where code happens to lie in memory makes a difference that lasts as long as a process. *Added* is what is left when the same load on an Envoy without a filter is subtracted. `cold`: every token is new, so many that no
 cache has them; `warm` and `cached`: 50 tokens again and again. 100 rules or RBAC policies about one claim, each about the paths of another service.
 `ext_authz` asks a service on the same machine over HTTP, whose own CPU time does not count.
 ";
