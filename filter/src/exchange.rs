@@ -181,7 +181,7 @@ impl Exchange {
     }
 }
 
-/// What the SDK holds of an exchange; when it lets go, nobody can resume it any more.
+/// What is held of an exchange until the host deletes its context; then nobody can resume it any more.
 pub(crate) struct Stream(pub(crate) Rc<Exchange>);
 
 impl Context for Stream {}

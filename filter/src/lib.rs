@@ -19,10 +19,11 @@ mod random;
 mod received;
 mod replay_guard;
 mod seal;
+mod streams;
 
 /// The entry point, which the SDK's macro exports.
 mod start {
     proxy_wasm::main! {{
-        proxy_wasm::set_root_context(|_| Box::new(crate::plugin::Plugin::default()));
+        proxy_wasm::set_root_context(|context| Box::new(crate::plugin::Root::new(context)));
     }}
 }

@@ -5,7 +5,6 @@ use std::rc::Rc;
 
 use authz::{Authorizer, NativeVerifier, PluginConfiguration};
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
-use proxy_wasm::types::ContextType;
 
 use crate::callouts::Callouts;
 use crate::decision_log::DecisionLog;
@@ -15,8 +14,12 @@ use crate::host::{self, HostKind};
 use crate::link::{Active, Link, TICK_MILLISECONDS};
 use crate::management::Managed;
 use crate::metrics;
+use crate::streams;
 
-/// The root context. Until it is configured it refuses every request.
+/// The root context, as the SDK has it.
+pub(crate) struct Root(Rc<RefCell<Plugin>>);
+
+/// What it holds. Until it is configured it refuses every request.
 pub(crate) struct Plugin {
     kind: HostKind,
     active: Active,
@@ -54,17 +57,36 @@ impl Plugin {
     }
 }
 
-impl Context for Plugin {
-    fn on_http_call_response(&mut self, call: u32, _headers: usize, body_bytes: usize, _trailers: usize) {
-        self.callouts.answered(call, body_bytes);
-        self.with_link(|link| link.answered(call, body_bytes));
+impl Root {
+    pub(crate) fn new(context: u32) -> Self {
+        let plugin = Rc::new(RefCell::new(Plugin::default()));
+        streams::register(context, &plugin);
+        Self(plugin)
     }
 }
 
-impl RootContext for Plugin {
+impl Context for Root {
+    fn on_http_call_response(&mut self, call: u32, _headers: usize, body_bytes: usize, _trailers: usize) {
+        let plugin = self.0.borrow();
+        plugin.callouts.answered(call, body_bytes);
+        plugin.with_link(|link| link.answered(call, body_bytes));
+    }
+}
+
+impl RootContext for Root {
+    fn on_configure(&mut self, _size: usize) -> bool {
+        self.0.borrow_mut().configure()
+    }
+
+    fn on_tick(&mut self) {
+        self.0.borrow_mut().tick();
+    }
+}
+
+impl Plugin {
     /// Reads the plugin configuration. The host first calls this in a canary VM, so it has no effect outside; a bad
     /// configuration fails it, and the proxy keeps what it had or does not start. A bundle that was pushed never does.
-    fn on_configure(&mut self, _size: usize) -> bool {
+    fn configure(&mut self) -> bool {
         let configuration = match PluginConfiguration::parse(&host::plugin_configuration()) {
             Ok(configuration) => configuration,
             Err(errors) => return refuse(&errors.to_string()),
@@ -109,7 +131,7 @@ impl RootContext for Plugin {
         true
     }
 
-    fn on_tick(&mut self) {
+    fn tick(&mut self) {
         self.callouts.send();
         self.with_link(Link::tick);
         if self.kind.is_envoy() {
@@ -117,7 +139,8 @@ impl RootContext for Plugin {
         }
     }
 
-    fn create_http_context(&self, context_id: u32) -> Option<Box<dyn HttpContext>> {
+    /// The context of a request.
+    pub(crate) fn stream(&self, context_id: u32) -> Box<dyn HttpContext> {
         // One request sees one revision, whatever is pushed meanwhile.
         let exchange = Exchange::new(
             context_id,
@@ -132,13 +155,9 @@ impl RootContext for Plugin {
             link.is_wanted();
         }
         match &self.link {
-            Some(link) if self.is_managed => Some(Box::new(Managed::new(self.kind, Rc::clone(link), stream))),
-            _ => Some(Box::new(stream)),
+            Some(link) if self.is_managed => Box::new(Managed::new(self.kind, Rc::clone(link), stream)),
+            _ => Box::new(stream),
         }
-    }
-
-    fn get_type(&self) -> Option<ContextType> {
-        Some(ContextType::HttpContext)
     }
 }
 

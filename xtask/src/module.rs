@@ -7,24 +7,25 @@ use xshell::{Shell, cmd};
 
 use crate::tools;
 
-/// What the host may call. The SDK exports every callback of the ABI, and Envoy enters the module once a request for each
-/// one that is there: 5 to 7 µs for callbacks that do nothing. So all others are removed after linking.
-const EXPORTS: [&str; 13] = [
-    "memory",
-    "_initialize",
-    "proxy_abi_version_0_2_1",
-    "proxy_on_memory_allocate",
-    "proxy_on_vm_start",
-    "proxy_on_configure",
-    "proxy_on_context_create",
-    "proxy_on_request_headers",
+/// What the host may call, by its names and, where they are others, ours: those of `filter/src/streams.rs`, which stand for the SDK's. The SDK
+/// exports every callback of the ABI, and Envoy enters the module once a request for each one that is there. So all others are
+/// removed after linking.
+const EXPORTS: [(&str, Option<&str>); 13] = [
+    ("memory", None),
+    ("_initialize", None),
+    ("proxy_abi_version_0_2_1", None),
+    ("proxy_on_memory_allocate", None),
+    ("proxy_on_vm_start", None),
+    ("proxy_on_configure", None),
+    ("proxy_on_context_create", Some("portcullis_on_context_create")),
+    ("proxy_on_request_headers", Some("portcullis_on_request_headers")),
     // Entered only for requests that have a body, and those that have trailers.
-    "proxy_on_request_body",
-    "proxy_on_request_trailers",
-    "proxy_on_delete",
+    ("proxy_on_request_body", Some("portcullis_on_request_body")),
+    ("proxy_on_request_trailers", Some("portcullis_on_request_trailers")),
+    ("proxy_on_delete", Some("portcullis_on_delete")),
     // Entered only for questions to authorization servers.
-    "proxy_on_tick",
-    "proxy_on_http_call_response",
+    ("proxy_on_tick", None),
+    ("proxy_on_http_call_response", None),
 ];
 
 /// Builds `dist/portcullis.wasm`.
@@ -56,20 +57,18 @@ pub(crate) fn build_signature_speed(sh: &Shell) -> Result<PathBuf> {
     Ok(sh.current_dir().join("target/wasm32-wasip1/module/examples/speed.wasm"))
 }
 
-/// Removes the exports that are not in [`EXPORTS`] and everything that only they used.
+/// Removes the exports that are not in [`EXPORTS`] and everything that only they used, and gives the others their names.
 fn trim(linked: &[u8]) -> Result<Vec<u8>> {
     let mut module = walrus::Module::from_buffer(linked).context("the linked module cannot be read")?;
-    let unwanted: Vec<_> = module
-        .exports
-        .iter()
-        .filter(|export| !EXPORTS.contains(&export.name.as_str()))
-        .map(walrus::Export::id)
-        .collect();
-    for export in unwanted {
-        module.exports.delete(export);
+    let exports: Vec<_> = module.exports.iter().map(|export| (export.id(), export.name.clone())).collect();
+    for (id, name) in exports {
+        match EXPORTS.iter().find(|(theirs, ours)| ours.unwrap_or(theirs) == name) {
+            Some((theirs, _)) => module.exports.get_mut(id).name = (*theirs).to_owned(),
+            None => module.exports.delete(id),
+        }
     }
     walrus::passes::gc::run(&mut module);
-    for wanted in EXPORTS {
+    for (wanted, _) in EXPORTS {
         module
             .exports
             .iter()

@@ -134,7 +134,8 @@ impl Credentials {
         presented: &[Presented<'_>],
         scene: &Scene<'_>,
     ) -> Result<Principal, Interruption> {
-        let (mut principal, mut pending) = (Principal::default(), None);
+        let identities = Vec::with_capacity(presented.len());
+        let (mut principal, mut pending) = (Principal { identities, ..Principal::default() }, None);
         for presented in presented {
             let credential = self.credentials.get(presented.credential).ok_or(Reason::CredentialMalformed)?;
             match credential.verify(presented, self, scene) {

@@ -145,7 +145,7 @@ impl HeaderPlaces {
 
     /// The credentials in the headers of a request.
     pub(super) fn find<'r>(&'r self, head: &RequestHead<'r>) -> Result<Vec<Presented<'r>>, Reason> {
-        let mut found = Vec::new();
+        let mut found = Vec::with_capacity(self.0.len());
         for (name, places) in &self.0 {
             let mut values = head.values(name);
             let Some(value) = values.next() else { continue };
@@ -200,7 +200,7 @@ pub(super) fn is_token68(token: &[u8]) -> bool {
             | (byte == b'=')
     };
     let are_plain = |bytes: &[u8]| bytes.iter().fold(true, |are_plain, byte| are_plain & is_plain(*byte));
-    let (blocks, rest) = token.as_chunks::<64>();
+    let (blocks, rest) = token.as_chunks::<16>();
     !token.is_empty() && blocks.iter().all(|block| are_plain(block)) && are_plain(rest)
 }
 

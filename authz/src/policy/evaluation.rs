@@ -125,7 +125,7 @@ impl Policy {
     fn evaluate_with(&self, question: &Question<'_>, counts: impl Fn(&Rule) -> bool) -> Verdict {
         let mut permitting: Option<&Rule> = None;
         let mut nearest: Option<(Lack, &Rule)> = None;
-        let mut obligations = Vec::new();
+        let mut obligations = Vec::with_capacity(1);
         for rule in self.applicable(question.request).filter(|rule| counts(rule)) {
             match (rule.effect(), rule.outcome(question)) {
                 // Deny overrides: nothing after this can change the answer.

@@ -62,7 +62,7 @@ impl RuleIndex {
     /// The numbers of the rules that may apply, in order, each once.
     pub(super) fn candidates(&self, request: &AccessRequest<'_>) -> Vec<usize> {
         let host = request.host.as_str();
-        let (segments, mut found) = (request.path.segments(), Vec::new());
+        let (segments, mut found) = (request.path.segments(), Vec::with_capacity(4));
         self.anywhere.collect(segments, &mut found);
         if !self.hosts.is_empty() {
             let suffixes = host.match_indices('.').filter_map(|(at, _)| host.get(at..));

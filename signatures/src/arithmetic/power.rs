@@ -9,6 +9,9 @@
 //! to be multiplied by, and nothing waits for a product. R is 2 to the power of the bits of all digits, and N' < 0.49 · R; so what comes of
 //! numbers up to N' is up to N'² / R + 0.51 · N' < N'.
 
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
 use super::lanes::{Lanes, ZERO};
 use super::montgomery::Modulus;
 
@@ -52,9 +55,7 @@ pub(crate) struct Power {
     pub(super) r_squared: Vec<f64>,
     /// Those of R times what [`Modulus::reduce`] divides by.
     last: Vec<f64>,
-    /// What the columns of a product, and of a square, start with, so that they end without what was added to their products.
-    pub(super) product_start: Columns,
-    square_start: Columns,
+    pub(super) starts: Arc<Starts>,
     halves: Halves,
 }
 
@@ -89,15 +90,13 @@ impl Power {
         high.digits = digits(&modulus.inverse_of_power_of_two(BLOCK_BITS), high_count);
         high.fill_rows();
         let halves = Halves { upper: Lanes::twice(UPPER), both: Lanes::twice(UPPER + LOWER) };
-        let [product_start, square_start] = starts(count, high.rows.len());
-        Some(Self { high: high.rows, r_squared, last, product_start, square_start, halves })
+        let starts = Starts::shared(count, high.rows.len());
+        Some(Self { high: high.rows, r_squared, last, starts, halves })
     }
 
-    /// How much memory it takes.
+    /// How much memory it takes, besides what all of its length share.
     pub(crate) fn memory_bytes(&self) -> usize {
-        let digits = [&self.r_squared, &self.last].map(|digits| size_of_val(&**digits));
-        let pairs = [&self.high, &self.product_start, &self.square_start].map(|pairs| size_of_val(&**pairs));
-        digits.iter().chain(&pairs).sum()
+        size_of_val(&*self.high) + size_of_val(&*self.r_squared) + size_of_val(&*self.last)
     }
 
     /// The number of these bytes, below the modulus, to the power of 65537.
@@ -108,7 +107,7 @@ impl Power {
         number.digits = digits(bytes, count);
         number.fill_rows();
         let (mut power, mut last) = (Number::zero(count), Number::zero(count));
-        let mut columns = self.product_start.clone();
+        let mut columns = self.starts.product.clone();
         self.multiply(&mut columns, &self.r_squared, &number.rows, &mut power);
         self.multiply(&mut columns, &self.last, &number.rows, &mut last);
         for _ in 0..SQUARINGS {
@@ -122,7 +121,7 @@ impl Power {
     /// `a` · `b` / R.
     #[cfg_attr(target_arch = "wasm32", target_feature(enable = "simd128,relaxed-simd"))]
     pub(super) fn multiply(&self, columns: &mut Columns, a: &[f64], b: &[[Lanes; 2]], product: &mut Number) {
-        columns.copy_from_slice(&self.product_start);
+        columns.copy_from_slice(&self.starts.product);
         for (index, [w, x, y, z]) in a.as_chunks().0.iter().enumerate() {
             self.add_products(&mut columns[index * BLOCK / 2..], *w, *x, *y, *z, b);
         }
@@ -132,7 +131,7 @@ impl Power {
     /// Its square, divided by R.
     #[cfg_attr(target_arch = "wasm32", target_feature(enable = "simd128,relaxed-simd"))]
     pub(super) fn square(&self, columns: &mut Columns, number: &mut Number) {
-        columns.copy_from_slice(&self.square_start);
+        columns.copy_from_slice(&self.starts.square);
         let Number { digits, rows } = &mut *number;
         let (blocks, _) = digits.as_chunks::<BLOCK>();
         for (index, [w, x, y, z]) in blocks.iter().enumerate() {
@@ -285,28 +284,52 @@ fn take_digits([lower, upper]: [Lanes; 2], carry: &mut i64) -> (f64, f64) {
     (first, second)
 }
 
-/// What the columns of a product start with, and those of a square before they are doubled: what [`Power::add_products`] adds with the
-/// halves, subtracted. The same steps as there, in multiples of it.
-#[cfg_attr(target_arch = "wasm32", target_feature(enable = "simd128,relaxed-simd"))]
-fn starts(count: usize, high_rows: usize) -> [Columns; 2] {
-    let (mut product, mut square) = (vec![0_u64; count + 2], vec![0_u64; count + 2]);
-    let add = |columns: &mut [u64], rows: usize, times: u64| {
-        columns.iter_mut().take(rows - 1).for_each(|column| *column += times * BLOCK as u64);
-    };
-    let rows = count / 2 + 3;
-    for from in (0..count / 2).step_by(BLOCK / 2) {
-        let above = from + BLOCK / 2;
-        add(&mut product[from..], rows, 1);
-        add(&mut square[from + above..], rows - above, 2);
-        add(&mut square[2 * from..], BLOCK + 1, 1);
-        for columns in [&mut product, &mut square] {
-            add(&mut columns[above..], high_rows, 1);
+/// What columns start with, so that they end without what [`Power::add_products`] adds with the halves; the same for all moduli of a length.
+#[derive(Debug)]
+pub(super) struct Starts {
+    pub(super) product: Columns,
+    /// Those of a square, before they are doubled.
+    square: Columns,
+}
+
+impl Starts {
+    /// Those for so many digits, of which there is one as long as a key has it.
+    #[cfg_attr(target_arch = "wasm32", target_feature(enable = "simd128,relaxed-simd"))]
+    fn shared(count: usize, high_rows: usize) -> Arc<Self> {
+        static KNOWN: Mutex<BTreeMap<(usize, usize), Weak<Starts>>> = Mutex::new(BTreeMap::new());
+        let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(starts) = known.get(&(count, high_rows)).and_then(Weak::upgrade) {
+            return starts;
         }
+        known.retain(|_, starts| starts.strong_count() > 0);
+        let starts = Arc::new(Self::new(count, high_rows));
+        known.insert((count, high_rows), Arc::downgrade(&starts));
+        starts
     }
-    let start = |counts: Vec<u64>, halvings: u32| {
-        let half =
-            |half: f64, count: u64| Lanes::of_integer(half.to_bits().wrapping_mul(count).wrapping_neg() >> halvings);
-        counts.iter().map(|count| [half(LOWER, *count), half(UPPER, *count)]).collect()
-    };
-    [start(product, 0), start(square, 1)]
+
+    /// The same steps as those of a product and of a square, in multiples of what they add.
+    #[cfg_attr(target_arch = "wasm32", target_feature(enable = "simd128,relaxed-simd"))]
+    fn new(count: usize, high_rows: usize) -> Self {
+        let (mut product, mut square) = (vec![0_u64; count + 2], vec![0_u64; count + 2]);
+        let add = |columns: &mut [u64], rows: usize, times: u64| {
+            columns.iter_mut().take(rows - 1).for_each(|column| *column += times * BLOCK as u64);
+        };
+        let rows = count / 2 + 3;
+        for from in (0..count / 2).step_by(BLOCK / 2) {
+            let above = from + BLOCK / 2;
+            add(&mut product[from..], rows, 1);
+            add(&mut square[from + above..], rows - above, 2);
+            add(&mut square[2 * from..], BLOCK + 1, 1);
+            for columns in [&mut product, &mut square] {
+                add(&mut columns[above..], high_rows, 1);
+            }
+        }
+        let start = |counts: Vec<u64>, halvings: u32| {
+            let half = |half: f64, count: u64| {
+                Lanes::of_integer(half.to_bits().wrapping_mul(count).wrapping_neg() >> halvings)
+            };
+            counts.iter().map(|count| [half(LOWER, *count), half(UPPER, *count)]).collect()
+        };
+        Self { product: start(product, 0), square: start(square, 1) }
+    }
 }

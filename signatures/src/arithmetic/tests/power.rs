@@ -52,7 +52,7 @@ fn products_of_extreme_digits_are_right() {
             number.digits.iter().all(|digit| bound.contains(digit))
                 && (value(number) * &r - product) % &modulus == BigInt::ZERO
         };
-        let mut columns = power.product_start.clone();
+        let mut columns = power.starts.product.clone();
         for a in &numbers {
             for b in &numbers {
                 let mut product = Number::zero(count);
