@@ -12,11 +12,9 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
+use super::digits::{BITS, Number, PAIR_BYTES, Rows, digits, take_digits};
 use super::lanes::{Lanes, ZERO};
 use super::montgomery::Modulus;
-
-/// Bits of a digit.
-pub(super) const BITS: usize = 52;
 
 /// How many digits are multiplied by a number, and reduced, at a time.
 const BLOCK: usize = 4;
@@ -24,13 +22,9 @@ const BLOCK: usize = 4;
 /// The bits of a block, which N' has more than the modulus.
 pub(crate) const BLOCK_BITS: usize = BLOCK * BITS;
 
-/// Bytes of two digits.
-const PAIR_BYTES: usize = 2 * BITS / 8;
-
-/// What is added to a product so that its upper half is what remains: the last bit of the sum counts 2^51 ([`UPPER_BITS`]), for it stays
+/// What is added to a product so that its upper half is what remains: the last bit of the sum counts 2^51, for it stays
 /// between 2^103 and 2^104 if the product is up to 2^102 of either sign.
 const UPPER: f64 = 3.0 * (1_u128 << 102) as f64;
-const UPPER_BITS: u32 = 51;
 
 /// What is added so that the lower half, up to 2^50 of either sign, remains. A multiple of 2^51, so that the sum of both is a
 /// floating-point number too.
@@ -42,9 +36,6 @@ pub(crate) const SQUARINGS: usize = 16;
 /// Sums of products, in pairs: those of the lower halves, and those of the upper ones, which count 2^51. A column has up to 84 products
 /// of 2^50 and 2^51 for each digit of a number of 4096 bits, twice, which is far below 2^63.
 pub(super) type Columns = Vec<[Lanes; 2]>;
-
-/// A number's digits in pairs, each also with the digits one place lower: what a block is multiplied by. A zero before, and two after.
-pub(super) type Rows = Vec<[Lanes; 2]>;
 
 /// A modulus prepared for the power of 65537.
 #[derive(Debug)]
@@ -64,12 +55,6 @@ pub(crate) struct Power {
 struct Halves {
     upper: Lanes,
     both: Lanes,
-}
-
-/// A number, as a factor of either side.
-pub(super) struct Number {
-    pub(super) digits: Vec<f64>,
-    pub(super) rows: Rows,
 }
 
 impl Power {
@@ -217,28 +202,6 @@ impl Power {
     }
 }
 
-impl Number {
-    /// Room for so many digits.
-    pub(super) fn zero(count: usize) -> Self {
-        Self { digits: vec![0.0; count], rows: Rows::with_capacity(count / 2 + 3) }
-    }
-
-    /// Lays out the rows for the digits.
-    #[cfg_attr(target_arch = "wasm32", target_feature(enable = "simd128,relaxed-simd"))]
-    pub(super) fn fill_rows(&mut self) {
-        let Self { digits, rows } = self;
-        rows.clear();
-        rows.push([ZERO; 2]);
-        let mut before = 0.0;
-        for &[low, high] in digits.as_chunks().0 {
-            rows.push([Lanes::of_floats(low, high), Lanes::of_floats(before, low)]);
-            before = high;
-        }
-        rows.push([ZERO, Lanes::of_floats(before, 0.0)]);
-        rows.push([ZERO; 2]);
-    }
-}
-
 /// Whether a multiplication and addition is rounded once. WebAssembly leaves it to the machine, and processors of 2012 round twice.
 #[cfg_attr(target_arch = "wasm32", target_feature(enable = "simd128,relaxed-simd"))]
 fn is_fused() -> bool {
@@ -246,42 +209,6 @@ fn is_fused() -> bool {
     let number = Lanes::twice(std::hint::black_box(1.0 + 2.0_f64.powi(-30)));
     let rest = Lanes::multiply_add(number, number, Lanes::twice(-1.0 - 2.0_f64.powi(-29)));
     rest.floats() == [2.0_f64.powi(-60); 2]
-}
-
-/// So many digits of the number of these bytes.
-fn digits(bytes: &[u8], count: usize) -> Vec<f64> {
-    let mut digits = Vec::with_capacity(count);
-    let mut carry = 0;
-    for pair in bytes.rchunks(PAIR_BYTES) {
-        let pair = pair.iter().fold(0, |number, byte| number << 8 | u128::from(*byte));
-        for digit in [pair & ((1 << BITS) - 1), pair >> BITS] {
-            digits.push(take_digit(digit as i64, &mut carry));
-        }
-    }
-    digits.push(carry as f64);
-    digits.resize(count, 0.0);
-    digits
-}
-
-/// The lowest digit of a sum to which is added what earlier digits left over; leaves over what is above it.
-#[inline]
-fn take_digit(sum: i64, carry: &mut i64) -> f64 {
-    let sum = sum + *carry;
-    *carry = (sum + (1 << (BITS - 1))) >> BITS;
-    (sum - (*carry << BITS)) as f64
-}
-
-/// The two digits of a pair of columns.
-#[inline]
-#[cfg_attr(target_arch = "wasm32", target_feature(enable = "simd128,relaxed-simd"))]
-fn take_digits([lower, upper]: [Lanes; 2], carry: &mut i64) -> (f64, f64) {
-    let ([low, high], [upper_low, upper_high]) = (lower.integers(), upper.integers());
-    // What counts 2^51 counts half of the next digit.
-    let odd = |upper: i64| (upper & 1) << UPPER_BITS;
-    let first = take_digit(low + odd(upper_low), carry);
-    let second = take_digit(high + (upper_low >> 1) + odd(upper_high), carry);
-    *carry += upper_high >> 1;
-    (first, second)
 }
 
 /// What columns start with, so that they end without what [`Power::add_products`] adds with the halves; the same for all moduli of a length.

@@ -1,7 +1,8 @@
 use num_bigint::{BigInt, BigUint};
 
+use super::super::digits::{BITS, Number};
 use super::super::montgomery::Modulus;
-use super::super::power::{BITS, Number, Power};
+use super::super::power::Power;
 use super::{bytes_of, rsa_moduli, samples};
 
 /// A modulus, prepared for either way.
