@@ -98,6 +98,17 @@ impl StrictHost {
         Ok(action == CONTINUE)
     }
 
+    /// Whether the filter lets anything of a request go on of whose context it was never told.
+    pub fn lets_strangers_through(&mut self) -> Result<bool> {
+        const STRANGER: i32 = i32::MAX;
+        self.store.data_mut().streams.insert(STRANGER, Stream::default());
+        let headers: i32 = self.call_in(STRANGER, "proxy_on_request_headers", (STRANGER, 0, 0))?;
+        let body = self.lets_body_through(STRANGER)?;
+        let trailers: i32 = self.call_in(STRANGER, "proxy_on_request_trailers", (STRANGER, 0))?;
+        self.store.data_mut().streams.remove(&STRANGER);
+        Ok(body || headers == CONTINUE || trailers == CONTINUE)
+    }
+
     /// Sends a request with its body at the time that it is.
     pub fn send(&mut self, request: &Request) -> Result<Outcome> {
         let context = self.begin_now(request)?;

@@ -16,12 +16,13 @@ use host_tests::strict_host::{self, Fault, StrictHost, UNUSED_IMPORTS, USED_IMPO
 type Test = (&'static str, fn(&Scene) -> Result<()>);
 
 pub fn trials(scene: &Arc<Scene>) -> Vec<Trial> {
-    let tests: [Test; 12] = [
+    let tests: [Test; 13] = [
         ("imports_and_exports_are_those_that_are_listed", imports_and_exports),
         ("newer_webassembly_than_kong_has_is_not_loaded", newer_webassembly),
         ("a_failing_host_call_never_lets_a_request_through", failing_host_calls),
         ("the_hosts_own_crypto_is_used_where_it_proved_itself_and_never_missed", native_crypto),
         ("trailers_cannot_carry_an_identity", trailers),
+        ("a_request_that_nobody_announced_stays_where_it_is", strangers),
         ("remembered_tokens_stay_within_their_bound", remembered_tokens_are_bounded),
         ("memory_does_not_grow_with_requests", memory_is_flat),
         ("a_bad_configuration_is_refused_with_every_error_and_its_place", bad_configuration),
@@ -100,6 +101,13 @@ fn newer_webassembly(_: &Scene) -> Result<()> {
         let binary = wat::parse_str(text)?;
         ensure!(wasmtime::Module::new(engine, binary).is_err(), "it is loaded: {text}");
     }
+    Ok(())
+}
+
+fn strangers(scene: &Scene) -> Result<()> {
+    let mut host = StrictHost::start(scene.plugin("orders")?.as_bytes())?;
+    ensure!(!host.lets_strangers_through()?);
+    ensure!(host.handle(&Request::get("/healthz"), NOW)?.status == 200, "others go on");
     Ok(())
 }
 

@@ -1,8 +1,8 @@
 //! The power to which RSA raises a signature, in floating-point numbers.
 //!
-//! WebAssembly has no product of 128 bits. Two fused multiplications and additions give both halves of one of 102 (Emmart, Zheng and
-//! Weems, "Faster Modular Exponentiation Using Double Precision Floating Point Arithmetic on the GPU", ARITH 2018), and do so for two
-//! numbers at a time.
+//! WebAssembly has no product of 128 bits. Two fused multiplications and additions give both halves of a product of 102 (Emmart, Zheng
+//! and Weems, "Faster Modular Exponentiation Using Double Precision Floating Point Arithmetic on the GPU", ARITH 2018), and that for
+//! two products at a time.
 //!
 //! Numbers are digits of 52 bits about zero, and may be greater than the modulus: only the end brings them below it. Reduction is
 //! Montgomery's, by four digits at a time, with a multiple N' of the modulus that is -1 modulo these four: what they are is then what N' has
@@ -33,8 +33,8 @@ const LOWER: f64 = 3.0 * (1_u64 << 51) as f64;
 /// The squarings of the exponent 65537, before its one multiplication.
 pub(crate) const SQUARINGS: usize = 16;
 
-/// Sums of products, in pairs: those of the lower halves, and those of the upper ones, which count 2^51. A column has up to 84 products
-/// of 2^50 and 2^51 for each digit of a number of 4096 bits, twice, which is far below 2^63.
+/// Sums of products, in pairs: those of the lower halves, up to 2^50 each, and those of the upper ones, up to 2^51, which count 2^51. For
+/// 4096 bits a column has 84 of the product and 80 of its reduction: the sums are far below 2^63.
 pub(super) type Columns = Vec<[Lanes; 2]>;
 
 /// A modulus prepared for the power of 65537.
