@@ -25,6 +25,18 @@ fn the_power_is_that_of_num_bigint() {
     }
 }
 
+/// Every length that a key may have ends differently in digits and blocks.
+#[test]
+fn moduli_of_every_length() {
+    for bytes in 256..=512 {
+        let modulus = (BigUint::from(1_u8) << (8 * bytes)) - 1_u8;
+        let (plain, power) = prepare(&modulus);
+        let number = &modulus - 2_u8;
+        let expected = number.modpow(&65537_u32.into(), &modulus);
+        assert_eq!(power.of(&plain, &bytes_of(&number, bytes)), bytes_of(&expected, bytes), "{bytes} bytes");
+    }
+}
+
 /// Digits at their bounds, of one sign and of both, make the fullest columns.
 #[test]
 fn products_of_extreme_digits_are_right() {
