@@ -40,6 +40,15 @@ pub(crate) fn register(root: u32, plugin: &Rc<RefCell<Plugin>>) {
     STREAMS.with_borrow_mut(|streams| streams.plugins.push((root, Rc::clone(plugin))));
 }
 
+/// Whether there was a plugin with this context.
+fn forget_plugin(context: u32) -> bool {
+    STREAMS.with_borrow_mut(|streams| {
+        let before = streams.plugins.len();
+        streams.plugins.retain(|(root, _)| *root != context);
+        streams.plugins.len() < before
+    })
+}
+
 #[unsafe(no_mangle)]
 extern "C" fn portcullis_on_context_create(context: u32, root: u32) {
     if root == 0 {
@@ -56,8 +65,8 @@ extern "C" fn portcullis_on_context_create(context: u32, root: u32) {
 #[unsafe(no_mangle)]
 extern "C" fn portcullis_on_delete(context: u32) {
     let stream = STREAMS.with_borrow_mut(|streams| streams.live.remove(&context));
-    if stream.is_none() {
-        STREAMS.with_borrow_mut(|streams| streams.plugins.retain(|(root, _)| *root != context));
+    // The SDK traps on what it does not know.
+    if stream.is_none() && forget_plugin(context) {
         proxy_on_delete(context);
     }
 }

@@ -73,6 +73,7 @@ impl<'r> Path<'r> {
 }
 
 fn decode_segments(mut path: &str, plain: PlainCharacters) -> Result<Vec<Cow<'_, str>>, Reason> {
+    // Seldom more: what grows runs through code of its own.
     let mut segments = Vec::with_capacity(8);
     while let Some((segment, rest)) = split_once(path, b'/') {
         segments.push(decode_segment(segment, plain)?);

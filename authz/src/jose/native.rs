@@ -1,7 +1,7 @@
 //! Signatures that the proxy verifies with its own crypto, where it has any and that has proved itself.
 //!
-//! RSASSA-PKCS1-v1_5 only: there a proxy's native code is at least as fast, even with the key read for every call. For ECDSA
-//! prepared keys are faster, and PSS and Ed25519 no proxy offers (`docs/performance.md`).
+//! RSASSA-PKCS1-v1_5 only: there a proxy's native code takes about as long as WebAssembly, less on some processors, even with the key read for every
+//! call. For ECDSA prepared keys are faster, and PSS and Ed25519 no proxy offers (`docs/performance.md`).
 
 use std::fmt;
 

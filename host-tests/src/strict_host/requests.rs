@@ -105,7 +105,7 @@ impl StrictHost {
         let headers: i32 = self.call_in(STRANGER, "proxy_on_request_headers", (STRANGER, 0, 0))?;
         let body = self.lets_body_through(STRANGER)?;
         let trailers: i32 = self.call_in(STRANGER, "proxy_on_request_trailers", (STRANGER, 0))?;
-        self.store.data_mut().streams.remove(&STRANGER);
+        self.abort(STRANGER)?;
         Ok(body || headers == CONTINUE || trailers == CONTINUE)
     }
 

@@ -96,7 +96,7 @@ impl Modulus {
         self.multiply(a, &self.r_squared)
     }
 
-    /// The bytes of a number of more bytes, as many as 2 to the power of [`REDUCTION`] limbs times the modulus has, divided by that power.
+    /// A number below 2 to the power of [`REDUCTION`] limbs times the modulus, divided by that power.
     pub(crate) fn reduce(&self, bytes: &[u8]) -> Vec<u8> {
         let mut number = vec![0; self.limbs.len() + REDUCTION];
         limbs::fill(&mut number, bytes, BITS);
