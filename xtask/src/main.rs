@@ -1,6 +1,7 @@
 //! Builds, tests and shows Portcullis. Every command installs what it needs, from package registries only, into
 //! `target/tools`; each fails with a sentence that says what is missing.
 
+mod branch_hints;
 mod module;
 mod node;
 mod time_zones;

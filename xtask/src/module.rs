@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::{Context as _, Result};
 use xshell::{Shell, cmd};
 
-use crate::tools;
+use crate::{branch_hints, tools};
 
 /// What the host may call, by its names and, where they are others, ours: those of `filter/src/streams.rs`, which stand for the SDK's. The SDK
 /// exports every callback of the ABI, and Envoy enters the module once a request for each one that is there. So all others are
@@ -35,16 +35,27 @@ pub(crate) fn build(sh: &Shell) -> Result<PathBuf> {
     // The module names no folder of the machine that built it, so that two machines build the same bytes.
     let repository = sh.current_dir().display().to_string();
     let cargo_home = sh.var("CARGO_HOME").or_else(|_| sh.var("HOME").map(|home| format!("{home}/.cargo")))?;
-    let _env = sh.push_env(
-        "CARGO_ENCODED_RUSTFLAGS",
-        format!("--remap-path-prefix={cargo_home}=cargo\u{1f}--remap-path-prefix={repository}=portcullis"),
-    );
-    cmd!(sh, "cargo build --quiet --package filter --profile module --target wasm32-wasip1").quiet().run()?;
+    let flags = format!("--remap-path-prefix={cargo_home}=cargo\u{1f}--remap-path-prefix={repository}=portcullis");
+    cmd!(sh, "cargo build --quiet --package filter --profile module --target wasm32-wasip1")
+        .env("CARGO_ENCODED_RUSTFLAGS", flags)
+        .quiet()
+        .run()?;
     let linked = sh.current_dir().join("target/wasm32-wasip1/module/filter.wasm");
-    let trimmed = trim(&sh.read_binary_file(linked)?)?;
+    let module = trim(&sh.read_binary_file(linked)?)?;
+    let counts = count_branches(sh, &module)?;
     let path = sh.current_dir().join("dist").join("portcullis.wasm");
-    sh.write_file(&path, trimmed)?;
+    sh.write_file(&path, branch_hints::hinted(&module, &counts)?)?;
     Ok(path)
+}
+
+/// Which way the branches of the module go when it decides.
+fn count_branches(sh: &Shell, module: &[u8]) -> Result<Vec<u8>> {
+    eprintln!("Counting which way its branches go ...");
+    let folder = sh.current_dir().join("target/profile");
+    let (counting, counts) = (folder.join("counting.wasm"), folder.join("counts"));
+    sh.write_file(&counting, branch_hints::counting(module)?)?;
+    cmd!(sh, "cargo run --quiet --package host-tests --bin profile -- count {counting} {counts}").quiet().run()?;
+    Ok(sh.read_binary_file(counts)?)
 }
 
 /// Builds the module in which signatures are timed, compiled as the one above.

@@ -365,6 +365,12 @@ impl StrictHost {
         Ok(memory.data_size(&self.store))
     }
 
+    /// What is in another memory that the module exports.
+    pub fn read_memory(&mut self, name: &str) -> Result<&[u8]> {
+        let memory = self.instance.get_memory(&mut self.store, name);
+        Ok(memory.with_context(|| format!("the module exports no memory `{name}`"))?.data(&self.store))
+    }
+
     fn create_context(&mut self, parent: i32) -> Result<i32> {
         let context = self.next_context;
         self.next_context = context.checked_add(1).context("contexts are numbered")?;

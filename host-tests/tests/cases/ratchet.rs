@@ -15,6 +15,7 @@ use host_tests::workload::{claim_rule, claims};
 use libtest_mimic::Trial;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use wasmparser::{KnownCustom, Payload};
 
 use crate::{NOW, Scene, failed};
 
@@ -29,6 +30,8 @@ struct Ratchet {
     instructions: BTreeMap<String, u64>,
     /// Bytes of the module, and of its linear memory.
     bytes: BTreeMap<String, u64>,
+    /// How many branches engines are told the way of.
+    branch_hints: u64,
 }
 
 pub fn trials(scene: &Arc<Scene>) -> Vec<Trial> {
@@ -40,9 +43,13 @@ fn compare(scene: &Scene) -> Result<()> {
     let text = std::fs::read_to_string(host_tests::repository().join("host-tests/ratchet.json"))?;
     let written: Ratchet = serde_json::from_str(&text)?;
     let (instructions, bytes) = (instructions(scene)?, bytes(scene)?);
-    let differences: Vec<String> =
-        differences(&written.instructions, &instructions).chain(differences(&written.bytes, &bytes)).collect();
-    let measured = json!({ "instructions": instructions, "bytes": bytes });
+    let hints = branch_hints()?;
+    let name_hints = |count| BTreeMap::from([("branch_hints".to_owned(), count)]);
+    let differences: Vec<String> = differences(&written.instructions, &instructions)
+        .chain(differences(&written.bytes, &bytes))
+        .chain(differences(&name_hints(written.branch_hints), &name_hints(hints)))
+        .collect();
+    let measured = json!({ "instructions": instructions, "bytes": bytes, "branch_hints": hints });
     ensure!(
         differences.is_empty(),
         "{}\nIf this is what a change is meant to cost, or saves, write it into host-tests/ratchet.json:\n{measured:#}",
@@ -130,6 +137,21 @@ fn bytes(scene: &Scene) -> Result<BTreeMap<String, u64>> {
     let figures =
         [("module", module), ("linear_1000_rules_100_keys", at_start), ("linear_and_10000_tokens", with_tokens)];
     Ok(figures.into_iter().map(|(name, figure)| (name.to_owned(), figure)).collect())
+}
+
+fn branch_hints() -> Result<u64> {
+    let module = std::fs::read(host_tests::repository().join("dist/portcullis.wasm"))?;
+    let mut count = 0_u64;
+    for payload in wasmparser::Parser::new(0).parse_all(&module) {
+        if let Payload::CustomSection(section) = payload?
+            && let KnownCustom::BranchHints(functions) = section.as_known()
+        {
+            for function in functions {
+                count = count.saturating_add(u64::from(function?.hints.count()));
+            }
+        }
+    }
+    Ok(count)
 }
 
 /// A plugin configuration with so many rules about a claim, each about the paths of one service, and one public rule.
