@@ -156,7 +156,7 @@ impl Counter {
         let place = MemArg { offset: 0, align: 3, memory_index: self.memory };
         let mut function = Function::new([(1, ValType::I32)]);
         let mut body = function.instructions();
-        body.local_get(BRANCH).i32_const(16).i32_mul();
+        body.local_get(BRANCH).i32_const(BYTES_PER_BRANCH.cast_signed()).i32_mul();
         body.local_get(IS_TAKEN).i32_eqz().i32_eqz().i32_const(8).i32_mul().i32_add().local_tee(ADDRESS);
         body.local_get(ADDRESS).i64_load(place).i64_const(1).i64_add().i64_store(place);
         body.local_get(IS_TAKEN).end();

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
 use clap::Parser;
@@ -41,8 +41,7 @@ const NOW: u64 = 1_800_000_000;
 /// The algorithms, with the number of tokens of each.
 const ALGORITHMS: [(&str, usize); 3] = [("RS256", 16), ("ES256", 8), ("EdDSA", 4)];
 
-/// How often requests of one kind come between new tokens, and how many rounds there are.
-const ROUNDS: usize = 28;
+/// How many requests with a remembered token, and how many without one, come with each new one.
 const REMEMBERED: usize = 20;
 const PUBLIC: usize = 4;
 
@@ -73,19 +72,19 @@ fn mint() -> Result<Tokens> {
     Ok(Tokens { keys: keys.into_iter().collect::<Result<_>>()?, tokens: tokens.into_iter().collect::<Result<_>>()? })
 }
 
-fn count(module: &PathBuf) -> Result<Vec<u8>> {
+fn count(module: &Path) -> Result<Vec<u8>> {
     let mut config = Config::new();
     config.consume_fuel(true);
     let module = Module::from_file(&Engine::new(&config)?, module)?;
     let tokens: Tokens = serde_json::from_str(include_str!("tokens.json"))?;
     let mut sums: Vec<u64> = Vec::new();
-    for (personality, policy) in policies(&tokens) {
+    for (personality, effect, policy) in policies(&tokens) {
         let mut host = StrictHost::start_module(
             &module,
             policy.to_string().as_bytes(),
             &Setup { personality, ..Setup::default() },
         )?;
-        decide(&mut host, &tokens)?;
+        decide(&mut host, &tokens, effect == "permit")?;
         let counts = host.read_memory("branch_counts")?.as_chunks().0.iter().copied().map(u64::from_le_bytes);
         sums.resize(counts.len(), 0);
         sums.iter_mut().zip(counts).for_each(|(sum, count)| *sum = sum.saturating_add(count));
@@ -93,33 +92,33 @@ fn count(module: &PathBuf) -> Result<Vec<u8>> {
     Ok(sums.into_iter().flat_map(u64::to_le_bytes).collect())
 }
 
-/// The requests of one worker.
-fn decide(host: &mut StrictHost, tokens: &Tokens) -> Result<()> {
-    let mut all = tokens.tokens.values().flatten().cycle();
-    let known = tokens.tokens.values().flatten().next().context("there are tokens")?;
-    for round in 0..ROUNDS {
-        let token = all.next().context("there are tokens")?;
+/// The requests of one worker, by whose policy good tokens are permitted or not.
+fn decide(host: &mut StrictHost, tokens: &Tokens, is_permitted: bool) -> Result<()> {
+    let all: Vec<&String> = tokens.tokens.values().flatten().collect();
+    let known = all.first().context("there are tokens")?;
+    for (round, token) in all.iter().enumerate() {
         // Verified in vain.
-        send(host, round, Some(&forged(token)?))?;
-        send(host, round, Some(token))?;
+        send(host, round, Some(&forged(token)?), false)?;
+        send(host, round, Some(token), is_permitted)?;
         for number in 0..REMEMBERED {
-            send(host, number, Some(known))?;
+            send(host, number, Some(known), is_permitted)?;
         }
         for number in 0..PUBLIC {
-            send(host, number, None)?;
+            send(host, number, None, true)?;
         }
     }
     Ok(())
 }
 
-fn send(host: &mut StrictHost, number: usize, token: Option<&str>) -> Result<()> {
+fn send(host: &mut StrictHost, number: usize, token: Option<&str>, is_permitted: bool) -> Result<()> {
     let request = match token {
         Some(token) => {
             Request::get(&format!("/service-{number}/items/17")).with("authorization", &format!("Bearer {token}"))
         }
         None => Request::get(&format!("/public/{number}")),
     };
-    host.handle(&request, NOW)?;
+    let outcome = host.handle(&request, NOW)?;
+    ensure!(outcome.upstream.is_some() == is_permitted, "a request that is not decided as it should be: {outcome:?}");
     Ok(())
 }
 
@@ -132,7 +131,7 @@ fn forged(token: &str) -> Result<String> {
 }
 
 /// What the workers decide by: in Envoy as little as can be, and all that a decision may leave behind; a refusal for most; in Kong.
-fn policies(tokens: &Tokens) -> [(Personality, Value); 4] {
+fn policies(tokens: &Tokens) -> [(Personality, &'static str, Value); 4] {
     let issuer = json!({
         "issuer": "https://idp.example.com/", "audiences": ["orders-api"], "algorithms": ALGORITHMS.map(|(algorithm, _)| algorithm),
         "jwks": { "keys": tokens.keys },
@@ -151,9 +150,10 @@ fn policies(tokens: &Tokens) -> [(Personality, Value); 4] {
     let records = json!({ "decision_log": { "to": ["proxy_log"], "pseudonym_key": pseudonym_key } });
     let plain = json!({ "identity_headers": {} });
     [
-        (Personality::Envoy, plugin("permit", &plain)),
-        (Personality::Envoy, plugin("permit", &records)),
-        (Personality::Envoy, plugin("deny", &plain)),
-        (Personality::Wasmx, plugin("permit", &plain)),
+        (Personality::Envoy, "permit", &plain),
+        (Personality::Envoy, "permit", &records),
+        (Personality::Envoy, "deny", &plain),
+        (Personality::Wasmx, "permit", &plain),
     ]
+    .map(|(personality, effect, more)| (personality, effect, plugin(effect, more)))
 }
