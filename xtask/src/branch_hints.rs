@@ -269,8 +269,24 @@ mod tests {
         assert!(hinted(&module(), &counts([0; 4])).is_err());
     }
 
+    /// Swapped counts would be hints for the wrong way, and nothing but speed would say so.
     #[test]
-    fn a_copy_that_counts_is_a_good_module() {
-        wasmparser::validate(&counting(&module()).unwrap()).unwrap();
+    fn a_copy_counts_which_way_each_branch_goes() {
+        let text = r#"(module
+            (memory (export "memory") 1)
+            (func (export "run") (param i32 i32)
+                (if (local.get 0) (then nop))
+                (block (br_if 0 (local.get 1)) nop)))"#;
+        let module =
+            wasmtime::Module::new(&wasmtime::Engine::default(), counting(&wat::parse_str(text).unwrap()).unwrap());
+        let module = module.unwrap();
+        let mut store = wasmtime::Store::new(module.engine(), ());
+        let instance = wasmtime::Instance::new(&mut store, &module, &[]).unwrap();
+        let run = instance.get_typed_func::<(i32, i32), ()>(&mut store, "run").unwrap();
+        for (first, second) in [(1, 0), (-1, 0), (2, 7), (0, 0)] {
+            run.call(&mut store, (first, second)).unwrap();
+        }
+        let counted = instance.get_memory(&mut store, COUNTS).unwrap().data(&store);
+        assert_eq!(counted[..32], counts([1, 3, 3, 1]));
     }
 }
