@@ -1,49 +1,22 @@
-//! Searching and comparing by words of eight bytes, where the library goes byte by byte in WebAssembly; and hashing what is short.
+//! Searching and comparing sixteen bytes at once, where the library goes byte by byte in WebAssembly; and hashing what is short.
 
 use std::hash::Hasher;
 
-/// A word of eight times the same byte.
-const fn eight_times(byte: u8) -> u64 {
-    u64::from_le_bytes([byte; 8])
-}
-
-/// A bit for each byte of a word that is less than this, which is at most 128: its highest. Mycroft's test: only of a byte that is less does
-/// subtracting set that bit while it was not set before; what it borrows can only spoil the bits behind the first.
-const fn less(word: u64, than: u8) -> u64 {
-    word.wrapping_sub(eight_times(than)) & !word & eight_times(0x80)
-}
-
-/// The same for each byte that is this one.
-const fn same(word: u64, byte: u8) -> u64 {
-    less(word ^ eight_times(byte), 1)
-}
-
-/// Where a byte stands first that is wanted; `wanted` gives a bit for each of a word, or the first one at least.
-fn position(bytes: &[u8], wanted: impl Fn(u64) -> u64) -> Option<usize> {
-    let first = |word: [u8; 8]| match wanted(u64::from_le_bytes(word)) {
-        0 => None,
-        bits => usize::try_from(bits.trailing_zeros() / 8).ok(),
-    };
-    let (words, rest) = bytes.as_chunks::<8>();
-    for (number, word) in words.iter().enumerate() {
-        if let Some(at) = first(*word) {
-            return number.checked_mul(8)?.checked_add(at);
-        }
-    }
-    let mut last = [0; 8];
-    last.iter_mut().zip(rest).for_each(|(last, byte)| *last = *byte);
-    let at = first(last).filter(|at| *at < rest.len())?;
-    bytes.len().checked_sub(rest.len())?.checked_add(at)
-}
-
 /// Where a byte stands first.
 pub(crate) fn find(bytes: &[u8], wanted: u8) -> Option<usize> {
-    position(bytes, |word| same(word, wanted))
+    #[cfg(target_arch = "wasm32")]
+    return sixteen::position(bytes, |block| sixteen::same(block, wanted), |byte| byte == wanted);
+    #[cfg(not(target_arch = "wasm32"))]
+    bytes.iter().position(|byte| *byte == wanted)
 }
 
 /// Where a byte stands first that a string of JSON cannot have as it is (RFC 8259 section 7).
 pub(crate) fn find_end_of_plain(bytes: &[u8]) -> Option<usize> {
-    position(bytes, |word| same(word, b'"') | same(word, b'\\') | less(word, b' '))
+    let is_end = |byte: u8| matches!(byte, b'"' | b'\\' | ..b' ');
+    #[cfg(target_arch = "wasm32")]
+    return sixteen::position(bytes, |block| sixteen::end_of_plain(block), is_end);
+    #[cfg(not(target_arch = "wasm32"))]
+    bytes.iter().position(|byte| is_end(*byte))
 }
 
 /// What stands before the first separator, an ASCII character, and what stands behind it.
@@ -60,16 +33,111 @@ pub(crate) fn split_bytes_once(bytes: &[u8], separator: u8) -> Option<(&[u8], &[
 
 /// Whether two texts are the same.
 pub(crate) fn is_same(one: &[u8], other: &[u8]) -> bool {
-    let differ = |(one, other): (&[u8; 32], &[u8; 32])| {
-        let (words, other_words) = (one.as_chunks::<8>().0, other.as_chunks::<8>().0);
-        let differences = words
-            .iter()
-            .zip(other_words)
-            .fold(0, |differences, (one, other)| differences | (u64::from_le_bytes(*one) ^ u64::from_le_bytes(*other)));
-        differences != 0
+    #[cfg(target_arch = "wasm32")]
+    return sixteen::is_same(one, other);
+    #[cfg(not(target_arch = "wasm32"))]
+    (one == other)
+}
+
+/// Whether two texts are the same but for the case of letters of ASCII. It stands once in the module, where the library's would stand, sixteen bytes
+/// at once, wherever headers are looked for.
+#[inline(never)]
+pub(crate) fn is_same_in_any_case(one: &[u8], other: &[u8]) -> bool {
+    one.len() == other.len() && one.iter().zip(other).all(|(one, other)| one.eq_ignore_ascii_case(other))
+}
+
+/// Sixteen bytes at once.
+#[cfg(target_arch = "wasm32")]
+pub(crate) mod sixteen {
+    use core::arch::wasm32::{
+        i8x16_swizzle, u8x16_bitmask, u8x16_eq, u8x16_lt, u8x16_shr, u8x16_splat, u64x2, v128, v128_and, v128_any_true,
+        v128_or, v128_xor,
     };
-    let ((blocks, rest), (other_blocks, other_rest)) = (one.as_chunks(), other.as_chunks());
-    one.len() == other.len() && !blocks.iter().zip(other_blocks).any(differ) && rest == other_rest
+
+    /// Some characters of ASCII. A character is known by its halves: for each higher half there is a bit, and for each lower half the bits of
+    /// those with which it is one of them.
+    pub(crate) struct Characters {
+        by_low: [u8; 16],
+    }
+
+    /// None for what is not ASCII.
+    const BY_HIGH: [u8; 16] = [1, 2, 4, 8, 16, 32, 64, 128, 0, 0, 0, 0, 0, 0, 0, 0];
+
+    impl Characters {
+        #[expect(
+            clippy::arithmetic_side_effects,
+            clippy::as_conversions,
+            clippy::indexing_slicing,
+            reason = "it is run by the compiler"
+        )]
+        pub(crate) const fn of(characters: &[u8]) -> Self {
+            let (mut by_low, mut at) = ([0; 16], 0);
+            while at < characters.len() {
+                by_low[(characters[at] & 15) as usize] |= 1 << (characters[at] >> 4);
+                at += 1;
+            }
+            Self { by_low }
+        }
+
+        /// Says something where there is another character.
+        #[target_feature(enable = "simd128")]
+        pub(crate) fn foreign(&self, block: v128) -> v128 {
+            let high = i8x16_swizzle(self::block(BY_HIGH), high_halves(block));
+            let low = i8x16_swizzle(self::block(self.by_low), v128_and(block, u8x16_splat(15)));
+            same(v128_and(high, low), 0)
+        }
+    }
+
+    /// The higher half of each byte.
+    #[target_feature(enable = "simd128")]
+    pub(crate) fn high_halves(block: v128) -> v128 {
+        u8x16_shr(block, 4)
+    }
+
+    /// These bytes.
+    #[target_feature(enable = "simd128")]
+    pub(crate) fn block(bytes: [u8; 16]) -> v128 {
+        let [a, b, c, d, e, f, g, h, rest @ ..] = bytes;
+        u64x2(u64::from_le_bytes([a, b, c, d, e, f, g, h]), u64::from_le_bytes(rest))
+    }
+
+    /// Those that are this one.
+    #[target_feature(enable = "simd128")]
+    pub(crate) fn same(block: v128, byte: u8) -> v128 {
+        u8x16_eq(block, u8x16_splat(byte))
+    }
+
+    /// Those that end what is plain in a string of JSON.
+    #[target_feature(enable = "simd128")]
+    pub(super) fn end_of_plain(block: v128) -> v128 {
+        let is_control = u8x16_lt(block, u8x16_splat(b' '));
+        v128_or(is_control, v128_or(same(block, b'"'), same(block, b'\\')))
+    }
+
+    /// Where a byte stands first that is wanted, in blocks and behind the last.
+    #[target_feature(enable = "simd128")]
+    pub(super) fn position(
+        bytes: &[u8],
+        wanted: impl Fn(v128) -> v128,
+        is_wanted: impl Fn(u8) -> bool,
+    ) -> Option<usize> {
+        let (blocks, rest) = bytes.as_chunks::<16>();
+        for (number, bytes) in blocks.iter().enumerate() {
+            let found = u8x16_bitmask(wanted(block(*bytes)));
+            if found != 0 {
+                return number.checked_mul(16)?.checked_add(usize::try_from(found.trailing_zeros()).ok()?);
+            }
+        }
+        let at = rest.iter().position(|byte| is_wanted(*byte))?;
+        bytes.len().checked_sub(rest.len())?.checked_add(at)
+    }
+
+    #[target_feature(enable = "simd128")]
+    pub(super) fn is_same(one: &[u8], other: &[u8]) -> bool {
+        let ((blocks, rest), (other_blocks, other_rest)) = (one.as_chunks::<16>(), other.as_chunks::<16>());
+        let differ = |(one, other): (&[u8; 16], &[u8; 16])| v128_any_true(v128_xor(block(*one), block(*other)));
+        one.len() == other.len() && !blocks.iter().zip(other_blocks).any(differ) && rest == other_rest
+    }
 }
 
 /// FNV-1a, which takes a few instructions for each byte. For tables whose keys come from the bundle, or are places in memory: of keys of its own

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use super::{Presented, Scheme};
+use crate::bytes::is_same_in_any_case;
 use crate::document::{Fields, Node, Unique};
 use crate::http::{RequestHead, is_alias, is_token_byte};
 use crate::reason::Reason;
@@ -128,7 +129,7 @@ fn read_token(node: &Node<'_>) -> Option<String> {
 /// The headers in which credentials may stand: for each the places, by scheme, and whose they are. What stands there with
 /// another scheme is a credential that nobody can check, so it is malformed and not absent.
 #[derive(Debug)]
-pub(super) struct HeaderPlaces(BTreeMap<String, Vec<(Place, usize)>>);
+pub(super) struct HeaderPlaces(Vec<(String, Vec<(Place, usize)>)>);
 
 impl HeaderPlaces {
     pub(super) fn of<'p>(credentials: impl Iterator<Item = &'p [Place]>) -> Self {
@@ -140,7 +141,7 @@ impl HeaderPlaces {
                 }
             }
         }
-        Self(headers)
+        Self(headers.into_iter().collect())
     }
 
     /// The credentials in the headers of a request.
@@ -172,7 +173,7 @@ fn token_of<'r>(value: &'r [u8], scheme: Option<&str>) -> Option<&'r [u8]> {
     };
     let (start, rest) = value.split_at_checked(scheme.len())?;
     let token = rest.trim_ascii_start();
-    (start.eq_ignore_ascii_case(scheme.as_bytes()) && token.len() < rest.len() && is_token68(token)).then_some(token)
+    (is_same_in_any_case(start, scheme.as_bytes()) && token.len() < rest.len() && is_token68(token)).then_some(token)
 }
 
 /// Whether a proxy has joined several headers into one, as RFC 9110 section 5.3 allows and Envoy does: a comma and then
@@ -185,23 +186,33 @@ fn is_joined(value: &[u8]) -> bool {
     })
 }
 
-/// RFC 6750 section 2.1, `b64token`: so neither a comma-joined second credential nor white space can hide in it. Every byte of every token
-/// is looked at, so sixteen at once where the machine can.
-#[cfg_attr(target_arch = "wasm32", target_feature(enable = "simd128"))]
+/// RFC 6750 section 2.1, `b64token`: so neither a comma-joined second credential nor white space can hide in it.
 pub(super) fn is_token68(token: &[u8]) -> bool {
-    let is_between = |byte: u8, first: u8, last: u8| byte.wrapping_sub(first) <= last.wrapping_sub(first);
-    let is_plain = |byte: u8| {
-        // Upper case is lower case without one bit.
-        is_between(byte | 0x20, b'a', b'z')
-            | is_between(byte, b'-', b'9')
-            | (byte == b'_')
-            | (byte == b'~')
-            | (byte == b'+')
-            | (byte == b'=')
-    };
-    let are_plain = |bytes: &[u8]| bytes.iter().fold(true, |are_plain, byte| are_plain & is_plain(*byte));
-    let (blocks, rest) = token.as_chunks::<16>();
-    !token.is_empty() && blocks.iter().all(|block| are_plain(block)) && are_plain(rest)
+    let is_plain =
+        |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'+' | b'/' | b'=');
+    #[cfg(target_arch = "wasm32")]
+    let (is_plain_at_first, token_rest) = in_module::are_blocks_plain(token);
+    #[cfg(not(target_arch = "wasm32"))]
+    let (is_plain_at_first, token_rest) = (true, token);
+    !token.is_empty() && is_plain_at_first && token_rest.iter().all(is_plain)
+}
+
+/// Every byte of every token is looked at.
+#[cfg(target_arch = "wasm32")]
+mod in_module {
+    use core::arch::wasm32::{u8x16_splat, v128_any_true, v128_or};
+
+    use crate::bytes::sixteen::{Characters, block};
+
+    const PLAIN: Characters = Characters::of(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~+/=");
+
+    /// Whether that is what the blocks of a token are made of, and what is behind them.
+    #[target_feature(enable = "simd128")]
+    pub(super) fn are_blocks_plain(token: &[u8]) -> (bool, &[u8]) {
+        let (blocks, rest) = token.as_chunks();
+        let foreign = |foreign, bytes: &[u8; 16]| v128_or(foreign, PLAIN.foreign(block(*bytes)));
+        (!v128_any_true(blocks.iter().fold(u8x16_splat(0), foreign)), rest)
+    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! The access request: which action on which resource.
 
 use super::{Host, Path, PlainCharacters};
+use crate::bytes::is_same_in_any_case;
 use crate::reason::Reason;
 
 /// The head of an HTTP request as a host hands it over: bytes, nothing decoded, nothing trusted.
@@ -39,7 +40,8 @@ pub struct PeerCertificate<'r> {
 impl<'r> RequestHead<'r> {
     /// The values of all headers of this name; `name` in lower case.
     pub fn values<'h>(&'h self, name: &'h str) -> impl Iterator<Item = &'r [u8]> + 'h {
-        self.headers.iter().filter(|(key, _)| key.eq_ignore_ascii_case(name.as_bytes())).map(|(_, value)| *value)
+        let is_wanted = |key: &[u8]| key.len() == name.len() && is_same_in_any_case(key, name.as_bytes());
+        self.headers.iter().filter(move |(key, _)| is_wanted(key)).map(|(_, value)| *value)
     }
 }
 

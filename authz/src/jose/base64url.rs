@@ -17,29 +17,34 @@ pub(crate) use in_module::decode;
 #[cfg(target_arch = "wasm32")]
 mod in_module {
     use core::arch::wasm32::{
-        u8x16_le, u8x16_shuffle, u8x16_splat, u8x16_sub, u16x8_shl, u16x8_shr, u16x8_splat, u32x4_extract_lane,
-        u32x4_shl, u32x4_shr, u32x4_splat, u64x2, u64x2_extract_lane, v128, v128_and, v128_any_true, v128_not, v128_or,
+        i8x16_swizzle, u8x16_add, u8x16_shuffle, u8x16_splat, u16x8_shl, u16x8_shr, u16x8_splat, u32x4_extract_lane,
+        u32x4_shl, u32x4_shr, u32x4_splat, u64x2_extract_lane, v128, v128_and, v128_any_true, v128_or,
     };
+
+    use crate::bytes::sixteen::{Characters, block, high_halves, same};
 
     /// How many characters are decoded at once.
     const BLOCK: usize = 16;
 
-    /// The alphabet (RFC 4648 section 5) in runs of neighbours: the first and the last, and what the first stands for.
-    const RUNS: [(u8, u8, u8); 5] =
-        [(b'A', b'Z', 0), (b'a', b'z', 26), (b'0', b'9', 52), (b'-', b'-', 62), (b'_', b'_', 63)];
+    /// RFC 4648 section 5.
+    const ALPHABET: Characters = Characters::of(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_");
+
+    /// What is added to a character, by its higher half: it has `-`, digits, upper case, and lower case.
+    const TO_SEXTET: [u8; 16] = {
+        let [upper, lower] = [0_u8.wrapping_sub(b'A'), 26_u8.wrapping_sub(b'a')];
+        [0, 0, 62 - b'-', 52 - b'0', upper, upper, lower, lower, 0, 0, 0, 0, 0, 0, 0, 0]
+    };
+
+    /// What is added to `_` besides, which is among the upper case.
+    const UNDERSCORE: u8 = 63 - (b'_' - b'A');
 
     /// Writes what the characters stand for, and says something where there is no character of the alphabet.
     #[target_feature(enable = "simd128")]
     fn decode_block(characters: &[u8; BLOCK], decoded: &mut [u8; BLOCK / 4 * 3]) -> v128 {
-        let characters = u128::from_le_bytes(*characters);
-        let characters = u64x2(low_half(characters), low_half(characters >> 64));
-        let (mut sextets, mut known) = (u8x16_splat(0), u8x16_splat(0));
-        for (first, last, bits) in RUNS {
-            let is_in_run = u8x16_le(u8x16_sub(characters, u8x16_splat(first)), u8x16_splat(last.wrapping_sub(first)));
-            let values = u8x16_sub(characters, u8x16_splat(first.wrapping_sub(bits)));
-            sextets = v128_or(sextets, v128_and(is_in_run, values));
-            known = v128_or(known, is_in_run);
-        }
+        let characters = block(*characters);
+        let added = i8x16_swizzle(block(TO_SEXTET), high_halves(characters));
+        let added = u8x16_add(added, v128_and(same(characters, b'_'), u8x16_splat(UNDERSCORE)));
+        let sextets = u8x16_add(characters, added);
         // The first of two has the higher bits, and then the first two of four.
         let pairs = v128_or(u16x8_shl(v128_and(sextets, u16x8_splat(0x3f)), 6), u16x8_shr(sextets, 8));
         let quads = v128_or(u32x4_shl(v128_and(pairs, u32x4_splat(0xfff)), 12), u32x4_shr(pairs, 16));
@@ -51,13 +56,7 @@ mod in_module {
                 *rest = u32x4_extract_lane::<2>(bytes).to_le_bytes();
             }
         }
-        v128_not(known)
-    }
-
-    /// The low 64 bits.
-    const fn low_half(number: u128) -> u64 {
-        let [a, b, c, d, e, f, g, h, ..] = number.to_le_bytes();
-        u64::from_le_bytes([a, b, c, d, e, f, g, h])
+        ALPHABET.foreign(characters)
     }
 
     #[target_feature(enable = "simd128")]
