@@ -18,6 +18,7 @@ pub(crate) struct FlatObject {
     text: String,
     /// As many as there are: a remembered token keeps them.
     nodes: Box<[Node]>,
+    numbers: Box<[Number]>,
     members: Span,
 }
 
@@ -28,12 +29,19 @@ pub(crate) struct Span {
     end: usize,
 }
 
+impl Span {
+    const fn len(self) -> usize {
+        self.end.saturating_sub(self.start)
+    }
+}
+
 /// A value, or the name of a member.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(super) enum Node {
     Null,
     Bool(bool),
-    Number(Number),
+    /// The number in this place.
+    Number(usize),
     Text(Span),
     List(Span),
     Object(Span),
@@ -45,13 +53,15 @@ impl FlatObject {
     /// Reads a text as strictly as [`super::parse`]; none if it is no acceptable JSON, or no object. How many values there are is
     /// bounded by its length, which callers bound.
     pub(crate) fn parse(text: String) -> Option<Self> {
-        let mut reader =
-            Reader { text: &text, at: 0, unescaped: String::new(), nodes: Vec::new(), open: Vec::with_capacity(ROOM) };
+        let (unescaped, numbers) = (String::new(), Vec::new());
+        let (nodes, open) = (Vec::with_capacity(ROOM), Vec::with_capacity(ROOM));
+        let mut reader = Reader { text: &text, at: 0, unescaped, numbers, nodes, open };
         let root = reader.value(MAX_JSON_DEPTH)?;
         let is_all = reader.next().is_none();
-        let (unescaped, nodes) = (reader.unescaped, reader.nodes.into_boxed_slice());
+        let Reader { unescaped, numbers, nodes, .. } = reader;
+        let (nodes, numbers) = (nodes.into_boxed_slice(), numbers.into_boxed_slice());
         match root {
-            Node::Object(members) if is_all => Some(Self { text: text + &unescaped, nodes, members }),
+            Node::Object(members) if is_all => Some(Self { text: text + &unescaped, nodes, numbers, members }),
             _ => None,
         }
     }
@@ -68,6 +78,11 @@ impl FlatObject {
         self.nodes.get(span.start..span.end).unwrap_or_default()
     }
 
+    /// The number in a place.
+    pub(super) fn number(&self, place: usize) -> Option<&Number> {
+        self.numbers.get(place)
+    }
+
     /// The value of a member.
     pub(super) fn find(&self, members: Span, wanted: &str) -> Option<&Node> {
         let ((members, _), beginning) = (self.nodes(members).as_chunks::<2>(), beginning(wanted));
@@ -76,7 +91,9 @@ impl FlatObject {
             _ => Ordering::Less,
         };
         let is_wanted = |name: &Node| match name {
-            Node::Name(known, span) => *known == beginning && is_rest_same(self.text(*span), wanted),
+            Node::Name(known, span) => {
+                *known == beginning && span.len() == wanted.len() && (wanted.len() <= 8 || self.text(*span) == wanted)
+            }
             _ => false,
         };
         let found = match members.len() {
@@ -88,7 +105,8 @@ impl FlatObject {
 
     /// How much memory it takes.
     pub(crate) const fn bytes(&self) -> usize {
-        self.text.len().saturating_add(self.nodes.len().saturating_mul(size_of::<Node>()))
+        let numbers = size_of_val::<[Number]>(&self.numbers);
+        self.text.len().saturating_add(size_of_val::<[Node]>(&self.nodes)).saturating_add(numbers)
     }
 }
 
@@ -98,11 +116,6 @@ const ROOM: usize = 48;
 /// So many members are looked through, and need not be sorted: most tokens have less.
 const FEW_MEMBERS: usize = 24;
 
-/// Whether two names with the same [`beginning`] are the same.
-fn is_rest_same(one: &str, other: &str) -> bool {
-    one.len() == other.len() && (one.len() <= 8 || one == other)
-}
-
 /// The first eight bytes of a name as a number. Members are told apart by it, and sorted: numbers are compared in an instant.
 fn beginning(name: &str) -> u64 {
     match name.as_bytes().first_chunk() {
@@ -111,11 +124,22 @@ fn beginning(name: &str) -> u64 {
     }
 }
 
+/// One of 64 bits for a name: most that differ have another one.
+fn mark(name: &Node) -> u64 {
+    /// 2^64 divided by the golden ratio, and odd (Knuth, The Art of Computer Programming, section 6.4).
+    const MULTIPLIER: u64 = 0x9e37_79b9_7f4a_7c15;
+    match name {
+        Node::Name(beginning, _) => 1 << (beginning.wrapping_mul(MULTIPLIER) >> 58),
+        _ => 0,
+    }
+}
+
 /// A text, how far it has been read, and what was in it. The items of lists and objects that have not ended yet are `open`.
 struct Reader<'t> {
     text: &'t str,
     at: usize,
     unescaped: String,
+    numbers: Vec<Number>,
     nodes: Vec<Node>,
     open: Vec<Node>,
 }
@@ -129,7 +153,7 @@ impl Reader<'_> {
             b't' => self.word("true").then_some(Node::Bool(true)),
             b'f' => self.word("false").then_some(Node::Bool(false)),
             b'n' => self.word("null").then_some(Node::Null),
-            _ => self.number().map(Node::Number),
+            _ => self.number(),
         }
     }
 
@@ -220,18 +244,26 @@ impl Reader<'_> {
         self.text.get(span.start..span.end).or_else(unescaped).unwrap_or_default()
     }
 
-    fn number(&mut self) -> Option<Number> {
+    fn number(&mut self) -> Option<Node> {
         /// So many digits are below 2^53, and below 2^64.
         const FEW: usize = 15;
         let rest = self.text.get(self.at..)?;
-        let is_part = |byte: &u8| matches!(byte, b'0'..=b'9' | b'-' | b'+' | b'.' | b'e' | b'E');
-        let text = rest.get(..rest.bytes().take_while(is_part).count())?;
-        self.at = self.at.checked_add(text.len())?;
-        let is_plain = text.len() <= FEW && !text.starts_with('0') && text.bytes().all(|byte| byte.is_ascii_digit());
-        match is_plain {
-            true => text.parse::<u64>().ok().map(Number::from),
-            false => serde_json::from_str(text).ok(),
+        let (mut value, mut length) = (0_u64, 0_usize);
+        for byte in rest.bytes().take(FEW).take_while(u8::is_ascii_digit) {
+            value = value.wrapping_mul(10).wrapping_add(u64::from(byte & 15));
+            length = length.wrapping_add(1);
         }
+        let is_part = |byte: &u8| matches!(byte, b'0'..=b'9' | b'-' | b'+' | b'.' | b'e' | b'E');
+        let goes_on = rest.as_bytes().get(length).is_some_and(is_part);
+        let number = if length == 0 || goes_on || rest.starts_with('0') {
+            length = rest.bytes().take_while(is_part).count();
+            serde_json::from_str(rest.get(..length)?).ok()?
+        } else {
+            Number::from(value)
+        };
+        self.at = self.at.checked_add(length)?;
+        self.numbers.push(number);
+        self.numbers.len().checked_sub(1).map(Node::Number)
     }
 
     /// Whether a word is what stands here.
@@ -261,7 +293,8 @@ impl Reader<'_> {
     /// Puts side by side what has been opened since then.
     fn close(&mut self, since: usize) -> Span {
         let start = self.nodes.len();
-        self.nodes.extend(self.open.drain(since..));
+        self.nodes.extend_from_slice(self.open.get(since..).unwrap_or_default());
+        self.open.truncate(since);
         Span { start, end: self.nodes.len() }
     }
 
@@ -270,8 +303,13 @@ impl Reader<'_> {
         let mut open = std::mem::take(&mut self.open);
         let (members, _) = open.get_mut(since..)?.as_chunks_mut::<2>();
         let is_twice = if members.len() <= FEW_MEMBERS {
-            let is_behind = |one, behind| members.iter().skip(behind).any(|[other, _]| self.is_same_name(one, other));
-            members.iter().zip(1..).any(|([one, _], behind)| is_behind(one, behind))
+            let is_before = |one, place| members.iter().take(place).any(|[other, _]| self.is_same_name(one, other));
+            let mut seen = 0_u64;
+            members.iter().zip(0..).any(|([one, _], place)| {
+                let (others, mark) = (seen, mark(one));
+                seen |= mark;
+                others & mark != 0 && is_before(one, place)
+            })
         } else {
             members.sort_unstable_by(|[one, _], [other, _]| self.order(one, other));
             let mut neighbours = members.iter().zip(members.iter().skip(1));
@@ -284,7 +322,9 @@ impl Reader<'_> {
     fn is_same_name(&self, one: &Node, other: &Node) -> bool {
         match (one, other) {
             (Node::Name(beginning, one), Node::Name(other_beginning, other)) => {
-                beginning == other_beginning && is_rest_same(self.string_at(*one), self.string_at(*other))
+                beginning == other_beginning
+                    && one.len() == other.len()
+                    && (one.len() <= 8 || self.string_at(*one) == self.string_at(*other))
             }
             _ => false,
         }

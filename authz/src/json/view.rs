@@ -35,7 +35,8 @@ impl<'j> Json<'j> {
         match node {
             Node::Null => Self::Null,
             Node::Bool(value) => Self::Bool(*value),
-            Node::Number(number) => Self::Number(number),
+            // There is no place without one.
+            Node::Number(place) => object.number(*place).map_or(Self::Null, Self::Number),
             Node::Text(span) | Node::Name(_, span) => Self::Text(object.text(*span)),
             Node::List(span) => Self::List(JsonList::Flat(object, *span)),
             Node::Object(span) => Self::Object(JsonObject::Flat(object, *span)),
