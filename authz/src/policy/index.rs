@@ -5,7 +5,9 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
-use std::hash::BuildHasherDefault;
+use std::hash::Hasher as _;
+
+use hashbrown::HashTable;
 
 use super::rule::Rule;
 use super::target::Shape;
@@ -21,15 +23,22 @@ pub(super) struct RuleIndex {
     hosts: HashMap<String, PathTree>,
 }
 
-/// Rules by their paths. Literals are in lower case: those of deny rules are compared without regard to case.
+/// Rules by their paths. Of literals there is only a [`key`]: should two of them have the same, their rules are found for both.
 #[derive(Debug, Default)]
 struct PathTree {
     /// Those whose path may end here, whatever the method.
     ends: Vec<usize>,
     /// Those that may go on in any way from here.
     tails: Vec<usize>,
-    literals: HashMap<String, PathTree, BuildHasherDefault<ShortHasher>>,
+    literals: HashTable<(u64, PathTree)>,
     any: Option<Box<PathTree>>,
+}
+
+/// A hash of a segment, the same whatever its case: the paths of deny rules are compared without regard to case.
+fn key(segment: &str) -> u64 {
+    let mut hasher = ShortHasher::default();
+    segment.bytes().for_each(|byte| hasher.write(&[byte.to_ascii_lowercase()]));
+    hasher.finish()
 }
 
 impl RuleIndex {
@@ -53,7 +62,7 @@ impl RuleIndex {
     pub(super) async fn release(self) {
         let mut trees: Vec<PathTree> = self.hosts.into_values().chain([self.anywhere]).collect();
         while let Some(tree) = trees.pop() {
-            trees.extend(tree.literals.into_values());
+            trees.extend(tree.literals.into_iter().map(|(_, tree)| tree));
             trees.extend(tree.any.map(|any| *any));
             pause().await;
         }
@@ -87,7 +96,11 @@ impl PathTree {
             let mut has_tail = false;
             for shape in shapes {
                 match shape {
-                    Shape::Literal(text) => tree = tree.literals.entry(text.to_ascii_lowercase()).or_default(),
+                    Shape::Literal(text) => {
+                        let key = key(text);
+                        let place = tree.literals.entry(key, |(known, _)| *known == key, |(known, _)| *known);
+                        tree = &mut place.or_insert_with(|| (key, Self::default())).into_mut().1;
+                    }
                     Shape::Any => tree = tree.any.get_or_insert_default(),
                     Shape::Tail => has_tail = true,
                 }
@@ -101,11 +114,8 @@ impl PathTree {
         match segments.split_first() {
             None => found.extend(&self.ends),
             Some((segment, rest)) => {
-                let lower_case = match segment.bytes().any(|byte| byte.is_ascii_uppercase()) {
-                    true => Cow::Owned(segment.to_ascii_lowercase()),
-                    false => Cow::Borrowed(&**segment),
-                };
-                if let Some(tree) = self.literals.get(&*lower_case) {
+                let key = key(segment);
+                if let Some((_, tree)) = self.literals.find(key, |(known, _)| *known == key) {
                     tree.collect(rest, found);
                 }
                 if let Some(tree) = &self.any {
