@@ -57,24 +57,22 @@ struct Generation {
 #[derive(Debug)]
 struct Entry {
     token: Box<[u8]>,
-    validated: Rc<Validated>,
+    validated: Validated,
 }
 
 impl TokenCache {
     /// The identity of a token that was verified before and is still good.
     pub(super) fn get(&mut self, token: &[u8], now: UnixTime) -> Option<Rc<Identity>> {
         let hash = self.hash(token);
-        let validated = match self.young.find(hash, token) {
-            Some(entry) => Rc::clone(&entry.validated),
-            None => {
-                let entry = self.old.entries.find_entry(hash, |entry| is_same(&entry.token, token)).ok()?;
-                let (entry, _) = entry.remove();
-                let validated = Rc::clone(&entry.validated);
-                self.put(entry);
-                validated
-            }
-        };
-        validated.is_good_at(now).then(|| Rc::clone(&validated.identity))
+        let identity = |entry: &Entry| entry.validated.is_good_at(now).then(|| Rc::clone(&entry.validated.identity));
+        if let Some(entry) = self.young.find(hash, token) {
+            return identity(entry);
+        }
+        let entry = self.old.entries.find_entry(hash, |entry| is_same(&entry.token, token)).ok()?;
+        let (entry, _) = entry.remove();
+        let found = identity(&entry);
+        self.put(entry);
+        found
     }
 
     /// Whether a token was good before, and may be again.
@@ -85,7 +83,7 @@ impl TokenCache {
 
     /// Remembers a token that was verified.
     pub(super) fn insert(&mut self, token: &[u8], validated: Validated) {
-        self.put(Entry { token: token.into(), validated: Rc::new(validated) });
+        self.put(Entry { token: token.into(), validated });
     }
 
     fn put(&mut self, entry: Entry) {
