@@ -22,6 +22,10 @@ impl<'r> Host<'r> {
     /// [`Reason::HostMalformed`].
     pub fn parse(authority: &'r [u8]) -> Result<Self, Reason> {
         let authority = std::str::from_utf8(authority).map_err(|_| Reason::HostMalformed)?;
+        if authority.len() <= MAX_HOST_BYTES && is_canonical_name(authority) {
+            // Nearly all are like this.
+            return Ok(Self(Cow::Borrowed(authority)));
+        }
         let (host, port) = split_port(authority).ok_or(Reason::HostMalformed)?;
         let port_is_number = port.is_none_or(|port| !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()));
         if !port_is_number || !is_host(host) {
@@ -67,12 +71,21 @@ pub(crate) fn is_host(host: &str) -> bool {
 }
 
 fn is_name(host: &str) -> bool {
+    is_name_of(host, |byte| byte.is_ascii_alphanumeric())
+}
+
+/// The same in lower case.
+fn is_canonical_name(host: &str) -> bool {
+    is_name_of(host, |byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
+}
+
+fn is_name_of(host: &str, is_letter: impl Fn(u8) -> bool) -> bool {
     let mut is_in_label = false;
     for byte in host.bytes() {
         is_in_label = match byte {
             b'.' if is_in_label => false,
             b'-' | b'_' => true,
-            byte if byte.is_ascii_alphanumeric() => true,
+            byte if is_letter(byte) => true,
             _ => return false,
         };
     }

@@ -6,7 +6,6 @@
 
 use std::borrow::Cow;
 
-use crate::bytes::{find, split_once};
 use crate::document::Node;
 use crate::limits::{MAX_PATH_BYTES, MAX_PATH_SEGMENTS};
 use crate::reason::Reason;
@@ -31,21 +30,29 @@ impl<'r> Path<'r> {
 
     /// The same for upstreams to which some of these characters mean nothing.
     pub(crate) fn parse_for(target: &'r [u8], plain: PlainCharacters) -> Result<Self, Reason> {
-        if target.len() > MAX_PATH_BYTES || !target.iter().all(u8::is_ascii_graphic) {
+        if target.len() > MAX_PATH_BYTES {
             return Err(Reason::PathMalformed);
         }
-        let target = std::str::from_utf8(target).map_err(|_| Reason::PathMalformed)?;
-        if find(target.as_bytes(), b'#').is_some() {
+        let (mut has_fragment, mut end) = (false, target.len());
+        for (at, byte) in target.iter().enumerate() {
+            match byte {
+                b'#' => has_fragment = true,
+                b'?' => end = end.min(at),
+                byte if byte.is_ascii_graphic() => {}
+                _ => return Err(Reason::PathMalformed),
+            }
+        }
+        let path = target.get(..end).and_then(|path| std::str::from_utf8(path).ok()).ok_or(Reason::PathMalformed)?;
+        if has_fragment {
             return Err(Reason::PathAmbiguous);
         }
-        let path = split_once(target, b'?').map_or(target, |(path, _query)| path);
         let path = path.strip_prefix('/').ok_or(Reason::PathMalformed)?;
         let (path, trailing_slash) = match path.strip_suffix('/') {
             Some(path) => (path, true),
             None => (path, path.is_empty()),
         };
         let segments = match (path, trailing_slash) {
-            ("", true) if target.starts_with("//") => return Err(Reason::PathAmbiguous),
+            ("", true) if target.starts_with(b"//") => return Err(Reason::PathAmbiguous),
             ("", _) => Vec::new(),
             (path, _) => decode_segments(path, plain)?,
         };
@@ -72,22 +79,26 @@ impl<'r> Path<'r> {
     }
 }
 
-fn decode_segments(mut path: &str, plain: PlainCharacters) -> Result<Vec<Cow<'_, str>>, Reason> {
+fn decode_segments(path: &str, plain: PlainCharacters) -> Result<Vec<Cow<'_, str>>, Reason> {
     // Seldom more: what grows runs through code of its own.
     let mut segments = Vec::with_capacity(8);
-    while let Some((segment, rest)) = split_once(path, b'/') {
-        segments.push(decode_segment(segment, plain)?);
-        path = rest;
+    let (mut start, mut is_plain) = (0, true);
+    for at in 0..=path.len() {
+        let byte = path.as_bytes().get(at).copied().unwrap_or(b'/');
+        if byte == b'/' {
+            let raw = path.get(start..at).ok_or(Reason::PathMalformed)?;
+            // Nearly all are like this.
+            let is_itself = is_plain && !matches!(raw, "" | "." | "..");
+            segments.push(if is_itself { Cow::Borrowed(raw) } else { decode_segment(raw, plain)? });
+            (start, is_plain) = (at.saturating_add(1), true);
+        } else if is_special(byte) {
+            is_plain = false;
+        }
     }
-    segments.push(decode_segment(path, plain)?);
     Ok(segments)
 }
 
 fn decode_segment(raw: &str, plain: PlainCharacters) -> Result<Cow<'_, str>, Reason> {
-    // Nearly all are like this.
-    if !matches!(raw, "" | "." | "..") && raw.bytes().all(|byte| !is_special(byte)) {
-        return Ok(Cow::Borrowed(raw));
-    }
     let decoded = if raw.contains('%') { Cow::Owned(percent_decode(raw)?) } else { Cow::Borrowed(raw) };
     let ambiguous = matches!(&*decoded, "" | "." | "..")
         || decoded.chars().any(|character| is_ambiguous(character) && !plain.contains(character));
@@ -142,7 +153,7 @@ fn is_ambiguous(character: char) -> bool {
 
 /// The same for what came as ASCII without control characters, as every target does.
 const fn is_special(byte: u8) -> bool {
-    matches!(byte, b'/' | b'\\' | b';' | b'%' | b'?' | b'#')
+    matches!(byte, b'\\' | b';' | b'%' | b'?' | b'#')
 }
 
 /// Decodes `%XX` once.
