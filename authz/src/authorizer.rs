@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 pub use authorization::{Authorization, Explanation, Step};
 
 use crate::bundle::Bundle;
-use crate::credential::{Credentials, Place, Presented, Scene, Scheme};
+use crate::credential::{Credentials, Presented, Scene, Scheme};
 use crate::decision::{Decision, Effect, Revision};
 use crate::distribution::Freshness;
 use crate::effect::{self, Action, Refusal, Reply, ResourceMetadata};
@@ -355,8 +355,8 @@ impl Authorizer {
             return Authorization::new(decision, Action::Reply(self.reply(refusal)));
         }
         let strip_all = verdict.obligations.iter().any(|obligations| obligations.strip_credentials);
-        let stripped = bundle.credentials.stripped(presented, strip_all).chain(bundle.attributes.unbelieved(head));
-        let stripped: Vec<&Place> = stripped.collect();
+        let mut stripped = bundle.credentials.stripped(presented, strip_all);
+        stripped.extend(bundle.attributes.unbelieved(head));
         let is_forged = |name: &[u8]| bundle.owns_header_of_hops(name);
         let obligations =
             effect::forward(head, principal, &stripped, &bundle.identity_headers, &verdict.obligations, is_forged)

@@ -43,6 +43,12 @@ use place::HeaderPlaces;
 pub(crate) struct Credentials {
     credentials: Vec<Credential>,
     headers: HeaderPlaces,
+    /// Whether they may stand elsewhere than in headers.
+    are_elsewhere: bool,
+    /// Whether there is something to strip, whatever the rules say.
+    strip: bool,
+    need_peer: bool,
+    need_source: bool,
 }
 
 /// A credential that was presented: which, where, and its bytes.
@@ -63,7 +69,14 @@ impl Default for Credentials {
 impl Credentials {
     fn new(credentials: Vec<Credential>) -> Self {
         let headers = HeaderPlaces::of(credentials.iter().map(|credential| credential.places.as_slice()));
-        Self { credentials, headers }
+        let is_elsewhere = |place: &Place| !matches!(place, Place::Header { .. });
+        let are_elsewhere = credentials
+            .iter()
+            .any(|credential| credential.peer_source().is_some() || credential.places.iter().any(is_elsewhere));
+        let strip = credentials.iter().any(|credential| credential.strip || credential.forwarded_place().is_some());
+        let need_peer = credentials.iter().any(Credential::needs_peer);
+        let need_source = credentials.iter().filter_map(Credential::peer_source).any(PeerSource::needs_source);
+        Self { credentials, headers, are_elsewhere, strip, need_peer, need_source }
     }
 
     pub(crate) fn read(node: &Node<'_>, names: &Names<'_>) -> Option<Self> {
@@ -73,8 +86,8 @@ impl Credentials {
     }
 
     /// Whether the certificate of the peer is wanted.
-    pub(crate) fn need_peer(&self) -> bool {
-        self.credentials.iter().any(Credential::needs_peer)
+    pub(crate) const fn need_peer(&self) -> bool {
+        self.need_peer
     }
 
     /// Whether a certificate may be a credential.
@@ -95,8 +108,8 @@ impl Credentials {
     }
 
     /// Whether the address at the other end of the connection is wanted.
-    pub(crate) fn need_source(&self) -> bool {
-        self.credentials.iter().any(|credential| credential.peer_source().is_some_and(PeerSource::needs_source))
+    pub(crate) const fn need_source(&self) -> bool {
+        self.need_source
     }
 
     /// Where the credential with this index is, if it is the certificate of a peer.
@@ -111,6 +124,9 @@ impl Credentials {
     /// [`Reason::CredentialRepeated`] or [`Reason::CredentialMalformed`].
     pub(crate) fn find<'r>(&'r self, head: &RequestHead<'r>) -> Result<Vec<Presented<'r>>, Reason> {
         let mut found = self.headers.find(head)?;
+        if !self.are_elsewhere && found.len() < 2 {
+            return Ok(found);
+        }
         for (index, credential) in self.credentials.iter().enumerate() {
             found.extend(credential.find_peer(index, head)?);
             for place in &credential.places {
@@ -199,13 +215,16 @@ impl Credentials {
 
     /// The places from which credentials are removed before the request goes upstream, and the headers in which somebody
     /// who is not believed said who the peer is.
-    pub(crate) fn stripped<'p>(&'p self, presented: &'p [Presented<'_>], all: bool) -> impl Iterator<Item = &'p Place> {
+    pub(crate) fn stripped<'p>(&'p self, presented: &'p [Presented<'_>], all: bool) -> Vec<&'p Place> {
+        if !all && !self.strip {
+            return Vec::new();
+        }
         let strip = move |presented: &&Presented<'_>| {
             all || self.credentials.get(presented.credential).is_some_and(|credential| credential.strip)
         };
         let is_presented = |index: usize| presented.iter().any(|presented| presented.credential == index);
         let ignored = self.credentials.iter().enumerate().filter(move |(index, _)| !is_presented(*index));
         let ignored = ignored.filter_map(|(_, credential)| credential.forwarded_place());
-        presented.iter().filter(strip).map(|presented| presented.place).chain(ignored)
+        presented.iter().filter(strip).map(|presented| presented.place).chain(ignored).collect()
     }
 }
