@@ -264,19 +264,19 @@ pub(crate) fn call_response(body_bytes: usize, max_bytes: usize) -> Result<Optio
 
 /// Answers the client. `reason` is for the proxy's access log (Envoy: `%RESPONSE_CODE_DETAILS%`), never for the client.
 pub(crate) fn send_reply(reply: &Reply, reason: &str) -> Result<(), HostError> {
-    let headers: Vec<_> = reply.headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
-    abi::send_local_response(reply.status, reason.as_bytes(), reply.body.as_bytes(), &serialize(&headers)?)
+    abi::send_local_response(reply.status, reason.as_bytes(), reply.body.as_bytes(), &serialize(&reply.headers)?)
 }
 
 /// The serialization that [`HeaderMap`] reads.
-fn serialize(headers: &[(&str, &str)]) -> Result<Vec<u8>, HostError> {
+fn serialize(headers: &[(&'static str, String)]) -> Result<Vec<u8>, HostError> {
     let number = |number: usize| u32::try_from(number).map(u32::to_le_bytes).map_err(|_| HostError);
-    let mut bytes = number(headers.len())?.to_vec();
+    let mut bytes = Vec::with_capacity(256);
+    bytes.extend(number(headers.len())?);
     for (name, value) in headers {
         bytes.extend(number(name.len())?);
         bytes.extend(number(value.len())?);
     }
-    for text in headers.iter().flat_map(|(name, value)| [name, value]) {
+    for text in headers.iter().flat_map(|(name, value)| [*name, value.as_str()]) {
         bytes.extend(text.as_bytes());
         bytes.push(0);
     }

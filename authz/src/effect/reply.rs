@@ -1,11 +1,9 @@
 //! The answer to a client whose request is refused: RFC 9457 problem details and, where it applies, a challenge.
 
-use serde_json::json;
-
 use crate::credential::{Credentials, Scheme};
 use crate::policy::Challenge;
 use crate::reason::Reason;
-use crate::record::RecordId;
+use crate::record::{Members, RecordId};
 
 /// The media type of problem details (RFC 9457 section 6.1).
 const PROBLEM_TYPE: &str = "application/problem+json";
@@ -59,53 +57,104 @@ impl Reply {
     pub(crate) fn refused(refusal: Refusal, credentials: &Credentials, metadata: Option<&str>) -> Self {
         let status = refusal.reason.status();
         let mut headers = vec![("content-type", PROBLEM_TYPE.to_owned()), ("cache-control", "no-store".to_owned())];
-        // Each challenge is a scheme and its parameters (RFC 9110 section 11.6.1).
-        let mut challenges = match (refusal.reason, &refusal.challenge) {
-            (Reason::CredentialMissing, None) => credentials.schemes().map(|scheme| (scheme, Vec::new())).collect(),
-            (reason, challenge) => {
-                let parameters = error_parameters(reason, refusal.scheme, challenge.as_ref());
-                parameters.map(|parameters| (refusal.scheme, parameters)).into_iter().collect::<Vec<_>>()
+        let mut challenges = Challenges::default();
+        if refusal.reason == Reason::CredentialMissing && refusal.challenge.is_none() {
+            for scheme in credentials.schemes() {
+                challenges.begin(scheme);
+                challenges.end(scheme, metadata);
             }
-        };
-        for (scheme, parameters) in &mut challenges {
-            parameters.extend(scheme.algorithms().map(|names| format!(r#"algs="{names}""#)));
-            // RFC 9728 section 5.1: where clients learn where to get tokens.
-            parameters.extend(metadata.map(|url| format!(r#"resource_metadata="{url}""#)));
+        } else if let Some(error) = error(&refusal) {
+            challenges.begin(refusal.scheme);
+            challenges.parameter("error", error);
+            challenges.wanted(refusal.challenge.as_ref());
+            challenges.end(refusal.scheme, metadata);
         }
-        if !challenges.is_empty() {
-            let text = |(scheme, parameters): &(Scheme, Vec<String>)| {
-                format!("{} {}", scheme.name(), parameters.join(", ")).trim_end().to_owned()
-            };
-            headers.push(("www-authenticate", challenges.iter().map(text).collect::<Vec<_>>().join(", ")));
+        if !challenges.text.is_empty() {
+            headers.push(("www-authenticate", challenges.text));
         }
         headers.extend(refusal.nonce.map(|nonce| ("dpop-nonce", nonce)));
-        let body = json!({ "type": "about:blank", "title": title(status), "status": status }).to_string();
+        let mut body = Members::open(64);
+        body.number("status", status.into());
+        body.plain("title", title(status));
+        body.plain("type", "about:blank");
+        // It is ASCII.
+        let body = String::from_utf8(body.into_bytes()).unwrap_or_default() + "}";
         Self { status, headers, body }
+    }
+}
+
+/// Challenges, each a scheme and its parameters (RFC 9110 section 11.6.1).
+#[derive(Default)]
+struct Challenges {
+    text: String,
+    /// What stands before the next parameter.
+    separator: &'static str,
+}
+
+impl Challenges {
+    fn begin(&mut self, scheme: Scheme) {
+        if !self.text.is_empty() {
+            self.text.push_str(", ");
+        }
+        self.text.push_str(scheme.name());
+        self.separator = " ";
+    }
+
+    fn parameter(&mut self, name: &str, value: &str) {
+        self.write([name, "=\"", value, "\""]);
+    }
+
+    fn write(&mut self, parts: [&str; 4]) {
+        self.text.push_str(self.separator);
+        for part in parts {
+            self.text.push_str(part);
+        }
+        self.separator = ", ";
+    }
+
+    /// What the client is to come back with.
+    fn wanted(&mut self, challenge: Option<&Challenge>) {
+        match challenge {
+            Some(Challenge::Scope(scope)) => self.parameter("scope", scope),
+            Some(Challenge::StepUp { acr_values, max_age_seconds }) => {
+                if let Some(values) = acr_values {
+                    self.parameter("acr_values", values);
+                }
+                if let Some(seconds) = max_age_seconds {
+                    self.write(["max_age", "=", &seconds.to_string(), ""]);
+                }
+            }
+            None => {}
+        }
+    }
+
+    fn end(&mut self, scheme: Scheme, metadata: Option<&str>) {
+        if let Some(names) = scheme.algorithms() {
+            self.parameter("algs", &names);
+        }
+        // RFC 9728 section 5.1: where clients learn where to get tokens.
+        if let Some(url) = metadata {
+            self.parameter("resource_metadata", url);
+        }
     }
 }
 
 /// What is wrong with the credential that was sent. RFC 6750 section 3.1: `invalid_token` for every token that is not
 /// accepted; `insufficient_scope` with what to ask for; `invalid_request` for more than one credential. RFC 9470 section 3:
 /// `insufficient_user_authentication` with what is wanted.
-fn error_parameters(reason: Reason, scheme: Scheme, challenge: Option<&Challenge>) -> Option<Vec<String>> {
-    let error = |error: &str| vec![format!(r#"error="{error}""#)];
-    match (reason, challenge) {
-        (_, Some(Challenge::Scope(scope))) => {
-            Some([error("insufficient_scope"), vec![format!(r#"scope="{scope}""#)]].concat())
-        }
-        (_, Some(Challenge::StepUp { acr_values, max_age_seconds })) => {
-            let mut parameters = error("insufficient_user_authentication");
-            parameters.extend(acr_values.as_ref().map(|values| format!(r#"acr_values="{values}""#)));
-            parameters.extend(max_age_seconds.map(|seconds| format!("max_age={seconds}")));
-            Some(parameters)
-        }
+fn error(refusal: &Refusal) -> Option<&'static str> {
+    match (refusal.reason, &refusal.challenge) {
+        (_, Some(Challenge::Scope(_))) => Some("insufficient_scope"),
+        (_, Some(Challenge::StepUp { .. })) => Some("insufficient_user_authentication"),
         // RFC 9449 section 7.1 and 9.
-        (Reason::ProofNonceNeeded, None) => Some(error("use_dpop_nonce")),
-        (Reason::ProofInvalid | Reason::ProofMissing | Reason::CredentialReplayed, None) if scheme == Scheme::Dpop => {
-            Some(error("invalid_dpop_proof"))
+        (Reason::ProofNonceNeeded, None) => Some("use_dpop_nonce"),
+        (Reason::ProofInvalid | Reason::ProofMissing | Reason::CredentialReplayed, None)
+            if refusal.scheme == Scheme::Dpop =>
+        {
+            Some("invalid_dpop_proof")
         }
-        (Reason::CredentialRepeated, None) => Some(error("invalid_request")),
-        (reason, None) if reason.status() == 401 => Some(error("invalid_token")),
+        (Reason::CredentialRepeated, None) => Some("invalid_request"),
+        (reason, None) if reason.status() == 401 => Some("invalid_token"),
         _ => None,
     }
 }

@@ -33,10 +33,7 @@ impl Members {
 
     /// A text of which nothing has to be escaped.
     pub(crate) fn plain(&mut self, name: &'static str, value: &str) {
-        self.named(name);
-        self.0.push(b'"');
-        self.0.extend(value.as_bytes());
-        self.0.push(b'"');
+        self.member(&[b"\"", name.as_bytes(), b"\":\"", value.as_bytes(), b"\""]);
     }
 
     /// A number.
@@ -48,8 +45,7 @@ impl Members {
 
     /// A value that is JSON already.
     pub(crate) fn raw(&mut self, name: &'static str, json: &[u8]) {
-        self.named(name);
-        self.0.extend(json);
+        self.member(&[b"\"", name.as_bytes(), b"\":", json]);
     }
 
     /// An object.
@@ -94,10 +90,16 @@ impl Members {
     }
 
     fn named(&mut self, name: &'static str) {
+        self.member(&[b"\"", name.as_bytes(), b"\":"]);
+    }
+
+    /// A member, or its beginning, in pieces: one loop, which is less code to run through than as many calls.
+    #[inline(never)]
+    fn member(&mut self, pieces: &[&[u8]]) {
         self.separate();
-        self.0.push(b'"');
-        self.0.extend(name.as_bytes());
-        self.0.extend(b"\":");
+        for piece in pieces {
+            self.0.extend_from_slice(piece);
+        }
     }
 
     fn separate(&mut self) {
