@@ -2,12 +2,14 @@
 //! told between requests. In Envoy only.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+use std::hash::BuildHasherDefault;
 use std::rc::Rc;
 
 use authz::{Authorizer, Decision, Reason, UnixTime, Work};
 
 use crate::decision_log::{Counts, DecisionLog};
+use crate::hasher::OwnKeysHasher;
 use crate::host::{self, Counter, Gauge};
 
 /// How often the host is told, in milliseconds.
@@ -32,7 +34,8 @@ pub(crate) struct DecisionMetrics(Rc<RefCell<Numbers>>);
 
 #[derive(Default)]
 struct Numbers {
-    by_rule: BTreeMap<Rc<str>, Vec<Series>>,
+    /// Each request looks here: what is sorted would compare its rule with a dozen others.
+    by_rule: HashMap<Rc<str>, Vec<Series>, BuildHasherDefault<OwnKeysHasher>>,
     series: usize,
     told_at: Option<UnixTime>,
     tokens: Tokens,

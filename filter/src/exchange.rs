@@ -4,7 +4,6 @@ use std::cell::Cell;
 use std::rc::Rc;
 
 use authz::{Action, Authorization, Authorizer, HeaderEdits, Step, UnixTime};
-use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types;
 
 use crate::callouts::Callouts;
@@ -22,18 +21,24 @@ pub(crate) struct Exchange {
     context_id: u32,
     kind: HostKind,
     authorizer: Rc<Authorizer>,
-    callouts: Callouts,
-    log: DecisionLog,
-    metrics: DecisionMetrics,
+    tools: Rc<Tools>,
     waits: Cell<u32>,
     /// When it was decided last.
     decided_at: Cell<Option<UnixTime>>,
     is_forwarded: Cell<bool>,
 }
 
+/// What all exchanges of a plugin share.
+#[derive(Default)]
+pub(crate) struct Tools {
+    pub(crate) callouts: Callouts,
+    pub(crate) log: DecisionLog,
+    pub(crate) metrics: DecisionMetrics,
+}
+
 /// What becomes of the request now.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Progress {
+pub(crate) enum Progress {
     Forwarded,
     /// Answered, or left where it is.
     Stopped,
@@ -41,17 +46,19 @@ enum Progress {
     Waiting,
 }
 
+impl Progress {
+    pub(crate) const fn action(self) -> types::Action {
+        match self {
+            Self::Forwarded => types::Action::Continue,
+            Self::Stopped | Self::Waiting => types::Action::Pause,
+        }
+    }
+}
+
 impl Exchange {
-    pub(crate) const fn new(
-        context_id: u32,
-        kind: HostKind,
-        authorizer: Rc<Authorizer>,
-        callouts: Callouts,
-        log: DecisionLog,
-        metrics: DecisionMetrics,
-    ) -> Self {
+    pub(crate) const fn new(context_id: u32, kind: HostKind, authorizer: Rc<Authorizer>, tools: Rc<Tools>) -> Self {
         let (waits, decided_at, is_forwarded) = (Cell::new(0), Cell::new(None), Cell::new(false));
-        Self { context_id, kind, authorizer, callouts, log, metrics, waits, decided_at, is_forwarded }
+        Self { context_id, kind, authorizer, tools, waits, decided_at, is_forwarded }
     }
 
     /// Refuses a request of which not all headers can be read: what is missing could be what matters.
@@ -71,7 +78,8 @@ impl Exchange {
             Ok(Step::Decided(authorization)) => authorization,
             Ok(Step::Introspect(introspection)) => {
                 let waits = self.waits.replace(self.waits.get().saturating_add(1));
-                let is_waiting = waits < MAX_WAITS && self.callouts.wait(&self.authorizer, introspection, self).is_ok();
+                let is_waiting =
+                    waits < MAX_WAITS && self.tools.callouts.wait(&self.authorizer, introspection, self).is_ok();
                 if is_waiting {
                     return Progress::Waiting;
                 }
@@ -120,7 +128,7 @@ impl Exchange {
     /// neither answered nor sent on.
     fn carry_out(&self, authorization: Authorization) -> Progress {
         let was_asked = self.waits.get() > 0;
-        let entry = self.log.entry(self.kind, &self.authorizer, &authorization, was_asked, self.decided_at.get());
+        let entry = self.tools.log.entry(self.kind, &self.authorizer, &authorization, was_asked, self.decided_at.get());
         let decision = authorization.decision();
         let progress = match authorization.action() {
             Action::Forward(edits) => match self.forward(edits, &authorization, &entry) {
@@ -139,9 +147,9 @@ impl Exchange {
                 Progress::Stopped
             }
         };
-        self.log.keep(self.kind, entry, decision);
+        self.tools.log.keep(self.kind, entry, decision);
         if self.kind.is_envoy() {
-            self.metrics.count(decision);
+            self.tools.metrics.count(decision);
         }
         progress
     }
@@ -184,26 +192,20 @@ impl Exchange {
 /// What is held of an exchange until the host deletes its context; then nobody can resume it any more.
 pub(crate) struct Stream(pub(crate) Rc<Exchange>);
 
-impl Context for Stream {}
-
-impl HttpContext for Stream {
-    fn on_http_request_headers(&mut self, count: usize, _end_of_stream: bool) -> types::Action {
-        let is_readable = self.0.kind.hands_over(count);
-        match if is_readable { self.0.proceed() } else { self.0.refuse_headers() } {
-            Progress::Forwarded => types::Action::Continue,
-            Progress::Stopped | Progress::Waiting => types::Action::Pause,
-        }
+impl Stream {
+    pub(crate) fn on_request_headers(&self, count: usize) -> Progress {
+        if self.0.kind.hands_over(count) { self.0.proceed() } else { self.0.refuse_headers() }
     }
 
     /// With Envoy's `allow_on_headers_stop_iteration` a pause stops the headers only: a body that went on would take them
     /// along, undecided and with whatever identity the client wrote into them.
-    fn on_http_request_body(&mut self, _body_size: usize, _end_of_stream: bool) -> types::Action {
+    pub(crate) fn on_request_body(&self) -> types::Action {
         if self.0.is_forwarded.get() { types::Action::Continue } else { types::Action::Pause }
     }
 
     /// A recipient may merge trailers into the headers (RFC 9110 section 6.5.1), so the client must not speak as the filter
     /// there either. Hosts call this only for requests that have trailers.
-    fn on_http_request_trailers(&mut self, _count: usize) -> types::Action {
+    pub(crate) fn on_request_trailers(&self) -> types::Action {
         match self.0.remove_owned_trailers() {
             Ok(()) if self.0.is_forwarded.get() => types::Action::Continue,
             // Neither an undecided request nor what might be a forged identity goes on.

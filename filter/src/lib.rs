@@ -9,6 +9,7 @@ mod callouts;
 mod decision_log;
 mod decision_metrics;
 mod exchange;
+mod hasher;
 mod header_map;
 mod host;
 mod link;

@@ -8,7 +8,6 @@ use std::rc::Rc;
 
 use authz::Reply;
 use authz::limits::MAX_SIGNED_BUNDLE_BYTES;
-use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::Action;
 use serde_json::{Value, json};
 
@@ -82,20 +81,18 @@ impl Managed {
     }
 }
 
-impl Context for Managed {}
-
-impl HttpContext for Managed {
-    fn on_http_request_headers(&mut self, count: usize, end_of_stream: bool) -> Action {
+impl Managed {
+    pub(crate) fn on_request_headers(&self, count: usize, end_of_stream: bool) -> Action {
         // What cannot be read is not the management's, and is refused as every request is.
         let is_readable = self.host_kind.hands_over(count);
         let kind = if is_readable { self.handle(end_of_stream).unwrap_or(Kind::Ordinary) } else { Kind::Ordinary };
         self.kind.set(kind);
-        if kind == Kind::Ordinary { self.stream.on_http_request_headers(count, end_of_stream) } else { Action::Pause }
+        if kind == Kind::Ordinary { self.stream.on_request_headers(count).action() } else { Action::Pause }
     }
 
-    fn on_http_request_body(&mut self, body_size: usize, end_of_stream: bool) -> Action {
+    pub(crate) fn on_request_body(&self, body_size: usize, end_of_stream: bool) -> Action {
         match self.kind.get() {
-            Kind::Ordinary => return self.stream.on_http_request_body(body_size, end_of_stream),
+            Kind::Ordinary => return self.stream.on_request_body(),
             // The host holds what has come so far; more than is ever read is refused before the end.
             Kind::Bundle if end_of_stream || body_size > MAX_SIGNED_BUNDLE_BYTES => {
                 self.kind.set(Kind::Done);
@@ -109,8 +106,8 @@ impl HttpContext for Managed {
         Action::Pause
     }
 
-    fn on_http_request_trailers(&mut self, count: usize) -> Action {
-        if self.kind.get() == Kind::Ordinary { self.stream.on_http_request_trailers(count) } else { Action::Pause }
+    pub(crate) fn on_request_trailers(&self) -> Action {
+        if self.kind.get() == Kind::Ordinary { self.stream.on_request_trailers() } else { Action::Pause }
     }
 }
 

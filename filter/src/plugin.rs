@@ -4,17 +4,15 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use authz::{Authorizer, NativeVerifier, PluginConfiguration};
-use proxy_wasm::traits::{Context, HttpContext, RootContext};
+use proxy_wasm::traits::{Context, RootContext};
 
-use crate::callouts::Callouts;
-use crate::decision_log::DecisionLog;
-use crate::decision_metrics::{DecisionMetrics, INTERVAL_MILLISECONDS};
-use crate::exchange::{Exchange, Stream};
+use crate::decision_metrics::INTERVAL_MILLISECONDS;
+use crate::exchange::{Exchange, Stream, Tools};
 use crate::host::{self, HostKind};
 use crate::link::{Active, Link, TICK_MILLISECONDS};
 use crate::management::Managed;
 use crate::metrics;
-use crate::streams;
+use crate::streams::{self, Handler};
 
 /// The root context, as the SDK has it.
 pub(crate) struct Root(Rc<RefCell<Plugin>>);
@@ -23,9 +21,7 @@ pub(crate) struct Root(Rc<RefCell<Plugin>>);
 pub(crate) struct Plugin {
     kind: HostKind,
     active: Active,
-    callouts: Callouts,
-    log: DecisionLog,
-    metrics: DecisionMetrics,
+    tools: Rc<Tools>,
     /// How the bundle is pushed, if it is.
     link: Option<Rc<RefCell<Link>>>,
     /// Whether this listener answers for the link.
@@ -35,15 +31,7 @@ pub(crate) struct Plugin {
 impl Default for Plugin {
     fn default() -> Self {
         let active = Active::new(Authorizer::closed(), None);
-        Self {
-            kind: HostKind::Wasmx,
-            active,
-            callouts: Callouts::default(),
-            log: DecisionLog::default(),
-            metrics: DecisionMetrics::default(),
-            link: None,
-            is_managed: false,
-        }
+        Self { kind: HostKind::Wasmx, active, tools: Rc::default(), link: None, is_managed: false }
     }
 }
 
@@ -52,7 +40,7 @@ impl Plugin {
         if let Some(Ok(mut link)) = self.link.as_ref().map(|link| link.try_borrow_mut()) {
             act(&mut link);
             // Should this fail, the next tick tries again.
-            let _ = self.callouts.rest_at(link.tick_milliseconds());
+            let _ = self.tools.callouts.rest_at(link.tick_milliseconds());
         }
     }
 }
@@ -68,7 +56,7 @@ impl Root {
 impl Context for Root {
     fn on_http_call_response(&mut self, call: u32, _headers: usize, body_bytes: usize, _trailers: usize) {
         let plugin = self.0.borrow();
-        plugin.callouts.answered(call, body_bytes);
+        plugin.tools.callouts.answered(call, body_bytes);
         plugin.with_link(|link| link.answered(call, body_bytes));
     }
 }
@@ -113,17 +101,17 @@ impl Plugin {
         self.link = None;
         if is_envoy {
             // For the metrics. Without them everything else is as ever.
-            let _ = self.callouts.rest_at(INTERVAL_MILLISECONDS);
+            let _ = self.tools.callouts.rest_at(INTERVAL_MILLISECONDS);
         }
         if let Some(delivery) = delivery {
             self.is_managed = delivery.management.is_some();
-            if self.callouts.rest_at(TICK_MILLISECONDS).is_err() {
+            if self.tools.callouts.rest_at(TICK_MILLISECONDS).is_err() {
                 return refuse("this host does not tell the time, and a bundle that is pushed would never come");
             }
             self.link = Some(Rc::new(RefCell::new(Link::start(
                 delivery,
                 self.active.clone(),
-                self.log.clone(),
+                self.tools.log.clone(),
                 self.kind,
                 shares_data,
             ))));
@@ -132,31 +120,26 @@ impl Plugin {
     }
 
     fn tick(&mut self) {
-        self.callouts.send();
+        self.tools.callouts.send();
         self.with_link(Link::tick);
         if self.kind.is_envoy() {
-            self.metrics.tell(&self.active.get(), &self.log);
+            self.tools.metrics.tell(&self.active.get(), &self.tools.log);
         }
     }
 
-    /// The context of a request.
-    pub(crate) fn stream(&self, context_id: u32) -> Box<dyn HttpContext> {
+    /// What handles a request.
+    pub(crate) fn handler(&self, context_id: u32) -> Handler {
         // One request sees one revision, whatever is pushed meanwhile.
-        let exchange = Exchange::new(
-            context_id,
-            self.kind,
-            self.active.get(),
-            self.callouts.clone(),
-            self.log.clone(),
-            self.metrics.clone(),
-        );
+        let exchange = Exchange::new(context_id, self.kind, self.active.get(), Rc::clone(&self.tools));
         let stream = Stream(Rc::new(exchange));
         if let Some(Ok(mut link)) = self.link.as_ref().map(|link| link.try_borrow_mut()) {
             link.is_wanted();
         }
         match &self.link {
-            Some(link) if self.is_managed => Box::new(Managed::new(self.kind, Rc::clone(link), stream)),
-            _ => Box::new(stream),
+            Some(link) if self.is_managed => {
+                Handler::Managed(Box::new(Managed::new(self.kind, Rc::clone(link), stream)))
+            }
+            _ => Handler::Ordinary(stream),
         }
     }
 }

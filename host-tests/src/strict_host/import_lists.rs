@@ -29,9 +29,7 @@ pub const USED_IMPORTS: [&str; 23] = [
 ];
 
 /// See [`USED_IMPORTS`]. Kong's host does not load a module that imports `proxy_get_log_level`: it must not appear here.
-pub const UNUSED_IMPORTS: [&str; 17] = [
-    "env.proxy_add_header_map_value",
-    "env.proxy_close_stream",
+pub const UNUSED_IMPORTS: [&str; 13] = [
     "env.proxy_dequeue_shared_queue",
     "env.proxy_done",
     "env.proxy_enqueue_shared_queue",
@@ -44,8 +42,6 @@ pub const UNUSED_IMPORTS: [&str; 17] = [
     "env.proxy_grpc_stream",
     "env.proxy_register_shared_queue",
     "env.proxy_resolve_shared_queue",
-    "env.proxy_set_buffer_bytes",
-    "env.proxy_set_header_map_pairs",
     "wasi_snapshot_preview1.proc_exit",
 ];
 

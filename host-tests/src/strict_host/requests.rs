@@ -54,6 +54,14 @@ impl StrictHost {
         self.begin_now(request)
     }
 
+    /// Announces a request of which nothing else comes yet. If the announcement of a request is to trap, it is that of the next.
+    pub fn announce(&mut self) -> Result<i32> {
+        let trap = self.trap.take();
+        let context = self.create_context(ROOT_CONTEXT);
+        self.trap = trap;
+        context
+    }
+
     fn begin_now(&mut self, request: &Request) -> Result<i32> {
         let context = self.create_context(ROOT_CONTEXT)?;
         let state = self.store.data_mut();
@@ -156,7 +164,8 @@ impl StrictHost {
 
     /// Lets the filter see the trailers of a request; what it leaves of them.
     pub fn handle_trailers(&mut self, trailers: &[(&str, &str)]) -> Result<Vec<String>> {
-        let context = self.begin(&Request::get("/healthz"), 0)?;
+        let request = Request { body: b"and more".to_vec(), ..Request::get("/healthz") };
+        let context = self.begin(&request, 0)?;
         let bytes = |(name, value): &(&str, &str)| (name.as_bytes().to_vec(), value.as_bytes().to_vec());
         let count = i32::try_from(trailers.len())?;
         self.stream(context)?.trailers = trailers.iter().map(bytes).collect();

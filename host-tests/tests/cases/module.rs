@@ -107,6 +107,11 @@ fn newer_webassembly(_: &Scene) -> Result<()> {
 fn strangers(scene: &Scene) -> Result<()> {
     let mut host = StrictHost::start(scene.plugin("orders")?.as_bytes())?;
     ensure!(!host.lets_strangers_through()?);
+    // Of a request that was nothing but headers nothing is kept, and nothing more is let through.
+    let all = host.begin(&Request::get("/healthz"), NOW)?;
+    ensure!(!host.lets_body_through(all)?, "what cannot come goes on");
+    let more = host.begin(&Request { body: b"hello".to_vec(), ..Request::get("/healthz") }, NOW)?;
+    ensure!(host.lets_body_through(more)?, "a body does not go on");
     ensure!(host.handle(&Request::get("/healthz"), NOW)?.status == 200, "others go on");
     Ok(())
 }

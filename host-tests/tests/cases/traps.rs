@@ -52,7 +52,7 @@ const SCENARIOS: [Scenario; 16] = [
     on("proxy_on_vm_start", "", "orders", BOTH, Act::Start),
     on("proxy_on_configure", "", "orders", BOTH, Act::Start),
     on("proxy_on_configure", "with_a_link", PUSHED, BOTH, Act::Start),
-    on("proxy_on_context_create", "", "orders", BOTH, Act::Then(forged)),
+    on("proxy_on_context_create", "", "orders", BOTH, Act::Then(announced)),
     on("proxy_on_request_headers", "", "orders", BOTH, Act::Then(forged)),
     on("proxy_on_request_headers", "of_the_public", "orders", BOTH, Act::Then(public)),
     on("proxy_on_request_headers", "refused", "orders", BOTH, Act::Then(refused)),
@@ -177,6 +177,12 @@ fn good(scene: &Scene) -> Result<Request> {
     Ok(request("/orders").with("authorization", &scene.good_token(NOW)?))
 }
 
+/// Another request was announced before, and has not begun: both have to be known.
+fn announced(scene: &Scene, host: &mut StrictHost) -> Result<()> {
+    host.announce()?;
+    forged(scene, host)
+}
+
 fn forged(scene: &Scene, host: &mut StrictHost) -> Result<()> {
     host.begin(&good(scene)?, NOW).map(drop)
 }
@@ -190,7 +196,7 @@ fn refused(_: &Scene, host: &mut StrictHost) -> Result<()> {
 }
 
 fn body(scene: &Scene, host: &mut StrictHost) -> Result<()> {
-    let context = host.begin(&good(scene)?, NOW)?;
+    let context = host.begin(&Request { body: b"hello".to_vec(), ..good(scene)? }, NOW)?;
     host.lets_body_through(context).map(drop)
 }
 
