@@ -37,9 +37,9 @@ struct Arguments {
     portcullis: PathBuf,
     /// How often each figure is taken, each time in a process of its own: short and often rather than long, for what else the machine does
     /// changes; the median counts.
-    #[arg(long, default_value_t = 5)]
+    #[arg(long, default_value_t = 4)]
     repetitions: usize,
-    /// How long each figure is taken, in seconds.
+    /// How long each window of a figure is, in seconds: there are two in each process, and the less counts.
     #[arg(long, default_value_t = 1)]
     seconds: u64,
     /// Only the scenarios whose name has this in it, and no ratios that lack one. `push` is how long pushes take, `records` what
@@ -84,9 +84,10 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-/// The median of some figures.
+/// The median of some figures; of an even number of them, what lies between the two in the middle.
 fn median(values: &[f64]) -> f64 {
     let mut values = values.to_vec();
     values.sort_by(f64::total_cmp);
-    values.get(values.len().div_euclid(2)).copied().unwrap_or_default()
+    let middle = |length: usize| values.get(length.div_euclid(2)).copied().unwrap_or_default();
+    f64::midpoint(middle(values.len()), middle(values.len().saturating_sub(1)))
 }

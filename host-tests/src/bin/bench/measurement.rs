@@ -18,6 +18,9 @@ const CORE_OF_LOAD: usize = 1;
 /// How long a load goes before it is measured.
 const WARM_UP_SECONDS: u64 = 1;
 
+/// How often it is measured in each process. What else the machine does can only make it slower, so the fastest counts.
+const WINDOWS: usize = 2;
+
 /// What is measured.
 pub(crate) struct Bench {
     planned: Vec<Planned>,
@@ -32,7 +35,7 @@ struct Planned {
 /// What was measured in one scenario.
 pub(crate) struct Figure {
     pub(crate) name: String,
-    /// For each repetition, in microseconds a request.
+    /// For each repetition the least of its windows, in microseconds a request.
     pub(crate) microseconds: Vec<f64>,
     /// How many requests that were, in all.
     pub(crate) requests: usize,
@@ -62,9 +65,13 @@ impl Bench {
                 let envoy = planned.start()?;
                 // At first the caches are cold.
                 planned.measure(&envoy, WARM_UP_SECONDS)?;
-                let (microseconds, requests) = planned.measure(&envoy, seconds)?;
-                figure.microseconds.push(microseconds);
-                figure.requests = figure.requests.saturating_add(requests);
+                let mut least = f64::INFINITY;
+                for _ in 0..WINDOWS {
+                    let (microseconds, requests) = planned.measure(&envoy, seconds)?;
+                    least = least.min(microseconds);
+                    figure.requests = figure.requests.saturating_add(requests);
+                }
+                figure.microseconds.push(least);
             }
         }
         Ok(figures)

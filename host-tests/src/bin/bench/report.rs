@@ -164,7 +164,8 @@ Made by `cargo xtask bench`, in one run; `docs/performance.md` is its `target/be
 
 One Envoy process stands on one core, with one worker, and answers by itself; wrk stands on another core with eight connections. A figure is
 the CPU time of the Envoy process for each request, user and system, the median of the repetitions, which are interleaved; each is
-measured in a process of its own, for where code happens to lie in memory makes a difference that lasts as long as a process. *Added* is what is left when the same load on an Envoy without a filter is subtracted. `cold`: every token is new, so many that no
+measured in a process of its own, for where code happens to lie in memory makes a difference that lasts as long as a process, and is the less of two
+measurements there, for what else the machine does only adds. *Added* is what is left when the same load on an Envoy without a filter is subtracted. `cold`: every token is new, so many that no
 cache has them; `warm` and `cached`: 50 tokens again and again. 100 rules or RBAC policies about one claim, each about the paths of another service.
 `ext_authz` asks a service on the same machine over HTTP, whose own CPU time does not count.
 ";
