@@ -1,79 +1,66 @@
-//! Numbers as digits of 52 bits about zero, in floating-point numbers and in pairs of them.
+//! Numbers as digits of 50 bits about zero, in floating-point numbers and in pairs of them.
 
 use super::lanes::{Lanes, ZERO};
 
 /// Bits of a digit.
-pub(super) const BITS: usize = 52;
+pub(super) const BITS: usize = 50;
 
-/// Bytes of two digits.
-pub(super) const PAIR_BYTES: usize = 2 * BITS / 8;
+/// Half of what a digit counts to: digits lie this far about zero.
+pub(super) const HALF: i64 = 1 << (BITS - 1);
 
-/// What the last bit of a product's upper half counts, as a power of two: half of the next digit.
-pub(super) const UPPER_BITS: u32 = 51;
+/// The lowest bits, as many as a digit has.
+pub(super) const MASK: u64 = (1 << BITS) - 1;
 
-/// A number's digits in pairs, each also with the digits one place lower: what a block is multiplied by. A zero before, and two after.
-pub(super) type Rows = Vec<[Lanes; 2]>;
+/// A pair of a number's digits, and the same places with the digits one place lower: what digits of even and of odd places are multiplied
+/// by. A number has a row more than pairs, for its highest digit one place lower.
+pub(super) type Row = [Lanes; 2];
 
-/// A number, as a factor of either side.
-pub(super) struct Number {
-    pub(super) digits: Vec<f64>,
-    pub(super) rows: Rows,
+/// The rows of a number of so many digits, which are an even number.
+#[cfg_attr(target_arch = "wasm32", target_feature(enable = "simd128,relaxed-simd"))]
+pub(super) fn rows(digits: &[f64]) -> Vec<Row> {
+    let mut rows = vec![[ZERO; 2]; digits.len() / 2 + 1];
+    fill_rows(&mut rows, digits.as_chunks().0.iter().map(|[low, high]| Lanes::of_floats(*low, *high)));
+    rows
 }
 
-impl Number {
-    /// Room for so many digits.
-    pub(super) fn zero(count: usize) -> Self {
-        Self { digits: vec![0.0; count], rows: Rows::with_capacity(count / 2 + 3) }
+/// Lays out the rows of a number, from its digits in pairs.
+#[inline]
+#[cfg_attr(target_arch = "wasm32", target_feature(enable = "simd128,relaxed-simd"))]
+pub(super) fn fill_rows(rows: &mut [Row], pairs: impl Iterator<Item = Lanes>) {
+    let mut before = ZERO;
+    let Some((last, rows)) = rows.split_last_mut() else { return };
+    for (row, pair) in rows.iter_mut().zip(pairs) {
+        *row = [pair, Lanes::across(before, pair)];
+        before = pair;
     }
-
-    /// Lays out the rows for the digits.
-    #[cfg_attr(target_arch = "wasm32", target_feature(enable = "simd128,relaxed-simd"))]
-    pub(super) fn fill_rows(&mut self) {
-        let Self { digits, rows } = self;
-        rows.clear();
-        rows.push([ZERO; 2]);
-        let mut before = 0.0;
-        for &[low, high] in digits.as_chunks().0 {
-            rows.push([Lanes::of_floats(low, high), Lanes::of_floats(before, low)]);
-            before = high;
-        }
-        rows.push([ZERO, Lanes::of_floats(before, 0.0)]);
-        rows.push([ZERO; 2]);
-    }
+    *last = [ZERO, Lanes::across(before, ZERO)];
 }
 
 /// So many digits of the number of these bytes.
-pub(super) fn digits(bytes: &[u8], count: usize) -> Vec<f64> {
-    let mut digits = Vec::with_capacity(count);
-    let mut carry = 0;
-    for pair in bytes.rchunks(PAIR_BYTES) {
-        let pair = pair.iter().fold(0, |number, byte| number << 8 | u128::from(*byte));
-        for digit in [pair & ((1 << BITS) - 1), pair >> BITS] {
-            digits.push(take_digit(digit as i64, &mut carry));
-        }
-    }
-    digits.push(carry as f64);
-    digits.resize(count, 0.0);
-    digits
+pub(super) fn from_bytes(bytes: &[u8], count: usize) -> Vec<f64> {
+    // Bytes in this order are integers of the machine, at any of them.
+    let mut little: Vec<u8> = bytes.iter().rev().copied().collect();
+    little.resize(count * BITS / 8 + 8, 0);
+    let mut carry = 0_i64;
+    let digit = |index: usize| {
+        let (byte, bit) = (index * BITS / 8, index * BITS % 8);
+        let window = little[byte..].first_chunk().map_or(0, |window| u64::from_le_bytes(*window));
+        let sum = (window >> bit & MASK).cast_signed() + carry;
+        carry = (sum + HALF) >> BITS;
+        (sum - (carry << BITS)) as f64
+    };
+    (0..count).map(digit).collect()
 }
 
-/// The lowest digit of a sum to which is added what earlier digits left over; leaves over what is above it.
-#[inline]
-fn take_digit(sum: i64, carry: &mut i64) -> f64 {
-    let sum = sum + *carry;
-    *carry = (sum + (1 << (BITS - 1))) >> BITS;
-    (sum - (*carry << BITS)) as f64
-}
-
-/// The two digits of a pair of columns.
-#[inline]
+/// A number's digits as integers, each with a carry added that begins with this one and goes on to the next.
 #[cfg_attr(target_arch = "wasm32", target_feature(enable = "simd128,relaxed-simd"))]
-pub(super) fn take_digits([lower, upper]: [Lanes; 2], carry: &mut i64) -> (f64, f64) {
-    let ([low, high], [upper_low, upper_high]) = (lower.integers(), upper.integers());
-    // What counts 2^51 counts half of the next digit.
-    let odd = |upper: i64| (upper & 1) << UPPER_BITS;
-    let first = take_digit(low + odd(upper_low), carry);
-    let second = take_digit(high + (upper_low >> 1) + odd(upper_high), carry);
-    *carry += upper_high >> 1;
-    (first, second)
+pub(super) fn positive_digits(pairs: impl Iterator<Item = Lanes>, mut carry: i64) -> Vec<u64> {
+    pairs
+        .flat_map(|pair| pair.whole())
+        .map(|digit| {
+            let sum = digit + carry;
+            carry = sum >> BITS;
+            sum.cast_unsigned() & MASK
+        })
+        .collect()
 }

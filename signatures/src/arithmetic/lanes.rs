@@ -76,11 +76,16 @@ operations! {
         [f64x2_extract_lane::<0>(self.0), f64x2_extract_lane::<1>(self.0)]
     }
 
-    /// The integers.
-    fn integers(self: Self) -> [i64; 2] {
-        self.0.map(u64::cast_signed)
+    /// Floating-point numbers that are whole and below 2^51, of either sign, as integers.
+    fn whole(self: Self) -> [i64; 2] {
+        floats(self.0).map(|float| float as i64)
     } in wasm {
-        [i64x2_extract_lane::<0>(self.0), i64x2_extract_lane::<1>(self.0)]
+        {
+            // Their lowest bit is that of a number between 2^52 and 2^53.
+            let middle = f64x2_splat(3.0 * 2_f64.powi(51));
+            let integers = i64x2_sub(f64x2_add(self.0, middle), middle);
+            [i64x2_extract_lane::<0>(integers), i64x2_extract_lane::<1>(integers)]
+        }
     }
 
     /// `a` · `b` + `c`, rounded once.
@@ -91,6 +96,16 @@ operations! {
         }
     } in wasm {
         Self(f64x2_relaxed_madd(a.0, b.0, c.0))
+    }
+
+    /// `a` + `b` of floating-point numbers.
+    fn total(a: Self, b: Self) -> Self {
+        {
+            let [a, b] = [a, b].map(|lanes| floats(lanes.0));
+            Self::of_floats(a[0] + b[0], a[1] + b[1])
+        }
+    } in wasm {
+        Self(f64x2_add(a.0, b.0))
     }
 
     /// `a` - `b` of floating-point numbers.
@@ -108,5 +123,47 @@ operations! {
         Self([a.0[0].wrapping_add(b.0[0]), a.0[1].wrapping_add(b.0[1])])
     } in wasm {
         Self(i64x2_add(a.0, b.0))
+    }
+
+    /// The bits that both have.
+    fn common(a: Self, b: Self) -> Self {
+        Self([a.0[0] & b.0[0], a.0[1] & b.0[1]])
+    } in wasm {
+        Self(v128_and(a.0, b.0))
+    }
+
+    /// Integers without so many of their lowest bits.
+    fn without_lowest(self: Self, bits: u32) -> Self {
+        Self(self.0.map(|integer| integer >> bits))
+    } in wasm {
+        Self(u64x2_shr(self.0, bits))
+    }
+
+    /// The lower number twice.
+    fn low_twice(self: Self) -> Self {
+        Self([self.0[0]; 2])
+    } in wasm {
+        Self(u64x2_shuffle::<0, 0>(self.0, self.0))
+    }
+
+    /// The upper number twice.
+    fn high_twice(self: Self) -> Self {
+        Self([self.0[1]; 2])
+    } in wasm {
+        Self(u64x2_shuffle::<1, 1>(self.0, self.0))
+    }
+
+    /// The upper number of `a` and above it the lower one of `b`: the numbers one place lower.
+    fn across(a: Self, b: Self) -> Self {
+        Self([a.0[1], b.0[0]])
+    } in wasm {
+        Self(u64x2_shuffle::<1, 2>(a.0, b.0))
+    }
+
+    /// The lower number of `a` and the upper one of `b`.
+    fn blend(a: Self, b: Self) -> Self {
+        Self([a.0[0], b.0[1]])
+    } in wasm {
+        Self(u64x2_shuffle::<0, 3>(a.0, b.0))
     }
 }

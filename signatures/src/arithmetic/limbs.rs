@@ -8,32 +8,27 @@ pub(crate) fn from_bytes<const L: usize>(bytes: &[u8], bits: u32) -> [u32; L] {
 }
 
 /// The same into limbs of which there are as many as their slice is long.
+#[inline]
 pub(crate) fn fill(limbs: &mut [u32], bytes: &[u8], bits: u32) {
-    let mut bytes = bytes.iter().rev();
-    let (mut pending, mut pending_bits) = (0_u64, 0);
-    for limb in limbs {
-        while pending_bits < bits {
-            pending |= u64::from(bytes.next().copied().unwrap_or_default()) << pending_bits;
-            pending_bits += 8;
-        }
-        *limb = low_bits(pending, bits);
-        pending >>= bits;
-        pending_bits -= bits;
+    for (limb, bit) in limbs.iter_mut().zip((0..).step_by(bits as usize)) {
+        let above = &bytes[..bytes.len().saturating_sub(bit / 8)];
+        let number = match above.last_chunk() {
+            Some(last) => u64::from_be_bytes(*last),
+            None => above.iter().fold(0, |number, byte| number << 8 | u64::from(*byte)),
+        };
+        *limb = low_bits(number >> (bit % 8), bits);
     }
 }
 
-/// Writes limbs of `bits` bits as bytes, as many as their slice is long.
+/// Writes limbs of `bits` bits, of more than 16 and fewer than 32, as bytes, as many as their slice is long.
+#[inline]
 pub(crate) fn write_bytes(limbs: &[u32], bits: u32, bytes: &mut [u8]) {
-    let mut limbs = limbs.iter();
-    let (mut pending, mut pending_bits) = (0_u64, 0);
-    for byte in bytes.iter_mut().rev() {
-        if pending_bits < 8 {
-            pending |= u64::from(limbs.next().copied().unwrap_or_default()) << pending_bits;
-            pending_bits += bits;
-        }
-        *byte = pending.to_le_bytes()[0];
-        pending >>= 8;
-        pending_bits = pending_bits.saturating_sub(8);
+    const WORD_BYTES: usize = 4;
+    let limb = |index| limbs.get(index).map_or(0, |limb| u64::from(*limb));
+    for (bytes, bit) in bytes.rchunks_mut(WORD_BYTES).zip((0_u32..).step_by(8 * WORD_BYTES)) {
+        let (first, offset) = ((bit / bits) as usize, bit % bits);
+        let word = limb(first) >> offset | limb(first + 1) << (bits - offset) | limb(first + 2) << (2 * bits - offset);
+        bytes.copy_from_slice(&low_bits(word, 32).to_be_bytes()[WORD_BYTES - bytes.len()..]);
     }
 }
 

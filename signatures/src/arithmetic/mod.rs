@@ -8,6 +8,7 @@
               edges, and indices are counters that a constant or the length of a modulus bounds, never a signature"
 )]
 
+mod columns;
 mod digits;
 pub(crate) mod field;
 pub(crate) mod inverse;

@@ -6,7 +6,7 @@
 //! all: loading them takes as long as multiplying.
 
 use super::limbs::{self, is_less, low_bits, subtract};
-use super::power::BLOCK_BITS;
+use super::power::MORE_BITS;
 
 /// Bits of a limb.
 pub(crate) const BITS: u32 = 28;
@@ -15,8 +15,8 @@ pub(crate) const BITS: u32 = 28;
 pub(crate) const COLUMNS: usize = 4;
 
 /// How many limbs [`Modulus::reduce`] takes off a number: as many bits as [`Power`](super::power::Power) has more than the modulus, and some.
-const REDUCTION: usize = 8;
-const _: () = assert!(REDUCTION * BITS as usize > BLOCK_BITS + 4);
+const REDUCTION: usize = 4;
+const _: () = assert!(REDUCTION * BITS as usize > MORE_BITS + 4);
 
 /// An odd modulus and what is worth computing once for it. R below is 2 to the power of the bits of all limbs, and is more
 /// than four times the modulus.
@@ -29,8 +29,8 @@ pub(crate) struct Modulus {
     negated_inverse: u32,
     /// R² modulo the modulus: multiplying by it brings a number into Montgomery's form.
     r_squared: Vec<u32>,
-    bytes: usize,
-    leading_zeros: usize,
+    /// Its bytes, the most significant first.
+    bytes: Vec<u8>,
 }
 
 impl Modulus {
@@ -47,46 +47,44 @@ impl Modulus {
         let inverse =
             (0..4).fold(low, |inverse, _| inverse.wrapping_mul(2_u32.wrapping_sub(low.wrapping_mul(inverse))));
         let negated_inverse = low_bits(u64::from(inverse.wrapping_neg()), BITS);
-        let mut modulus = Self {
-            limbs,
-            reversed,
-            negated_inverse,
-            r_squared: Vec::new(),
-            bytes: bytes.len(),
-            leading_zeros: bytes.first()?.leading_zeros() as usize,
-        };
+        let mut modulus = Self { limbs, reversed, negated_inverse, r_squared: Vec::new(), bytes: bytes.to_vec() };
         modulus.r_squared = modulus.r_squared();
         Some(modulus)
     }
 
     /// How many bytes its numbers have.
     pub(crate) const fn bytes(&self) -> usize {
-        self.bytes
+        self.bytes.len()
     }
 
     /// How many zero bits its bytes begin with, at most seven.
-    pub(crate) const fn leading_zeros(&self) -> usize {
-        self.leading_zeros
+    pub(crate) fn leading_zeros(&self) -> usize {
+        self.bytes.first().map_or(0, |byte| byte.leading_zeros() as usize)
     }
 
     /// How much memory it takes.
     pub(crate) fn memory_bytes(&self) -> usize {
-        [&self.limbs, &self.reversed, &self.r_squared].map(|limbs| size_of_val(&**limbs)).iter().sum()
+        let limbs = [&self.limbs, &self.reversed, &self.r_squared].map(|limbs| size_of_val(&**limbs));
+        self.bytes.len() + limbs.iter().sum::<usize>()
+    }
+
+    /// Whether a number of these bytes is below the modulus; there are as many as it has itself.
+    pub(crate) fn is_above(&self, bytes: &[u8]) -> bool {
+        bytes.len() == self.bytes.len() && bytes < &*self.bytes
     }
 
     /// A number from its bytes; none if it is not less than the modulus.
     pub(crate) fn number(&self, bytes: &[u8]) -> Option<Vec<u32>> {
-        if bytes.len() != self.bytes {
-            return None;
-        }
-        let mut number = vec![0; self.limbs.len()];
-        limbs::fill(&mut number, bytes, BITS);
-        is_less(&number, &self.limbs).then_some(number)
+        self.is_above(bytes).then(|| {
+            let mut number = vec![0; self.limbs.len()];
+            limbs::fill(&mut number, bytes, BITS);
+            number
+        })
     }
 
     /// The bytes of a number below the modulus.
     pub(crate) fn to_bytes(&self, number: &[u32]) -> Vec<u8> {
-        let mut bytes = vec![0; self.bytes];
+        let mut bytes = vec![0; self.bytes.len()];
         limbs::write_bytes(number, BITS, &mut bytes);
         bytes
     }
@@ -96,15 +94,20 @@ impl Modulus {
         self.multiply(a, &self.r_squared)
     }
 
-    /// A number below 2 to the power of [`REDUCTION`] limbs times the modulus, divided by that power.
-    pub(crate) fn reduce(&self, bytes: &[u8]) -> Vec<u8> {
-        let mut number = vec![0; self.limbs.len() + REDUCTION];
-        limbs::fill(&mut number, bytes, BITS);
+    /// A number below 2 to the power of [`REDUCTION`] limbs times the modulus, divided by that power. It is given in digits of more bits.
+    pub(crate) fn reduce(&self, digits: &[u64], digit_bits: usize) -> Vec<u8> {
+        let digit = |index| digits.get(index).copied().unwrap_or_default();
+        let limb = |index: usize| {
+            let (first, offset) = (index * BITS as usize / digit_bits, index * BITS as usize % digit_bits);
+            low_bits(digit(first) >> offset | digit(first + 1) << (digit_bits - offset), BITS)
+        };
+        let mut number: Vec<u32> = (0..self.limbs.len() + REDUCTION).map(limb).collect();
         for from in 0..REDUCTION {
             let quotient = u64::from(low_bits(u64::from(number[from]) * u64::from(self.negated_inverse), BITS));
             let mut carry = 0;
-            for (index, limb) in number[from..].iter_mut().enumerate() {
-                carry += u64::from(*limb) + quotient * u64::from(self.limbs.get(index).copied().unwrap_or_default());
+            let modulus = self.limbs.iter().copied().chain(std::iter::repeat(0));
+            for (limb, modulus) in number[from..].iter_mut().zip(modulus) {
+                carry += u64::from(*limb) + quotient * u64::from(modulus);
                 *limb = low_bits(carry, BITS);
                 carry >>= BITS;
             }
@@ -119,10 +122,13 @@ impl Modulus {
         self.bit(REDUCTION * BITS as usize)
     }
 
-    /// 2 to a power from that of R to the double.
+    /// 2 to a power up to the double of that of R.
     pub(crate) fn power_of_two(&self, power: usize) -> Vec<u32> {
-        // As R² times 2 to the power of what is above R's.
-        self.multiply(&self.r_squared, &self.bit(power - self.limbs.len() * BITS as usize))
+        match power.checked_sub(self.limbs.len() * BITS as usize) {
+            // As R² times 2 to the power of what is above R's.
+            Some(above) => self.multiply(&self.r_squared, &self.bit(above)),
+            None => self.multiply(&self.to_montgomery(&self.bit(power)), &self.bit(0)),
+        }
     }
 
     /// 1 / 2 to a power below that of R.
@@ -242,7 +248,7 @@ impl Modulus {
     /// R² modulo the modulus: R by doubling, then its bits by Montgomery's multiplication.
     fn r_squared(&self) -> Vec<u32> {
         // The power of two of the top byte is below the modulus, which starts with no zero byte and is odd.
-        let power = 8 * self.bytes - 8;
+        let power = 8 * self.bytes.len() - 8;
         let bits = self.limbs.len() * BITS as usize;
         let mut number = self.bit(power);
         for _ in power..=bits {

@@ -1,6 +1,6 @@
 use num_bigint::{BigInt, BigUint};
 
-use super::super::digits::{BITS, Number};
+use super::super::digits::{BITS, HALF, Row, rows};
 use super::super::montgomery::Modulus;
 use super::super::power::Power;
 use super::{bytes_of, rsa_moduli, samples};
@@ -40,48 +40,47 @@ fn moduli_of_every_length() {
 /// Digits at their bounds, of one sign and of both, make the fullest columns.
 #[test]
 fn products_of_extreme_digits_are_right() {
-    const LEAST: f64 = -((1_u64 << (BITS - 1)) as f64);
+    const LEAST: f64 = -((HALF + (1 << 8)) as f64);
     let mut random = fastrand::Rng::with_seed(2);
     for modulus in rsa_moduli() {
         let (_, power) = prepare(&modulus);
-        let (count, modulus) = (power.r_squared.len(), BigInt::from(modulus));
+        let (count, modulus) = (power.count(), BigInt::from(modulus));
         let of_digits = |digit: &mut dyn FnMut(usize) -> f64| {
-            let mut number = Number::zero(count);
             // The highest are zero, as those of numbers up to N' are.
-            number.digits[..count - 4].iter_mut().enumerate().for_each(|(index, place)| *place = digit(index));
-            number.fill_rows();
-            number
+            let digits: Vec<_> = (0..count).map(|index| if index < count - 4 { digit(index) } else { 0.0 }).collect();
+            rows(&digits)
         };
         let numbers = [
             of_digits(&mut |_| LEAST),
-            of_digits(&mut |_| -LEAST - 1.0),
-            of_digits(&mut |index| if index % 2 == 0 { LEAST } else { -LEAST - 1.0 }),
+            of_digits(&mut |_| -LEAST),
+            of_digits(&mut |index| if index % 2 == 0 { LEAST } else { -LEAST }),
             of_digits(&mut |index| if index % 4 < 2 { LEAST + 1.0 } else { -1.0 }),
-            of_digits(&mut |_| if random.bool() { LEAST } else { -LEAST - 1.0 }),
+            of_digits(&mut |_| if random.bool() { LEAST } else { -LEAST }),
         ];
         let r = BigInt::from(1_u8) << (BITS * count);
-        let is_right = |number: &Number, product: BigInt| {
-            let bound = LEAST..-LEAST;
-            number.digits.iter().all(|digit| bound.contains(digit))
+        let is_right = |number: &[Row], product: BigInt| {
+            let bound = LEAST as i64..=-LEAST as i64;
+            digits_of(number).iter().all(|digit| bound.contains(digit))
                 && (value(number) * &r - product) % &modulus == BigInt::ZERO
         };
         let mut columns = power.starts.product.clone();
         for a in &numbers {
             for b in &numbers {
-                let mut product = Number::zero(count);
-                power.multiply(&mut columns, &a.digits, &b.rows, &mut product);
+                let mut product = a.clone();
+                power.multiply(&mut columns, &mut product, b);
                 assert!(is_right(&product, value(a) * value(b)));
             }
-            let mut square = Number::zero(count);
-            square.digits.clone_from(&a.digits);
-            square.fill_rows();
+            let mut square = a.clone();
             power.square(&mut columns, &mut square);
             assert!(is_right(&square, value(a) * value(a)));
         }
     }
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "a digit is a whole number below 2^52")]
-fn value(number: &Number) -> BigInt {
-    number.digits.iter().rev().fold(BigInt::ZERO, |value, digit| (value << BITS) + *digit as i64)
+fn digits_of(number: &[Row]) -> Vec<i64> {
+    number.iter().flat_map(|[pair, _]| pair.whole()).collect()
+}
+
+fn value(number: &[Row]) -> BigInt {
+    digits_of(number).into_iter().rev().fold(BigInt::ZERO, |value, digit| (value << BITS) + digit)
 }
