@@ -47,10 +47,6 @@ impl Source {
 
     fn prepare(&self) -> Option<PreparedKey> {
         use signatures::Algorithm::{EdDsa, Es256, Es384, Ps256, Ps384, Ps512, Rs256, Rs384, Rs512};
-        let public_key_info = match self.algorithm {
-            Rs256 | Rs384 | Rs512 => subject_public_key_info(&self.bytes),
-            Ps256 | Ps384 | Ps512 | Es256 | Es384 | EdDsa => Vec::new(),
-        };
         let key = match self.algorithm {
             // No other exponent is accepted in a bundle.
             Rs256 | Rs384 | Rs512 | Ps256 | Ps384 | Ps512 => {
@@ -60,20 +56,22 @@ impl Source {
             EdDsa => PublicKey::Ed25519(&self.bytes),
         };
         let key = signatures::VerificationKey::new(self.algorithm, key).ok()?;
+        let by_proxy = matches!(self.algorithm, Rs256 | Rs384 | Rs512) && !key.is_fast();
+        let public_key_info = by_proxy.then(|| subject_public_key_info(&self.bytes));
         Some(PreparedKey { key, public_key_info })
     }
 }
 
-/// A key as it is verified with here, and as a proxy wants it; empty where a proxy is never asked.
+/// A key as it is verified with here, and as a proxy wants it; not where a proxy would take longer, and is never asked.
 #[derive(Debug)]
 struct PreparedKey {
     key: signatures::VerificationKey,
-    public_key_info: Vec<u8>,
+    public_key_info: Option<Vec<u8>>,
 }
 
 impl PreparedKey {
     fn bytes(&self) -> usize {
-        self.key.memory_bytes().saturating_add(self.public_key_info.len())
+        self.key.memory_bytes().saturating_add(self.public_key_info.as_ref().map_or(0, Vec::len))
     }
 }
 
@@ -102,7 +100,7 @@ impl PreparedKeys {
         Self::default()
     }
 
-    /// From now on a proxy's own function is asked first.
+    /// From now on a proxy's own function is asked first, about keys with which this machine is slow.
     pub(crate) fn use_native(&mut self, native: NativeVerifier) {
         self.native = Some(native);
     }
@@ -110,10 +108,11 @@ impl PreparedKeys {
     /// Whether a signature is that of a key over a message; none if the key has to be verified with otherwise.
     pub(super) fn verify(&self, source: &Source, message: &[u8], signature: &[u8]) -> Option<bool> {
         let prepared = self.get(source)?;
-        let by_proxy = self
-            .native
+        let by_proxy = prepared
+            .public_key_info
             .as_ref()
-            .and_then(|native| native.verify(source.algorithm, &prepared.public_key_info, message, signature));
+            .zip(self.native.as_ref())
+            .and_then(|(key, native)| native.verify(source.algorithm, key, message, signature));
         if by_proxy.is_some() {
             self.native_count.set(self.native_count.get().saturating_add(1));
         }

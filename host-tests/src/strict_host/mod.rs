@@ -141,7 +141,18 @@ pub struct StrictHost {
 /// The module as it was built.
 pub fn module() -> Result<&'static Module> {
     static MODULE: OnceLock<Result<Module, String>> = OnceLock::new();
-    let module = MODULE.get_or_init(|| {
+    compiled(&MODULE, None)
+}
+
+/// The same for a processor of before 2013.
+fn module_for_old_processor() -> Result<&'static Module> {
+    static MODULE: OnceLock<Result<Module, String>> = OnceLock::new();
+    // Of a target that is named, Wasmtime takes nothing for granted that its first processors did not have.
+    compiled(&MODULE, Some("x86_64-unknown-linux-gnu"))
+}
+
+fn compiled(module: &'static OnceLock<Result<Module, String>>, target: Option<&str>) -> Result<&'static Module> {
+    let compile = || {
         let mut config = Config::new();
         config.consume_fuel(true);
         // What is left is WebAssembly 2.0 and relaxed SIMD, all of which Wasmtime 23 has turned on, that of Kong 3.8 (3.9 has 26); and typed
@@ -149,13 +160,16 @@ pub fn module() -> Result<&'static Module> {
         // vulnerabilities, so it is not built here; this one refuses what they do not know.
         config.wasm_tail_call(false).wasm_multi_memory(false).wasm_memory64(false);
         config.wasm_extended_const(false).wasm_wide_arithmetic(false).wasm_custom_page_sizes(false);
+        if let Some(target) = target {
+            config.target(target).map_err(|error| error.to_string())?;
+        }
         let path = crate::repository().join("dist/portcullis.wasm");
         let bytes =
             std::fs::read(&path).map_err(|error| format!("{}: {error}. Run `cargo xtask build`", path.display()))?;
         let engine = Engine::new(&config).map_err(|error| error.to_string())?;
         Module::new(&engine, bytes).map_err(|error| error.to_string())
-    });
-    module.as_ref().map_err(|error| anyhow!("{error}"))
+    };
+    module.get_or_init(compile).as_ref().map_err(|error| anyhow!("{error}"))
 }
 
 impl StrictHost {
@@ -176,7 +190,8 @@ impl StrictHost {
 
     /// The same in such a host.
     pub fn start_in(configuration: &[u8], setup: &Setup) -> Result<Self> {
-        Self::start_module(module()?, configuration, setup)
+        let module = if setup.is_old { module_for_old_processor()? } else { module()? };
+        Self::start_module(module, configuration, setup)
     }
 
     /// The same with another filter.

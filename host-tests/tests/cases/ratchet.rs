@@ -9,7 +9,7 @@ use std::sync::Arc;
 use anyhow::{Context as _, Result, ensure};
 use host_tests::client::Request;
 use host_tests::keys::SigningKey;
-use host_tests::strict_host::StrictHost;
+use host_tests::strict_host::{Setup, StrictHost};
 use host_tests::token::{Forgery, TokenSpec};
 use host_tests::workload::{claim_rule, claims};
 use libtest_mimic::Trial;
@@ -77,7 +77,7 @@ fn instructions(scene: &Scene) -> Result<BTreeMap<String, u64>> {
     let permitting = policy(scene, 100, "permit", Vec::new())?;
     let denying = policy(scene, 100, "deny", Vec::new())?;
     let mut envoy = StrictHost::start(permitting.as_bytes())?;
-    let mut elsewhere = StrictHost::start_in_wasmx(permitting.as_bytes())?;
+    let mut old = StrictHost::start_in(permitting.as_bytes(), &Setup { is_old: true, ..Setup::default() })?;
     let mut refusing = StrictHost::start(denying.as_bytes())?;
     let mut asserting = StrictHost::start(with_assertion(&permitting, p256())?.as_bytes())?;
     let mut asserting_elsewhere = StrictHost::start_in_wasmx(with_assertion(&permitting, p256())?.as_bytes())?;
@@ -92,11 +92,11 @@ fn instructions(scene: &Scene) -> Result<BTreeMap<String, u64>> {
         ("warm_asserted_by_eddsa", median(&mut asserting_by_eddsa, |_| bearer(scene, "rs256", 0, Forgery::None))?),
         ("warm_recorded", median(&mut recording, |_| bearer(scene, "rs256", 0, Forgery::None))?),
         ("warm_denied_by_rule", median(&mut refusing, |_| bearer(scene, "rs256", 0, Forgery::None))?),
-        ("cold_rs256_in_envoy", median(&mut envoy, |number| bearer(scene, "rs256", number, Forgery::None))?),
-        ("cold_rs256", median(&mut elsewhere, |number| bearer(scene, "rs256", number, Forgery::None))?),
+        ("cold_rs256_by_proxy", median(&mut old, |number| bearer(scene, "rs256", number, Forgery::None))?),
+        ("cold_rs256", median(&mut envoy, |number| bearer(scene, "rs256", number, Forgery::None))?),
         ("cold_es256", median(&mut envoy, |number| bearer(scene, "es256", number, Forgery::None))?),
         ("cold_eddsa", median(&mut envoy, |number| bearer(scene, "eddsa", number, Forgery::None))?),
-        ("bad_rs256", median(&mut elsewhere, |number| bearer(scene, "rs256", number, Forgery::FlippedSignature))?),
+        ("bad_rs256", median(&mut envoy, |number| bearer(scene, "rs256", number, Forgery::FlippedSignature))?),
     ];
     Ok(figures.into_iter().map(|(name, figure)| (name.to_owned(), figure)).collect())
 }
