@@ -91,7 +91,9 @@ impl TokenCache {
         let full = self.young.entries.len() >= MAX_CACHED_TOKENS / 2
             || self.young.bytes.saturating_add(bytes) > MAX_CACHED_BYTES / 2;
         if full {
-            let old = std::mem::replace(&mut self.old, std::mem::take(&mut self.young));
+            // As large as the last one came to be: a table that grows hashes all its tokens again, each from a place of its own in memory.
+            let next = Generation { entries: HashTable::with_capacity(self.young.entries.len()), bytes: 0 };
+            let old = std::mem::replace(&mut self.old, std::mem::replace(&mut self.young, next));
             self.forgotten = Some(old.entries.into_iter());
         }
         self.forgotten.iter_mut().flatten().take(FORGET_AT_ONCE).for_each(drop);
