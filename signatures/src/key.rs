@@ -117,7 +117,7 @@ impl VerificationKey {
         }
     }
 
-    /// Whether it verifies as fast as it can here: RSA takes several times as long on a processor that does not fuse multiplication and addition.
+    /// Whether it verifies as fast as it can here: RSA takes two to three times as long on a processor that does not fuse multiplication and addition.
     pub const fn is_fast(&self) -> bool {
         match &self.material {
             Material::Pkcs1(_, key) | Material::Pss(_, key) => key.is_fast(),

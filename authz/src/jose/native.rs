@@ -1,6 +1,6 @@
 //! Signatures that the proxy verifies with its own crypto, where it has any and that has proved itself.
 //!
-//! RSASSA-PKCS1-v1_5 only, and only on a processor that does not fuse multiplication and addition: everywhere else prepared keys are faster in
+//! RSASSA-PKCS1-v1_5 only, and only on a processor that does not fuse multiplication and addition: elsewhere prepared keys are faster in
 //! WebAssembly than native code that reads the key for every call, and PSS and Ed25519 no proxy offers (`docs/performance.md`).
 
 use std::fmt;

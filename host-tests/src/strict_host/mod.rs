@@ -4,6 +4,7 @@
 //! the clock is ours, and every way in which a host may fail can be switched on.
 
 mod callouts;
+mod compiled;
 mod import_lists;
 mod imports;
 mod memory;
@@ -15,17 +16,17 @@ mod shared_data;
 mod wasmx;
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::OnceLock;
 
 use crate::client::Request;
 use crate::outcome::Outcome;
 use crate::secrets;
 use crate::tls::Workload;
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
+pub use compiled::module;
 pub use import_lists::{BY_BOTH_HOSTS, UNUSED_IMPORTS, USED_IMPORTS, WASI_BY_BOTH_HOSTS};
 pub use setup::{Answer, Call, Fault, Personality, Setup};
 pub use shared_data::SharedData;
-use wasmtime::{Config, Engine, Instance, Linker, Module, Store, StoreLimits, StoreLimitsBuilder};
+use wasmtime::{Instance, Linker, Module, Store, StoreLimits, StoreLimitsBuilder};
 
 /// The most that one callback may do. A decision with an RSA signature takes about 10 million instructions.
 const FUEL_PER_CALLBACK: u64 = 500_000_000;
@@ -138,40 +139,6 @@ pub struct StrictHost {
     trap: Option<(&'static str, u64)>,
 }
 
-/// The module as it was built.
-pub fn module() -> Result<&'static Module> {
-    static MODULE: OnceLock<Result<Module, String>> = OnceLock::new();
-    compiled(&MODULE, None)
-}
-
-/// The same for a processor of before 2013.
-fn module_for_old_processor() -> Result<&'static Module> {
-    static MODULE: OnceLock<Result<Module, String>> = OnceLock::new();
-    // Of a target that is named, Wasmtime takes nothing for granted that its first processors did not have.
-    compiled(&MODULE, Some("x86_64-unknown-linux-gnu"))
-}
-
-fn compiled(module: &'static OnceLock<Result<Module, String>>, target: Option<&str>) -> Result<&'static Module> {
-    let compile = || {
-        let mut config = Config::new();
-        config.consume_fuel(true);
-        // What is left is WebAssembly 2.0 and relaxed SIMD, all of which Wasmtime 23 has turned on, that of Kong 3.8 (3.9 has 26); and typed
-        // function references, which cannot be turned off here and which no compiler of ours writes. An engine of those days has known
-        // vulnerabilities, so it is not built here; this one refuses what they do not know.
-        config.wasm_tail_call(false).wasm_multi_memory(false).wasm_memory64(false);
-        config.wasm_extended_const(false).wasm_wide_arithmetic(false).wasm_custom_page_sizes(false);
-        if let Some(target) = target {
-            config.target(target).map_err(|error| error.to_string())?;
-        }
-        let path = crate::repository().join("dist/portcullis.wasm");
-        let bytes =
-            std::fs::read(&path).map_err(|error| format!("{}: {error}. Run `cargo xtask build`", path.display()))?;
-        let engine = Engine::new(&config).map_err(|error| error.to_string())?;
-        Module::new(&engine, bytes).map_err(|error| error.to_string())
-    };
-    module.get_or_init(compile).as_ref().map_err(|error| anyhow!("{error}"))
-}
-
 impl StrictHost {
     /// Starts a VM and configures the plugin; an error with the log if the filter refuses the configuration.
     pub fn start(configuration: &[u8]) -> Result<Self> {
@@ -190,7 +157,7 @@ impl StrictHost {
 
     /// The same in such a host.
     pub fn start_in(configuration: &[u8], setup: &Setup) -> Result<Self> {
-        let module = if setup.is_old { module_for_old_processor()? } else { module()? };
+        let module = if setup.is_without_fma { compiled::module_without_fma()? } else { module()? };
         Self::start_module(module, configuration, setup)
     }
 

@@ -78,8 +78,8 @@ pub struct Call {
 pub struct Setup {
     /// Which host it is.
     pub personality: Personality,
-    /// Whether its processor is of before 2013, and does not fuse multiplication and addition.
-    pub is_old: bool,
+    /// Whether its processor has no FMA, and does not fuse multiplication and addition.
+    pub is_without_fma: bool,
     /// Whether it is nginx without Kong.
     pub is_without_kong: bool,
     /// The most memory that the module may have; that of one VM if none.

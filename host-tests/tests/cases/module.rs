@@ -146,8 +146,8 @@ fn failing_host_calls(scene: &Scene) -> Result<()> {
     Ok(())
 }
 
-/// RSA signatures are Envoy's to verify on a processor that makes the module slow. Where Envoy cannot, on processors that are not old and on hosts
-/// that are not Envoy, the module does it, with the same answers.
+/// RSA signatures are Envoy's to verify on a processor without FMA, which makes the module slow. Where Envoy cannot, on other processors and on
+/// hosts that are not Envoy, the module does it, with the same answers.
 fn native_crypto(scene: &Scene) -> Result<()> {
     let plugin = scene.plugin("orders")?;
     let statuses = |host: &mut StrictHost, subject: &str, fault| -> Result<[u16; 2]> {
@@ -159,8 +159,8 @@ fn native_crypto(scene: &Scene) -> Result<()> {
         };
         Ok([status(host, "none")?, status(host, "flipped-signature")?])
     };
-    let old = Setup { is_old: true, ..Setup::default() };
-    let mut host = StrictHost::start_in(plugin.as_bytes(), &old)?;
+    let without_fma = Setup { is_without_fma: true, ..Setup::default() };
+    let mut host = StrictHost::start_in(plugin.as_bytes(), &without_fma)?;
     let proofs = host.native_calls();
     ensure!(
         proofs > 0 && statuses(&mut host, "a", None)? == [200, 401] && host.native_calls() == proofs.saturating_add(2)
@@ -169,8 +169,8 @@ fn native_crypto(scene: &Scene) -> Result<()> {
     let mut newer = StrictHost::start(plugin.as_bytes())?;
     let proofs = newer.native_calls();
     ensure!(proofs > 0 && statuses(&mut newer, "a", None)? == [200, 401] && newer.native_calls() == proofs);
-    for is_old in [false, true] {
-        let setup = Setup { personality: Personality::Wasmx, is_old, ..Setup::default() };
+    for is_without_fma in [false, true] {
+        let setup = Setup { personality: Personality::Wasmx, is_without_fma, ..Setup::default() };
         let mut elsewhere = StrictHost::start_in(plugin.as_bytes(), &setup)?;
         ensure!(statuses(&mut elsewhere, "a", None)? == [200, 401] && elsewhere.native_calls() == 0);
     }

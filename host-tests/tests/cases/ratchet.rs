@@ -77,7 +77,8 @@ fn instructions(scene: &Scene) -> Result<BTreeMap<String, u64>> {
     let permitting = policy(scene, 100, "permit", Vec::new())?;
     let denying = policy(scene, 100, "deny", Vec::new())?;
     let mut envoy = StrictHost::start(permitting.as_bytes())?;
-    let mut old = StrictHost::start_in(permitting.as_bytes(), &Setup { is_old: true, ..Setup::default() })?;
+    let without_fma = Setup { is_without_fma: true, ..Setup::default() };
+    let mut without_fma = StrictHost::start_in(permitting.as_bytes(), &without_fma)?;
     let mut refusing = StrictHost::start(denying.as_bytes())?;
     let mut asserting = StrictHost::start(with_assertion(&permitting, p256())?.as_bytes())?;
     let mut asserting_elsewhere = StrictHost::start_in_wasmx(with_assertion(&permitting, p256())?.as_bytes())?;
@@ -92,7 +93,7 @@ fn instructions(scene: &Scene) -> Result<BTreeMap<String, u64>> {
         ("warm_asserted_by_eddsa", median(&mut asserting_by_eddsa, |_| bearer(scene, "rs256", 0, Forgery::None))?),
         ("warm_recorded", median(&mut recording, |_| bearer(scene, "rs256", 0, Forgery::None))?),
         ("warm_denied_by_rule", median(&mut refusing, |_| bearer(scene, "rs256", 0, Forgery::None))?),
-        ("cold_rs256_by_proxy", median(&mut old, |number| bearer(scene, "rs256", number, Forgery::None))?),
+        ("cold_rs256_by_proxy", median(&mut without_fma, |number| bearer(scene, "rs256", number, Forgery::None))?),
         ("cold_rs256", median(&mut envoy, |number| bearer(scene, "rs256", number, Forgery::None))?),
         ("cold_es256", median(&mut envoy, |number| bearer(scene, "es256", number, Forgery::None))?),
         ("cold_eddsa", median(&mut envoy, |number| bearer(scene, "eddsa", number, Forgery::None))?),

@@ -26,7 +26,7 @@ pub(super) const POSITIVE: u64 = 1 << 62;
 pub(super) type Column = [Lanes; 2];
 
 /// Adds products to columns, with constants that are in memory, so that a compiler does not make them anew for each.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub(super) struct Products {
     upper: Lanes,
     both: Lanes,
