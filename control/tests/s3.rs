@@ -15,7 +15,7 @@ mod common;
 mod endpoint;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard};
@@ -36,7 +36,7 @@ impl Store {
     fn start() -> Self {
         let packages = std::env::var_os("S3_SERVER_PATH")
             .expect("S3_SERVER_PATH is not set. Run `cargo xtask test`, which installs moto from PyPI and sets it");
-        let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let address = host_tests::free_address().unwrap();
         let script = host_tests::repository().join("control/tests/s3_server.py");
         let mut command = Command::new("python3");
         command.arg(script).arg(address.port().to_string()).env("PYTHONPATH", packages);

@@ -23,9 +23,11 @@ pub mod upstream;
 pub mod workers;
 pub mod workload;
 
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
 
-use anyhow::{Result, ensure};
+use anyhow::{Result, bail, ensure};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 /// The root of the repository.
@@ -39,6 +41,29 @@ pub fn now() -> u64 {
     #[expect(clippy::disallowed_methods, reason = "a real proxy has a real clock, and tokens for it need real times")]
     let now = std::time::SystemTime::now();
     now.duration_since(std::time::UNIX_EPOCH).unwrap_or_default().as_secs()
+}
+
+/// An address at which nobody listens, for who listens there later, or cannot say which port it was given.
+///
+/// It is one of the ports from 16384 to 32767, of which no system gives any away by itself. One of those would be somebody's as soon
+/// as it is free again: any connection that is opened meanwhile has one.
+///
+/// # Errors
+///
+/// Every one of them is taken.
+pub fn free_address() -> Result<SocketAddr> {
+    const COUNT: u32 = 1 << 14;
+    static TRIED: AtomicU32 = AtomicU32::new(0);
+    // Processes that look for one at the same time begin apart.
+    let begin = std::process::id().wrapping_mul(101);
+    for _ in 0..COUNT {
+        let number = begin.wrapping_add(TRIED.fetch_add(1, Ordering::Relaxed)) & (COUNT - 1);
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, u16::try_from(COUNT | number)?));
+        if TcpListener::bind(address).is_ok() {
+            return Ok(address);
+        }
+    }
+    bail!("every port from 16384 to 32767 is taken")
 }
 
 /// Lets this process have so many connections, and as many more as the system allows.

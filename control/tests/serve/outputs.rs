@@ -7,6 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
 
+use host_tests::free_address;
 use host_tests::tls::Authority;
 use rustls::{ServerConnection, StreamOwned};
 use serde_json::{Value, json};
@@ -32,10 +33,6 @@ impl Drop for Running {
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
-}
-
-fn free_address() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }
 
 /// Debian's rsyslogd, which takes RFC 5424 over TCP and writes what it has understood, part by part.
@@ -70,7 +67,7 @@ fn rsyslog(folder: &Path, address: SocketAddr) -> Running {
 #[test]
 fn a_syslog_daemon_gets_what_it_can_read() {
     let mut home = home();
-    let address = free_address();
+    let address = free_address().unwrap();
     home.fleet()["decisions"]["outputs"] = json!([
         { "output": "siem", "type": "syslog", "format": "record", "address": address.to_string() },
         { "output": "arcsight", "type": "syslog", "format": "cef", "address": address.to_string() },
@@ -132,7 +129,7 @@ fn a_collector_of_opentelemetry_reads_the_records() {
         "OTLP_PATH is not set. Run `cargo xtask test`, which installs opentelemetry-proto from PyPI and sets it",
     );
     let mut home = home();
-    let (address, file) = (free_address(), home.path().join("collected.txt"));
+    let (address, file) = (free_address().unwrap(), home.path().join("collected.txt"));
     let script = host_tests::repository().join("control/tests/serve/collector.py");
     let mut command = Command::new("python3");
     let command = command.arg(script).arg(address.port().to_string()).arg(&file).env("PYTHONPATH", packages);
@@ -183,7 +180,7 @@ fn an_output_that_takes_nothing_costs_no_record() {
     let mut home = home();
     home.fleet()["decisions"]["outputs"] = json!([
         { "output": "agent", "type": "files", "format": "ocsf", "folder": "ocsf" },
-        { "output": "gone", "type": "syslog", "format": "record", "address": free_address().to_string() },
+        { "output": "gone", "type": "syslog", "format": "record", "address": free_address().unwrap().to_string() },
     ]);
     let endpoint = home.start();
     let mut worker = Worker::new(1);

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::fs::File;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 use std::time::Duration;
@@ -92,7 +92,7 @@ impl Prometheus {
         let file = folder.join("prometheus.yaml");
         std::fs::write(&file, settings.to_string())?;
         // It cannot say which port it was given.
-        let address = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?;
+        let address = host_tests::free_address()?;
         let log = folder.join("log");
         let child = Command::new(binary()?)
             .arg(format!("--config.file={}", file.display()))

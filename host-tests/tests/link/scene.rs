@@ -1,7 +1,7 @@
 //! One Envoy with a listener, an endpoint and a publisher for each test: a line.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
@@ -64,9 +64,8 @@ impl Scene {
                 (publisher.lifetime_seconds, publisher.max_staleness_seconds) = (4, 2);
             }
             let endpoint = Endpoint::default();
-            // That of the one that is absent at first is only reserved.
             let address = match name {
-                "F1_absent_at_start" => TcpListener::bind(("127.0.0.1", 0))?.local_addr()?,
+                "F1_absent_at_start" => host_tests::free_address()?,
                 _ => endpoint.start()?,
             };
             let authority = name.starts_with("F31").then(Authority::generate).transpose()?;
