@@ -113,6 +113,30 @@ pub(crate) fn ext_authz() -> Value {
     })
 }
 
+/// The same over gRPC, as policy engines are asked: with all headers.
+pub(crate) fn ext_authz_grpc() -> Value {
+    json!({
+        "name": "envoy.filters.http.ext_authz",
+        "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.filters.http.ext_authz.v3.ExtAuthz",
+            "transport_api_version": "V3",
+            "grpc_service": { "envoy_grpc": { "cluster_name": "grpc_engine" }, "timeout": "1s" },
+        },
+    })
+}
+
+/// The cluster of a service that is asked over gRPC.
+pub(crate) fn grpc_cluster(name: &str, address: SocketAddr) -> Result<Value> {
+    let mut cluster = cluster(name, address);
+    let options = json!({ "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
+        "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
+        "explicit_http_config": { "http2_protocol_options": {} },
+    } });
+    let members = cluster.as_object_mut().context("a cluster is an object")?;
+    members.insert("typed_extension_protocol_options".to_owned(), options);
+    Ok(cluster)
+}
+
 /// The cluster of the control endpoint.
 pub(crate) const CONTROL: &str = "control";
 

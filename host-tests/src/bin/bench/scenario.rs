@@ -35,6 +35,7 @@ const RULES: usize = 100;
 struct Chains {
     tokens: Tokens,
     engine: std::net::SocketAddr,
+    grpc_engine: std::net::SocketAddr,
     /// Who pushes policies, and takes decision records.
     control: Vec<Endpoint>,
     wanted: String,
@@ -46,6 +47,7 @@ pub(crate) fn all(wanted: &str) -> Result<Vec<Scenario>> {
     let mut chains = Chains {
         tokens: Tokens::new()?,
         engine: service::start()?,
+        grpc_engine: service::start_grpc()?,
         control: Vec::new(),
         wanted: wanted.to_owned(),
         scenarios: Vec::new(),
@@ -58,6 +60,7 @@ pub(crate) fn all(wanted: &str) -> Result<Vec<Scenario>> {
     chains.add("bare", vec![], Kind::Warm("rs256"), RULES, 200)?;
     chains.add("module that does nothing", vec![filters::nothing(&module)?], Kind::Warm("rs256"), RULES, 200)?;
     chains.add("ext_authz", vec![filters::ext_authz()], Kind::Warm("rs256"), RULES, 200)?;
+    chains.add("ext_authz, gRPC", vec![filters::ext_authz_grpc()], Kind::Warm("rs256"), RULES, 200)?;
     for (name, key) in [("RS256", "rs256"), ("ES256", "es256"), ("EdDSA", "eddsa")] {
         chains.of_algorithm(name, key)?;
     }
@@ -149,9 +152,10 @@ impl Chains {
             "route_config".to_owned(),
             json!({ "virtual_hosts": [{ "name": "all", "domains": ["*"], "routes": [route] }] }),
         );
-        let engine = filters::cluster("engine", self.engine);
+        let engines =
+            [filters::cluster("engine", self.engine), filters::grpc_cluster("grpc_engine", self.grpc_engine)?];
         let control = self.control.last().map(|endpoint| Ok(filters::cluster(filters::CONTROL, endpoint.start()?)));
-        let clusters = std::iter::once(Ok(engine)).chain(control).collect::<Result<Vec<_>>>()?;
+        let clusters = engines.into_iter().map(Ok).chain(control).collect::<Result<Vec<_>>>()?;
         Ok(json!({
             "admin": { "address": { "socket_address": { "address": "127.0.0.1", "port_value": 0 } } },
             "static_resources": { "listeners": [listener], "clusters": clusters },
