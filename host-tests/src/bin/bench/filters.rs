@@ -1,5 +1,6 @@
 //! The filters that are compared: ours, and what Envoy has itself.
 
+use std::fs;
 use std::net::SocketAddr;
 
 use anyhow::{Context as _, Result};
@@ -152,25 +153,53 @@ pub(crate) fn cluster(name: &str, address: SocketAddr) -> Value {
 }
 
 /// A module that does nothing: the floor of every filter in WebAssembly.
-pub(crate) fn nothing(module: &std::path::Path) -> Result<Value> {
-    let mut filter = portcullis(&json!({}))?;
-    let vm =
-        json!({ "vm_id": "nothing", "runtime": "envoy.wasm.runtime.v8", "code": { "local": { "filename": module } } });
-    *filter.pointer_mut("/typed_config/config/vm_config").context("the filter has a VM")? = vm;
-    Ok(filter)
+pub(crate) fn nothing() -> Result<Value> {
+    module("nothing", "", "")
 }
 
-/// Its text: it allocates what the host hands over from a bump pointer, and lets everything go on.
-pub(crate) const NOTHING: &str = r#"(module
+/// One that has Envoy hand over headers and clock and take a record, and decides nothing: the floor of every filter that authorizes in
+/// WebAssembly and leaves a trace of it.
+pub(crate) fn hand_over() -> Result<Value> {
+    const IMPORTS: &str = r#"
+  (import "env" "proxy_get_header_map_pairs" (func $headers (param i32 i32 i32) (result i32)))
+  (import "env" "proxy_get_current_time_nanoseconds" (func $clock (param i32) (result i32)))
+  (import "env" "proxy_set_property" (func $set (param i32 i32 i32 i32) (result i32)))"#;
+    // Where the module has its key and its record.
+    let record = format!("(i32.const 64) (i32.const {}) (i32.const 128) (i32.const {})", KEY.len(), RECORD.len());
+    let steps = format!(
+        "(drop (call $headers (i32.const 0) (i32.const 0) (i32.const 4)))
+    (drop (call $clock (i32.const 8)))
+    (drop (call $set {record}))"
+    );
+    module("hand_over", IMPORTS, &steps)
+}
+
+/// What such a module leaves, as long as what ours leaves, and where.
+const KEY: &str = "portcullis.decision";
+const RECORD: &str = "version 1, permit, because a rule permits it, the rule service-42, of revision number 1";
+
+/// A module with these imports that takes these steps for each request: it puts what the host hands over always in the same place, and
+/// lets everything go on.
+fn module(name: &str, imports: &str, steps: &str) -> Result<Value> {
+    let text = format!(
+        r#"(module {imports}
   (memory (export "memory") 2)
-  (global $top (mut i32) (i32.const 1024))
+  (data (i32.const 64) "{KEY}")
+  (data (i32.const 128) "{RECORD}")
   (func (export "_initialize"))
   (func (export "proxy_abi_version_0_2_1"))
-  (func (export "proxy_on_memory_allocate") (param $size i32) (result i32)
-    (global.get $top)
-    (global.set $top (i32.add (global.get $top) (local.get $size))))
+  (func (export "proxy_on_memory_allocate") (param i32) (result i32) (i32.const 1024))
   (func (export "proxy_on_vm_start") (param i32 i32) (result i32) (i32.const 1))
   (func (export "proxy_on_configure") (param i32 i32) (result i32) (i32.const 1))
   (func (export "proxy_on_context_create") (param i32 i32))
-  (func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32) (i32.const 0))
-  (func (export "proxy_on_delete") (param i32)))"#;
+  (func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32) {steps} (i32.const 0))
+  (func (export "proxy_on_delete") (param i32)))"#
+    );
+    let file = host_tests::repository().join(format!("target/bench/{name}.wasm"));
+    fs::create_dir_all(file.parent().context("it has a folder")?)?;
+    fs::write(&file, wat::parse_str(text)?)?;
+    let mut filter = portcullis(&json!({}))?;
+    let vm = json!({ "vm_id": name, "runtime": "envoy.wasm.runtime.v8", "code": { "local": { "filename": file } } });
+    *filter.pointer_mut("/typed_config/config/vm_config").context("the filter has a VM")? = vm;
+    Ok(filter)
+}

@@ -52,13 +52,17 @@ pub(crate) fn all(wanted: &str) -> Result<Vec<Scenario>> {
         wanted: wanted.to_owned(),
         scenarios: Vec::new(),
     };
-    let module = host_tests::repository().join("target/bench/nothing.wasm");
-    std::fs::create_dir_all(module.parent().context("it has a folder")?)?;
-    std::fs::write(&module, wat::parse_str(filters::NOTHING)?)?;
     // The floor is that of the same load: longer requests cost Envoy more whatever the filter.
     chains.add("bare, no token", vec![], Kind::None, RULES, 200)?;
     chains.add("bare", vec![], Kind::Warm("rs256"), RULES, 200)?;
-    chains.add("module that does nothing", vec![filters::nothing(&module)?], Kind::Warm("rs256"), RULES, 200)?;
+    chains.add("module that does nothing", vec![filters::nothing()?], Kind::Warm("rs256"), RULES, 200)?;
+    chains.add(
+        "module that only takes headers and leaves a record",
+        vec![filters::hand_over()?],
+        Kind::Warm("rs256"),
+        RULES,
+        200,
+    )?;
     chains.add("ext_authz", vec![filters::ext_authz()], Kind::Warm("rs256"), RULES, 200)?;
     chains.add("ext_authz, gRPC", vec![filters::ext_authz_grpc()], Kind::Warm("rs256"), RULES, 200)?;
     for (name, key) in [("RS256", "rs256"), ("ES256", "es256"), ("EdDSA", "eddsa")] {
