@@ -37,9 +37,9 @@ struct Arguments {
     portcullis: PathBuf,
     /// How often each figure is taken, each time in a process of its own: short and often rather than long, for what else the machine does
     /// changes; the median counts.
-    #[arg(long, default_value_t = 4)]
+    #[arg(long, default_value_t = 3)]
     repetitions: usize,
-    /// How long each window of a figure is, in seconds: there are two in each process, and the less counts.
+    /// How long each window of a figure is, in seconds: there are three in each process, and the least counts.
     #[arg(long, default_value_t = 1)]
     seconds: u64,
     /// Only the scenarios whose name has this in it, and no ratios that lack one. `push` is how long pushes take, `records` what

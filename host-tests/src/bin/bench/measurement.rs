@@ -19,7 +19,7 @@ const CORE_OF_LOAD: usize = 1;
 const WARM_UP_SECONDS: u64 = 1;
 
 /// How often it is measured in each process. What else the machine does can only make it slower, so the fastest counts.
-const WINDOWS: usize = 2;
+const WINDOWS: usize = 3;
 
 /// What is measured.
 pub(crate) struct Bench {
@@ -35,6 +35,8 @@ struct Planned {
 /// What was measured in one scenario.
 pub(crate) struct Figure {
     pub(crate) name: String,
+    /// The name of the one with the same load and no filter.
+    pub(crate) floor: String,
     /// For each repetition the least of its windows, in microseconds a request.
     pub(crate) microseconds: Vec<f64>,
     /// How many requests that were, in all.
@@ -53,35 +55,54 @@ impl Bench {
         Ok(Self { planned, _folder: folder })
     }
 
-    /// Measures all scenarios in turn, again and again, each time in another process: where its code happens to lie in memory makes up to a
-    /// fifth of what a filter adds, and stays the same for as long as a process runs.
+    /// Measures all scenarios, again and again, each time in another process: where its code happens to lie in memory makes up to a fifth of
+    /// what a filter adds, and stays the same for as long as a process runs. Those with the same floor run at the same time and are loaded in
+    /// turn, so that what else the machine does falls on all of them.
     pub(crate) fn run(mut self, repetitions: usize, seconds: u64) -> Result<Vec<Figure>> {
-        let figure =
-            |planned: &Planned| Figure { name: planned.scenario.name.clone(), microseconds: Vec::new(), requests: 0 };
-        let mut figures: Vec<Figure> = self.planned.iter().map(figure).collect();
+        let mut figures: Vec<Figure> = self.planned.iter().map(Figure::begin).collect();
         for repetition in 1..=repetitions {
             eprintln!("Repetition {repetition} of {repetitions} ...");
-            for (planned, figure) in self.planned.iter_mut().zip(&mut figures) {
-                let envoy = planned.start()?;
-                // At first the caches are cold.
-                planned.measure(&envoy, WARM_UP_SECONDS)?;
-                let mut least = f64::INFINITY;
-                for _ in 0..WINDOWS {
-                    let (microseconds, requests) = planned.measure(&envoy, seconds)?;
-                    least = least.min(microseconds);
-                    figure.requests = figure.requests.saturating_add(requests);
-                }
-                figure.microseconds.push(least);
+            let groups = self.planned.chunk_by_mut(|one, next| one.scenario.floor == next.scenario.floor);
+            for (group, figures) in groups.zip(figures.chunk_by_mut(|one, next| one.floor == next.floor)) {
+                measure_group(group, figures, seconds)?;
             }
         }
         Ok(figures)
     }
 }
 
+impl Figure {
+    fn begin(Planned { scenario, .. }: &Planned) -> Self {
+        Self { name: scenario.name.clone(), floor: scenario.floor.clone(), microseconds: Vec::new(), requests: 0 }
+    }
+}
+
+/// One repetition of scenarios with the same floor.
+fn measure_group(group: &mut [Planned], figures: &mut [Figure], seconds: u64) -> Result<()> {
+    let start = |planned: &mut Planned| {
+        let envoy = planned.start()?;
+        // At first the caches are cold.
+        planned.measure(&envoy, WARM_UP_SECONDS)?;
+        Ok((envoy, f64::INFINITY))
+    };
+    let mut running = group.iter_mut().map(start).collect::<Result<Vec<_>>>()?;
+    for _ in 0..WINDOWS {
+        for ((planned, (envoy, least)), figure) in group.iter_mut().zip(&mut running).zip(&mut *figures) {
+            let (microseconds, requests) = planned.measure(envoy, seconds)?;
+            *least = least.min(microseconds);
+            figure.requests = figure.requests.saturating_add(requests);
+        }
+    }
+    for (figure, (_, least)) in figures.iter_mut().zip(running) {
+        figure.microseconds.push(least);
+    }
+    Ok(())
+}
+
 impl Planned {
     /// Starts an Envoy, and sees that it answers as it must.
     fn start(&self) -> Result<Envoy> {
-        let Scenario { name, configuration, requests, status: expected } = &self.scenario;
+        let Scenario { name, configuration, requests, status: expected, .. } = &self.scenario;
         let envoy = Envoy::start_on_core(CORE_OF_ENVOY, configuration)?;
         let mut connection = Connection::open(envoy.address("ingress")?)?;
         for line in requests.iter().rev().take(10) {

@@ -12,10 +12,6 @@ use super::scenario::{WITH_RECORDS, WITHOUT_RECORDS};
 /// The version of the summary's format.
 const VERSION: u64 = 1;
 
-/// The floors: what Envoy costs without any filter, with a token in the request and without.
-const BARE: &str = "bare";
-const BARE_WITHOUT_TOKEN: &str = "bare, no token";
-
 /// Ratios of what two scenarios add to the floor: name, ours, theirs.
 const RATIOS: [(&str, &str, &str); 17] = [
     ("warm_rs256_over_native", "portcullis, warm, RS256", "jwt_authn + rbac, cached, RS256"),
@@ -42,14 +38,14 @@ pub(crate) fn summary(figures: &[Figure], scales: &[Scale], engines: &[EngineFig
     let of = |name: &str| added(figures, name);
     let mut ratios: Map<String, Value> = RATIOS
         .into_iter()
-        .filter_map(|(name, ours, theirs)| Some((name.to_owned(), json!(of(ours)? / of(theirs)?))))
+        .filter_map(|(name, ours, theirs)| Some((name.to_owned(), json!(ratio(&of(ours)?, &of(theirs)?)))))
         .collect();
     if let (Some(first), Some(last)) = (scales.first(), scales.last()) {
         let ratio = median(&last.native_nanoseconds) / median(&first.native_nanoseconds);
         ratios.insert("rules_10000_over_10".to_owned(), json!(ratio));
     }
-    if let Some(ratio) = of_neighbours(figures, WITH_RECORDS, WITHOUT_RECORDS) {
-        ratios.insert("records_over_warm".to_owned(), json!(ratio));
+    if let (Some(with), Some(without)) = (in_all(figures, WITH_RECORDS), in_all(figures, WITHOUT_RECORDS)) {
+        ratios.insert("records_over_warm".to_owned(), json!(ratio(&with, &without)));
     }
     for algorithm in ["RS256", "PS256", "ES256", "ES384", "EdDSA"] {
         let name = format!("pure_{}_speedup", algorithm.to_ascii_lowercase());
@@ -61,7 +57,7 @@ pub(crate) fn summary(figures: &[Figure], scales: &[Scale], engines: &[EngineFig
             json!({
                 "scenario": figure.name,
                 "cpu_microseconds": { "median": median(&figure.microseconds), "raw": figure.microseconds },
-                "added_microseconds": of(&figure.name),
+                "added_microseconds": of(&figure.name).map(|added| median(&added)),
                 "requests": figure.requests,
             })
         })
@@ -88,24 +84,23 @@ pub(crate) fn summary(figures: &[Figure], scales: &[Scale], engines: &[EngineFig
     })
 }
 
-/// What a scenario adds to the floor of its load, in microseconds.
-fn added(figures: &[Figure], name: &str) -> Option<f64> {
-    let find = |name| cost(figures, name);
-    let has_no_token = name.ends_with("rules") || name.ends_with("policies");
-    Some(find(name)? - find(if has_no_token { BARE_WITHOUT_TOKEN } else { BARE })?)
+/// What a request of a scenario takes in all, in microseconds, in each repetition.
+fn in_all(figures: &[Figure], name: &str) -> Option<Vec<f64>> {
+    figures.iter().find(|figure| figure.name == name).map(|figure| figure.microseconds.clone())
 }
 
-/// What a request of a scenario takes in all, in microseconds.
-fn cost(figures: &[Figure], name: &str) -> Option<f64> {
-    figures.iter().find(|figure| figure.name == name).map(|one| median(&one.microseconds))
+/// The same without what its floor takes.
+fn added(figures: &[Figure], name: &str) -> Option<Vec<f64>> {
+    let floor = &figures.iter().find(|figure| figure.name == name)?.floor;
+    let both = in_all(figures, name)?.into_iter().zip(in_all(figures, floor)?);
+    Some(both.map(|(all, floor)| all - floor).collect())
 }
 
-/// What a request of a scenario takes in all, over what one takes in the scenario that runs just before: the median of the ratios of each
-/// repetition, for a machine may be twice as fast a minute later.
-fn of_neighbours(figures: &[Figure], ours: &str, theirs: &str) -> Option<f64> {
-    let find = |name| figures.iter().find(|figure| figure.name == name).map(|figure| &figure.microseconds);
-    let ratios: Vec<f64> = find(ours)?.iter().zip(find(theirs)?).map(|(ours, theirs)| ours / theirs).collect();
-    Some(median(&ratios))
+/// What one scenario takes over what another does: the median of the ratios of each repetition, for a machine may be twice as fast a minute
+/// later.
+fn ratio(ours: &[f64], theirs: &[f64]) -> f64 {
+    let ratios: Vec<f64> = ours.iter().zip(theirs).map(|(ours, theirs)| ours / theirs).collect();
+    median(&ratios)
 }
 
 /// Markdown, for people.
@@ -114,7 +109,7 @@ pub(crate) fn page(figures: &[Figure], scales: &[Scale], engines: &[EngineFigure
     for figure in figures {
         let lowest = figure.microseconds.iter().copied().fold(f64::INFINITY, f64::min);
         let highest = figure.microseconds.iter().copied().fold(0.0, f64::max);
-        let added = added(figures, &figure.name).map_or_else(String::new, |added| format!("{added:.1}"));
+        let added = added(figures, &figure.name).map_or_else(String::new, |added| format!("{:.1}", median(&added)));
         let range = format!("{lowest:.1} to {highest:.1}");
         in_envoy.add_row([figure.name.clone(), format!("{:.1}", median(&figure.microseconds)), added, range]);
     }
@@ -166,8 +161,9 @@ Made by `cargo xtask bench`, in one run; `docs/performance.md` is its `target/be
 
 One Envoy process stands on one core, with one worker, and answers by itself; wrk stands on another core with eight connections. A figure is
 the CPU time of the Envoy process for each request, user and system, the median of the repetitions, which are interleaved; each is
-measured in a process of its own, for where code happens to lie in memory makes a difference that lasts as long as a process, and is the less of two
-measurements there, for what else the machine does only adds. *Added* is what is left when the same load on an Envoy without a filter is subtracted. `cold`: every token is new, so many that no
+measured in a process of its own, for where code happens to lie in memory makes a difference that lasts as long as a process, and is the least of three
+measurements there, for what else the machine does only adds. *Added* is what is left when the same load on an Envoy without a filter is subtracted. Scenarios of
+the same load are measured in turn, at the same time, and a ratio is the median of those of the repetitions. `cold`: every token is new, so many that no
 cache has them; `warm` and `cached`: 50 tokens again and again. 100 rules or RBAC policies about one claim, each about the paths of another service.
 `ext_authz` asks a service on the same machine, over HTTP or, as policy engines are asked, over gRPC; its own CPU time does not count.
 The module that only takes headers and leaves a record decides nothing: it costs what Envoy takes of every filter in WebAssembly that authorizes.

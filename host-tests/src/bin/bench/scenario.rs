@@ -1,5 +1,7 @@
 //! What is compared: a filter chain, the requests that it gets, and what must become of them.
 
+use std::collections::BTreeSet;
+
 use anyhow::{Context as _, Result};
 use host_tests::endpoint::{self, Endpoint};
 use host_tests::envoy::example_listener;
@@ -12,6 +14,8 @@ use super::{filters, scale, service};
 /// One filter chain under one kind of load.
 pub(crate) struct Scenario {
     pub(crate) name: String,
+    /// The scenario that has the same load and no filter: what it takes is what this one does not add.
+    pub(crate) floor: String,
     pub(crate) configuration: Value,
     pub(crate) requests: Vec<Line>,
     /// The status of every answer.
@@ -24,7 +28,7 @@ pub(crate) struct Line {
     pub(crate) token: Option<String>,
 }
 
-/// What the decision log costs: all that a request takes with it, beside the same without. They run one after the other.
+/// What the decision log costs: all that a request takes with it, beside the same without.
 pub(crate) const WITHOUT_RECORDS: &str = "portcullis, warm, RS256, no records";
 pub(crate) const WITH_RECORDS: &str = "portcullis, warm, RS256, records";
 
@@ -37,24 +41,24 @@ struct Chains {
     engine: std::net::SocketAddr,
     grpc_engine: std::net::SocketAddr,
     /// Who pushes policies, and takes decision records.
-    control: Vec<Endpoint>,
+    control: Option<Endpoint>,
     wanted: String,
+    floor: String,
     scenarios: Vec<Scenario>,
 }
 
-/// Every scenario whose name has `wanted` in it.
+/// Every scenario whose name has `wanted` in it, and its floor: one after the other those that have the same.
 pub(crate) fn all(wanted: &str) -> Result<Vec<Scenario>> {
     let mut chains = Chains {
         tokens: Tokens::new()?,
         engine: service::start()?,
         grpc_engine: service::start_grpc()?,
-        control: Vec::new(),
+        control: None,
         wanted: wanted.to_owned(),
+        floor: String::new(),
         scenarios: Vec::new(),
     };
-    // The floor is that of the same load: longer requests cost Envoy more whatever the filter.
-    chains.add("bare, no token", vec![], Kind::None, RULES, 200)?;
-    chains.add("bare", vec![], Kind::Warm("rs256"), RULES, 200)?;
+    chains.begin("bare, RS256", Kind::Warm("rs256"))?;
     chains.add("module that does nothing", vec![filters::nothing()?], Kind::Warm("rs256"), RULES, 200)?;
     chains.add(
         "module that only takes headers and leaves a record",
@@ -65,19 +69,35 @@ pub(crate) fn all(wanted: &str) -> Result<Vec<Scenario>> {
     )?;
     chains.add("ext_authz", vec![filters::ext_authz()], Kind::Warm("rs256"), RULES, 200)?;
     chains.add("ext_authz, gRPC", vec![filters::ext_authz_grpc()], Kind::Warm("rs256"), RULES, 200)?;
-    for (name, key) in [("RS256", "rs256"), ("ES256", "es256"), ("EdDSA", "eddsa")] {
+    chains.of_algorithm("RS256", "rs256")?;
+    chains.with_records()?;
+    for (name, key) in [("ES256", "es256"), ("EdDSA", "eddsa")] {
+        chains.begin(&format!("bare, {name}"), Kind::Warm(key))?;
         chains.of_algorithm(name, key)?;
     }
-    chains.with_records()?;
+    chains.begin("bare, no token", Kind::None)?;
     for rules in scale::SIZES {
         let (ours, theirs) = (filters::public_rules(rules)?, filters::rbac_for_everybody(rules));
         chains.add(&format!("portcullis, {rules} public rules"), vec![ours], Kind::None, rules, 200)?;
         chains.add(&format!("rbac, {rules} policies"), vec![theirs], Kind::None, rules, 200)?;
     }
-    Ok(chains.scenarios)
+    Ok(chains.wanted())
 }
 
 impl Chains {
+    /// Begins with the floor of the scenarios that come: longer requests cost Envoy more whatever the filter.
+    fn begin(&mut self, floor: &str, kind: Kind) -> Result<()> {
+        floor.clone_into(&mut self.floor);
+        self.push(floor, vec![], kind, RULES, 200)
+    }
+
+    /// All but the floors of nothing.
+    fn wanted(self) -> Vec<Scenario> {
+        let floors: BTreeSet<String> =
+            self.scenarios.iter().filter(|one| one.name != one.floor).map(|one| one.floor.clone()).collect();
+        self.scenarios.into_iter().filter(|one| floors.contains(&one.floor)).collect()
+    }
+
     /// Cold, warm and forged tokens of an algorithm, and a deny by rule.
     fn of_algorithm(&mut self, name: &str, key: &'static str) -> Result<()> {
         let jwt_authn = filters::jwt_authn(&self.tokens, key, false)?;
@@ -110,19 +130,21 @@ impl Chains {
         for (name, policy) in [(WITHOUT_RECORDS, unrecorded), (WITH_RECORDS, recorded)] {
             let (publisher, endpoint) = (Publisher::new("bench")?, Endpoint::default());
             endpoint.offer(&publisher.publish(1, host_tests::now(), &policy, &[]));
-            self.control.push(endpoint);
+            self.control = Some(endpoint);
             let control =
                 json!({ "cluster": filters::CONTROL, "authority": "control.example.com", "token": endpoint::TOKEN });
             let ours = filters::portcullis(&json!({ "version": 1, "trust": publisher.trust(), "control": control }))?;
             self.add(name, vec![ours], Kind::Warm("rs256"), RULES, 200)?;
         }
+        self.control = None;
         Ok(())
     }
 
     fn add(&mut self, name: &str, filters: Vec<Value>, kind: Kind, rules: usize, status: u16) -> Result<()> {
-        if !name.contains(&self.wanted) {
-            return Ok(());
-        }
+        if name.contains(&self.wanted) { self.push(name, filters, kind, rules, status) } else { Ok(()) }
+    }
+
+    fn push(&mut self, name: &str, filters: Vec<Value>, kind: Kind, rules: usize, status: u16) -> Result<()> {
         let paths = scale::paths(rules);
         let tokens = self.tokens.mint(kind)?;
         let requests = match tokens.as_slice() {
@@ -133,7 +155,13 @@ impl Chains {
             }
         };
         let configuration = self.render(filters)?;
-        self.scenarios.push(Scenario { name: name.to_owned(), configuration, requests, status });
+        self.scenarios.push(Scenario {
+            name: name.to_owned(),
+            floor: self.floor.clone(),
+            configuration,
+            requests,
+            status,
+        });
         Ok(())
     }
 
@@ -158,7 +186,7 @@ impl Chains {
         );
         let engines =
             [filters::cluster("engine", self.engine), filters::grpc_cluster("grpc_engine", self.grpc_engine)?];
-        let control = self.control.last().map(|endpoint| Ok(filters::cluster(filters::CONTROL, endpoint.start()?)));
+        let control = self.control.as_ref().map(|endpoint| Ok(filters::cluster(filters::CONTROL, endpoint.start()?)));
         let clusters = engines.into_iter().map(Ok).chain(control).collect::<Result<Vec<_>>>()?;
         Ok(json!({
             "admin": { "address": { "socket_address": { "address": "127.0.0.1", "port_value": 0 } } },
