@@ -45,8 +45,8 @@ pub fn now() -> u64 {
 
 /// An address at which nobody listens, for who listens there later, or cannot say which port it was given.
 ///
-/// It is one of the ports from 16384 to 32767, of which no system gives any away by itself. One of those would be somebody's as soon
-/// as it is free again: any connection that is opened meanwhile has one.
+/// Its port is one from 16384 to 32767, below those that systems give away by default: such a one could be anybody's before it is listened
+/// at, for every connection that is opened meanwhile takes one.
 ///
 /// # Errors
 ///

@@ -163,7 +163,7 @@ One Envoy process stands on one core, with one worker, and answers by itself; wr
 the CPU time of the Envoy process for each request, user and system, the median of the repetitions, which are interleaved; each is
 measured in a process of its own, for where code happens to lie in memory makes a difference that lasts as long as a process, and is the least of three
 measurements there, for what else the machine does only adds. *Added* is what is left when the same load on an Envoy without a filter is subtracted. Scenarios of
-the same load are measured in turn, at the same time, and a ratio is the median of those of the repetitions. `cold`: every token is new, so many that no
+the same load are measured in turn, at the same time; what is added and a ratio are the medians of those of the repetitions. `cold`: every token is new, so many that no
 cache has them; `warm` and `cached`: 50 tokens again and again. 100 rules or RBAC policies about one claim, each about the paths of another service.
 `ext_authz` asks a service on the same machine, over HTTP or, as policy engines are asked, over gRPC; its own CPU time does not count.
 The module that only takes headers and leaves a record decides nothing: it costs what Envoy takes of every filter in WebAssembly that authorizes.
