@@ -11,7 +11,7 @@ use host_tests::client::Request;
 use host_tests::keys::SigningKey;
 use host_tests::strict_host::{Setup, StrictHost};
 use host_tests::token::{Forgery, TokenSpec};
-use host_tests::workload::{claim_rule, claims};
+use host_tests::workload::{claims, plugin};
 use libtest_mimic::Trial;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -157,19 +157,9 @@ fn branch_hints() -> Result<u64> {
 
 /// A plugin configuration with so many rules about a claim, each about the paths of one service, and one public rule.
 fn policy(scene: &Scene, rules: usize, effect: &str, more_keys: Vec<Value>) -> Result<String> {
-    let public = json!({ "id": "public", "effect": "permit", "public": true, "target": { "paths": ["/public/{id}"] } });
-    let keys: Vec<Value> =
-        ["rs256", "es256", "eddsa"].into_iter().map(|name| Ok(scene.keys.get(name)?.jwk())).collect::<Result<_>>()?;
-    let keys: Vec<Value> = keys.into_iter().chain(more_keys).collect();
-    let issuer = json!({
-        "issuer": "https://idp.example.com/",
-        "audiences": ["orders-api"],
-        "algorithms": ["RS256", "ES256", "EdDSA"],
-        "jwks": { "keys": keys },
-    });
-    let rules: Vec<Value> = (0..rules).map(|number| claim_rule(number, effect)).chain([public]).collect();
-    let bundle = json!({ "version": 1, "revision": 1, "issuers": [issuer], "rules": rules, "identity_headers": {} });
-    Ok(json!({ "version": 1, "bundle": bundle }).to_string())
+    let names = ["rs256", "es256", "eddsa"].into_iter();
+    let keys: Vec<Value> = names.map(|name| Ok(scene.keys.get(name)?.jwk())).collect::<Result<_>>()?;
+    Ok(plugin(&[keys, more_keys].concat(), rules, effect, &json!({ "identity_headers": {} })).to_string())
 }
 
 /// The same, and every permitted request has an assertion that is signed with this key.

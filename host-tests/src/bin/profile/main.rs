@@ -13,7 +13,7 @@ use host_tests::client::Request;
 use host_tests::keys::KeyRing;
 use host_tests::strict_host::{Personality, Setup, StrictHost};
 use host_tests::token::TokenSpec;
-use host_tests::workload::{claim_rule, claims};
+use host_tests::workload::{claims, plugin};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use wasmtime::{Config, Engine, Module};
@@ -132,20 +132,6 @@ fn forged(token: &str) -> Result<String> {
 
 /// What the workers decide by: in Envoy as little as can be, and all that a decision may leave behind; a refusal for most; in Kong.
 fn policies(tokens: &Tokens) -> [(Personality, &'static str, Value); 4] {
-    let issuer = json!({
-        "issuer": "https://idp.example.com/", "audiences": ["orders-api"], "algorithms": ALGORITHMS.map(|(algorithm, _)| algorithm),
-        "jwks": { "keys": tokens.keys },
-    });
-    let plugin = |effect: &str, more: &Value| {
-        let public =
-            json!({ "id": "public", "effect": "permit", "public": true, "target": { "paths": ["/public/{id}"] } });
-        let rules: Vec<Value> = (0..100).map(|number| claim_rule(number, effect)).chain([public]).collect();
-        let mut bundle = json!({ "version": 1, "revision": 1, "issuers": [issuer], "rules": rules });
-        if let (Some(bundle), Some(more)) = (bundle.as_object_mut(), more.as_object()) {
-            bundle.extend(more.clone());
-        }
-        json!({ "version": 1, "bundle": bundle })
-    };
     let pseudonym_key = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8";
     let records = json!({ "decision_log": { "to": ["proxy_log"], "pseudonym_key": pseudonym_key } });
     let plain = json!({ "identity_headers": {} });
@@ -155,5 +141,5 @@ fn policies(tokens: &Tokens) -> [(Personality, &'static str, Value); 4] {
         (Personality::Envoy, "deny", &plain),
         (Personality::Wasmx, "permit", &plain),
     ]
-    .map(|(personality, effect, more)| (personality, effect, plugin(effect, more)))
+    .map(|(personality, effect, more)| (personality, effect, plugin(&tokens.keys, 100, effect, more)))
 }
