@@ -9,6 +9,10 @@ use serde::Deserialize;
 
 use super::scenario::Line;
 
+/// So many that there is nearly always a request that Envoy can go on with. One that waits lets its core sleep, which costs it more than a
+/// filter does; and on a shared machine others use the core meanwhile, and its caches.
+const CONNECTIONS: usize = 64;
+
 /// Sends the requests of a file in turn, from one of them on, and says what came of them in one line of JSON.
 const SCRIPT: &str = r#"
 local requests, at = {}, 0
@@ -66,10 +70,11 @@ impl Load {
         Ok(Self { script, requests: file, count: requests.len(), next: 0 })
     }
 
-    /// Sends requests for so long, over eight connections.
+    /// Sends requests for so long.
     pub(crate) fn send(&mut self, core: usize, address: SocketAddr, seconds: u64) -> Result<Answers> {
         let output = Command::new("taskset")
-            .args(["--cpu-list", &core.to_string(), "wrk", "--threads", "1", "--connections", "8"])
+            .args(["--cpu-list", &core.to_string(), "wrk", "--threads", "1"])
+            .args(["--connections", &CONNECTIONS.to_string()])
             .args(["--duration", &format!("{seconds}s"), "--timeout", "10s", "--script"])
             .arg(&self.script)
             .arg(format!("http://{address}/"))
@@ -83,7 +88,7 @@ impl Load {
         let answers: Answers = serde_json::from_str(result.with_context(|| format!("wrk says nothing: {text}"))?)?;
         ensure!(answers.failed == 0 && answers.requests > 0, "requests got no answer: {answers:?}");
         // Those that were sent and not answered any more have been seen too.
-        let sent = self.next.saturating_add(answers.requests).saturating_add(16);
+        let sent = self.next.saturating_add(answers.requests).saturating_add(CONNECTIONS);
         self.next = sent.checked_rem(self.count).unwrap_or_default();
         Ok(answers)
     }
