@@ -1,6 +1,8 @@
 //! What an attribute must be: the tests that issuers, rules, headers and query parameters share.
 
 mod claim;
+mod moment;
+mod number;
 mod operand;
 mod pattern;
 mod pointer;

@@ -6,6 +6,7 @@ use std::ops::Deref;
 
 use serde_json::Value;
 
+use super::number::EXACT;
 use crate::document::Node;
 use crate::http::AccessRequest;
 use crate::json::Json;
@@ -105,9 +106,6 @@ impl fmt::Display for Operand {
         }
     }
 }
-
-/// Below 2^53 every whole number has a floating-point form of its own.
-pub(super) const EXACT: f64 = 9_007_199_254_740_992.0;
 
 fn scalar(node: &Node<'_>) -> Option<Value> {
     match node.value() {
