@@ -1,22 +1,25 @@
 //! One request's journey, from bytes to what the proxy has to do.
 
 mod authorization;
+mod identified;
+mod refusal;
 
 use std::rc::Rc;
 
 use serde_json::{Map, Value};
 
 pub use authorization::{Authorization, Explanation, Step};
+use identified::{Identified, Stop};
 
 use crate::bundle::Bundle;
-use crate::credential::{Credentials, Presented, Scene, Scheme};
+use crate::credential::Credentials;
 use crate::decision::{Decision, Effect, Revision};
 use crate::distribution::Freshness;
 use crate::effect::{self, Action, Refusal, Reply, ResourceMetadata};
 use crate::host_ability::HostAbility;
 use crate::http::{AccessRequest, RequestHead};
 use crate::jose::NativeVerifier;
-use crate::jwt::{Interruption, Introspection, IntrospectionResponse, UnknownKey, Work};
+use crate::jwt::{Introspection, IntrospectionResponse, UnknownKey, Work};
 use crate::policy::{Question, Verdict};
 use crate::principal::Principal;
 use crate::reason::Reason;
@@ -55,32 +58,6 @@ pub struct Authorizer {
     freshness: Option<Freshness>,
     /// Another bundle whose decisions are only put on record.
     candidate: Option<Box<Authorizer>>,
-}
-
-/// Who asks for what, by which credentials.
-struct Identified<'r> {
-    request: AccessRequest<'r>,
-    presented: Vec<Presented<'r>>,
-    scheme: Scheme,
-    principal: Principal,
-}
-
-impl Identified<'_> {
-    fn question<'q>(&'q self, head: &'q RequestHead<'q>, now: UnixTime) -> Question<'q> {
-        Question { request: &self.request, head, principal: &self.principal, now }
-    }
-}
-
-/// What ends the judgement of a request before there is a decision by rules.
-enum Stop {
-    Refused(Refusal, Principal),
-    Pending(Introspection),
-}
-
-impl<R: Into<Refusal>> From<R> for Stop {
-    fn from(refusal: R) -> Self {
-        Self::Refused(refusal.into(), Principal::default())
-    }
 }
 
 impl Authorizer {
@@ -218,11 +195,6 @@ impl Authorizer {
         }
     }
 
-    /// Refuses a request about whose token nobody can be asked.
-    pub fn introspection_failed(&self) -> Authorization {
-        self.refuse(Refusal::from(Reason::IntrospectionFailed))
-    }
-
     /// Explains what [`Self::authorize`] decides about the same request: each rule whose target matches, and what did not
     /// hold in it. For people; requests do not need it.
     pub fn explain(&self, head: &RequestHead<'_>, now: UnixTime) -> Explanation {
@@ -231,7 +203,7 @@ impl Authorizer {
         let is_before = matches!(&step, Step::Decided(authorization)
             if matches!(authorization.decision().reason(), Reason::HeaderNominated | Reason::MetadataServed));
         let rules = self.bundle.as_ref().filter(|_| !is_before).and_then(|bundle| {
-            let identified = Self::identify(bundle, head, now).ok()?;
+            let identified = Identified::parse(bundle, head, now).ok()?;
             Some(bundle.policy.trace(&identified.question(head, now)))
         });
         Explanation { step, rules: rules.unwrap_or_default() }
@@ -255,7 +227,7 @@ impl Authorizer {
             let about = self.about_refused(bundle, head, &Principal::default());
             return Ok(Authorization::new(decision, Action::Reply(reply)).with(|parts| parts.about = about));
         }
-        let identified = Self::identify(bundle, head, now)?;
+        let identified = Identified::parse(bundle, head, now)?;
         Ok(self.weigh(bundle, &identified, head, now))
     }
 
@@ -278,16 +250,7 @@ impl Authorizer {
         let Some(bundle) = &self.bundle else {
             return Step::Decided(self.refuse(Refusal::from(Reason::BundleMissing)));
         };
-        let identified = || -> Result<Identified<'_>, Reason> {
-            let request = AccessRequest::parse_for(head, bundle.plain_in_paths)?;
-            let identity = bundle.issuers.identify(issuer, claims, now)?;
-            if bundle.revocations.concern(&identity, now) {
-                return Err(Reason::CredentialRevoked);
-            }
-            let principal = Principal { identities: vec![(0, identity)], ..Principal::default() };
-            Ok(Identified { request, presented: Vec::new(), scheme: Scheme::default(), principal })
-        };
-        Step::Decided(match identified() {
+        Step::Decided(match Identified::by_claims(bundle, head, issuer, claims, now) {
             Ok(identified) => self.weigh(bundle, &identified, head, now),
             Err(reason) => self.refuse(Refusal::from(reason)),
         })
@@ -314,28 +277,6 @@ impl Authorizer {
             self.decision(verdict.reason, verdict.rule.clone()).beside(shadow).with_marks(&verdict.obligations);
         let authorization = self.conclude(bundle, decision, verdict, identified, &question);
         authorization.with(|parts| parts.about = about.unwrap_or_default())
-    }
-
-    /// Reads the request and verifies its credentials: who asks for what.
-    fn identify<'r>(bundle: &'r Bundle, head: &RequestHead<'r>, now: UnixTime) -> Result<Identified<'r>, Stop> {
-        let request = AccessRequest::parse_for(head, bundle.plain_in_paths)?;
-        let presented = bundle.credentials.find(head)?;
-        let scheme = Credentials::scheme_of(&presented);
-        let refusal = |reason| Refusal { scheme, ..Refusal::from(reason) };
-        let scene = Scene { head, request: &request, issuers: &bundle.issuers, api_keys: &bundle.api_keys, now };
-        let principal =
-            bundle.credentials.authenticate(&presented, &scene).map_err(|interruption| match interruption {
-                Interruption::Pending(introspection) => Stop::Pending(introspection),
-                Interruption::Refused(Reason::ProofNonceNeeded) => {
-                    let nonce = bundle.credentials.nonce_for(&presented, now);
-                    Stop::from(Refusal { nonce, ..refusal(Reason::ProofNonceNeeded) })
-                }
-                Interruption::Refused(reason) => Stop::from(refusal(reason)),
-            })?;
-        if principal.identities.iter().any(|(_, identity)| bundle.revocations.concern(identity, now)) {
-            return Err(Stop::Refused(refusal(Reason::CredentialRevoked), principal));
-        }
-        Ok(Identified { request, presented, scheme, principal })
     }
 
     /// Draws the conclusion: what is forwarded and how, or what the client is told.
@@ -373,37 +314,6 @@ impl Authorizer {
         }
     }
 
-    /// The same decision for a host that cannot remove headers, and overwrites only the first of several: what was to be removed is
-    /// overwritten with nothing. A request of which the upstream would see more than that is refused.
-    pub fn by_overwriting(&self, mut authorization: Authorization, head: &RequestHead<'_>) -> Authorization {
-        let overwritten = match &mut authorization.parts_mut().action {
-            Action::Reply(_) => Ok(()),
-            Action::Forward(edits) => edits.by_overwriting(head),
-        };
-        match overwritten {
-            Ok(()) => authorization,
-            Err(reason) => {
-                let refusal = Refusal { scheme: authorization.parts().scheme, ..Refusal::from(reason) };
-                authorization.refused(self.refuse(refusal))
-            }
-        }
-    }
-
-    /// Refuses a request of which the host cannot hand over all headers.
-    pub fn headers_too_many(&self) -> Authorization {
-        self.refuse(Refusal::from(Reason::HeadersTooMany))
-    }
-
-    /// Refuses a request that the host could not hand over.
-    pub fn host_failure(&self) -> Authorization {
-        self.refuse(Refusal::from(Reason::HostFailure))
-    }
-
-    /// Refuses a request for which the host could not do what was decided.
-    pub fn cannot_carry_out(&self, authorization: Authorization) -> Authorization {
-        authorization.refused(self.host_failure())
-    }
-
     /// What becomes of the record of a decision; none if there is no decision log. Each call counts for sampling.
     pub fn recording(&self, decision: &Decision) -> Option<Recording> {
         let log = self.bundle.as_ref()?.decision_log.as_ref()?;
@@ -419,12 +329,6 @@ impl Authorizer {
     /// How many tokens were looked at so far.
     pub fn work(&self) -> Work {
         self.bundle.as_ref().map(|bundle| bundle.issuers.work()).unwrap_or_default()
-    }
-
-    /// Refuses a request that was permitted and has something that may be used once and was used before.
-    pub fn replayed(&self, permitted: Authorization) -> Authorization {
-        let refusal = Refusal { scheme: permitted.parts().scheme, ..Refusal::from(Reason::CredentialReplayed) };
-        permitted.refused(self.refuse(refusal))
     }
 
     fn refuse(&self, refusal: Refusal) -> Authorization {
