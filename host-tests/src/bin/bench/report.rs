@@ -160,13 +160,15 @@ Made by `cargo xtask bench`, in one run; `docs/performance.md` is its `target/be
 `target/bench/summary.json` (format 1: `host-tests/bench-summary.schema.json`). Compare rows, not machines.
 
 One Envoy process stands on one core, with one worker, and answers by itself; wrk stands on another core, with so many connections that
-Envoy hardly ever waits. A figure is the CPU time of the Envoy process for each request, user and system, the median of the repetitions, which are interleaved; each is
-measured in a process of its own, for where code happens to lie in memory makes a difference that lasts as long as a process, and is the least of three
-measurements there, for what else the machine does only adds. *Added* is what is left when the same load on an Envoy without a filter is subtracted. Scenarios of
-the same load are measured in turn, at the same time; what is added and a ratio are the medians of those of the repetitions. `cold`: every token is new, so many that no
-cache has them; `warm` and `cached`: 50 tokens again and again. 100 rules or RBAC policies about one claim, each about the paths of another service.
+Envoy hardly ever waits. A figure is the CPU time of the Envoy process for each request, user and system, the median of the repetitions,
+which are interleaved; each is measured in a process of its own, for where code happens to lie in memory makes a difference that lasts as
+long as a process, and is the least of three measurements there, for what else the machine does only adds. *Added* is what is left when the
+same load on an Envoy without a filter is subtracted. Scenarios of the same load are measured in turn, at the same time; what is added and a
+ratio are the medians of those of the repetitions. `cold`: every token is new, so many that no cache has them; `warm` and `cached`: 50
+tokens again and again. 100 rules or RBAC policies about one claim, each about the paths of another service.
 `ext_authz` asks a service on the same machine, over HTTP or, as policy engines are asked, over gRPC; its own CPU time does not count.
-The module that only takes headers and leaves a record decides nothing: it costs what Envoy takes of every filter in WebAssembly that authorizes.
+The module that only takes headers and leaves a record decides nothing: it costs what Envoy takes of every filter in WebAssembly that
+authorizes.
 ";
 
 /// Where it was measured, and of what.
