@@ -1,6 +1,5 @@
 //! All trusted issuers, and the way of a token through them.
 
-use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -11,7 +10,7 @@ use super::claims;
 use super::introspection::{self, Interruption, Introspection, IntrospectionResponse};
 use super::issuer::TrustedIssuer;
 use super::refused_tokens::RefusedTokens;
-use super::token_cache::TokenCache;
+use super::token_cache::{Key, TokenCache};
 use super::unknown_keys::{UnknownKey, UnknownKeys};
 use crate::document::{Node, Unique};
 use crate::jose::{KnownHeaders, NativeVerifier, PreparedKeys, UnverifiedJws, base64url};
@@ -71,8 +70,8 @@ impl TrustedIssuers {
             true => accepted.is_none_or(|accepted| accepted.iter().any(|set| set.contains(name))),
             false => opaque == Some(name),
         };
-        let key = cache_key(opaque.filter(|_| !is_jws), token);
-        let remembered = self.verified.try_borrow_mut().ok().and_then(|mut verified| verified.get(&key, now));
+        let key = Key { token, server: opaque.filter(|_| !is_jws) };
+        let remembered = self.verified.try_borrow_mut().ok().and_then(|mut verified| verified.get(key, now));
         if let Some(identity) = remembered {
             self.worked(|work| &mut work.remembered);
             let is_accepted = identity.issuer.as_deref().is_some_and(is_accepted);
@@ -105,7 +104,7 @@ impl TrustedIssuers {
         let validated = issuer.validate(&verified, claims, now)?;
         let identity = Rc::clone(&validated.identity);
         if let Ok(mut verified) = self.verified.try_borrow_mut() {
-            verified.insert(token, validated);
+            verified.insert(Key { token, server: None }, validated);
         }
         Ok(identity)
     }
@@ -136,8 +135,8 @@ impl TrustedIssuers {
         };
         let refused = self.refused.try_borrow().ok().and_then(|refused| refused.get(issuer.name(), token, now));
         let is_renewal = || {
-            let key = cache_key(Some(&**issuer.name()).filter(|_| !has_jws_form(token.as_bytes())), token.as_bytes());
-            self.verified.try_borrow().is_ok_and(|verified| verified.knows(&key))
+            let key = key_of(token.as_bytes(), issuer.name());
+            self.verified.try_borrow().is_ok_and(|verified| verified.knows(key))
         };
         refused.map_or_else(
             || Interruption::Pending(Introspection::new(server, issuer.name(), token, is_renewal())),
@@ -159,9 +158,7 @@ impl TrustedIssuers {
         match judged {
             Ok(validated) => {
                 if let Ok(mut verified) = self.verified.try_borrow_mut() {
-                    let token = question.token.as_bytes();
-                    let issuer = Some(&*question.issuer).filter(|_| !has_jws_form(token));
-                    verified.insert(&cache_key(issuer, token), validated);
+                    verified.insert(key_of(question.token.as_bytes(), &question.issuer), validated);
                 }
             }
             Err(reason) => {
@@ -239,13 +236,9 @@ fn has_jws_form(token: &[u8]) -> bool {
     parts.count() == 2 && base64url::decode(header).is_some_and(|text| text.trim_ascii_start().starts_with(b"{"))
 }
 
-/// Under what a token is remembered. An opaque one is one of its server's only (CVE-2026-33496).
-fn cache_key<'t>(opaque_issuer: Option<&str>, token: &'t [u8]) -> Cow<'t, [u8]> {
-    match opaque_issuer {
-        None => Cow::Borrowed(token),
-        // No token has a space.
-        Some(issuer) => Cow::Owned([issuer.as_bytes(), b" ", token].concat()),
-    }
+/// By what a token is remembered about which an issuer was asked.
+fn key_of<'t>(token: &'t [u8], issuer: &'t str) -> Key<'t> {
+    Key { token, server: Some(issuer).filter(|_| !has_jws_form(token)) }
 }
 
 /// The name of the issuer that a token says it is from: `iss` or, in a SPIFFE JWT-SVID, which need not have one, the trust
