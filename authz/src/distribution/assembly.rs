@@ -161,21 +161,27 @@ fn issuer_names(policy: &Map<String, Value>) -> BTreeSet<String> {
     names.flatten().collect()
 }
 
-/// Each key set becomes the `jwks` of its issuer, which must have said where its keys come from.
+/// Each key set becomes the `jwks` of its issuer, which must have said where its keys come from; of all of its entries, if it is a template
+/// with tenants in several.
 async fn add_keys(policy: &mut Map<String, Value>, key_sets: Value) -> Result<(), Refused> {
     let Value::Object(key_sets) = key_sets else {
         return Err(refuse("keys", "issuers: is not an object"));
     };
     for (name, key_set) in key_sets {
         let issuers = policy.get_mut("issuers").and_then(Value::as_array_mut).into_iter().flatten();
-        let issuer = issuers.filter_map(Value::as_object_mut).find(|issuer| {
-            issuer.get("issuer").and_then(Value::as_str) == Some(&name) && issuer.contains_key("keys_from")
-        });
-        let Some(issuer) = issuer else {
+        let mut entries = issuers
+            .filter_map(Value::as_object_mut)
+            .filter(|entry| {
+                entry.get("issuer").and_then(Value::as_str) == Some(&name) && entry.contains_key("keys_from")
+            })
+            .peekable();
+        if entries.peek().is_none() {
             return Err(refuse("keys", &format!("issuers: the policy has no issuer `{name}` with `keys_from`")));
-        };
-        issuer.insert("jwks".to_owned(), key_set);
-        pause().await;
+        }
+        for entry in entries {
+            entry.insert("jwks".to_owned(), key_set.clone());
+            pause().await;
+        }
     }
     Ok(())
 }

@@ -31,6 +31,28 @@ fn adopt(
     activation.activate().map(Some)
 }
 
+/// Tenants of one provider may have rules of their own, and its keys are theirs all the same.
+#[test]
+fn keys_are_those_of_every_entry_of_their_issuer() {
+    let mut publisher = Publisher::default();
+    let name = "https://idp.example.com/{tenant}";
+    let mut one = publisher.policy["issuers"][0].clone();
+    one["issuer"] = name.into();
+    let mut other = one.clone();
+    (one["tenants"], other["tenants"]) = (["a"].as_slice().into(), ["b"].as_slice().into());
+    // What it begins with is not what is good once keys were pushed.
+    other["jwks"] = json!({ "keys": [] });
+    publisher.policy["issuers"] = vec![one, other].into();
+    let keys = publisher.keys["issuers"]["https://idp.example.com"].take();
+    publisher.keys["issuers"] = json!({ name: keys });
+    let (_, authorizer) =
+        adopt(&publisher.trust(1), publisher.manifest(42).as_bytes(), &publisher.documents(), None, NOW)
+            .unwrap()
+            .unwrap();
+    let counts: Vec<usize> = authorizer.key_counts().map(|(_, count)| count).collect();
+    assert_eq!(counts, [1, 1]);
+}
+
 fn decide(authorizer: &Authorizer, method: &str, now: u64) -> (Effect, Reason) {
     let head = RequestHead {
         method: Some(method.as_bytes()),

@@ -277,10 +277,19 @@ fn keys_of_an_issuer_that_nobody_has_heard_of_for_too_long_are_dropped() {
     let endpoint = home.start();
     let mut policy = provider.policy();
     policy["issuers"][0]["keys_from"]["staleness_seconds"] = json!(4);
+    policy["issuers"][0]["jwks"] = json!({ "keys": [key("zero").jwk()] });
     endpoint.publish(&policy);
     assert_eq!(served(&endpoint, &provider), ["one"]);
     provider.answer("/jwks", 500, "");
     endpoint.until("the keys are too old", |endpoint| served(endpoint, &provider).is_empty());
+    // That there are none is said, or those that the policy begins with would be good again; and still after a restart.
+    let none = json!({ "keys": [] });
+    let said = |endpoint: &Endpoint| endpoint.served().1["keys"]["issuers"][provider.url()].clone();
+    assert_eq!(said(&endpoint), none);
+    drop(endpoint);
+    let endpoint = home.start();
+    std::thread::sleep(std::time::Duration::from_secs(3));
+    assert_eq!(said(&endpoint), none);
     provider.publish(&[&key("two")]);
     endpoint.until("there are keys again", |endpoint| served(endpoint, &provider) == ["two"]);
 }

@@ -73,8 +73,8 @@ impl Keys {
         })
     }
 
-    /// The keys document for these issuers; none if no issuer has `keys_from`. An issuer without keys, or not heard of for too
-    /// long, is left out: it has no keys.
+    /// The keys document for these issuers; none if there is nothing to say of any. One that was not heard of for too long has no keys.
+    /// It is not left out: the `jwks` that its policy begins with, of keys long retired perhaps, would be good again.
     pub(crate) fn document(&self, sources: &[KeySource], newest: Option<&Published>) -> Option<Arc<Document>> {
         self.absorb(sources, newest);
         let now = clock::seconds();
@@ -84,7 +84,8 @@ impl Keys {
             .filter_map(|source| {
                 let issuer = issuers.get(&source.issuer)?;
                 let is_good = now < issuer.fetched_at.saturating_add(source.staleness_seconds);
-                Some((source.issuer.clone(), issuer.keys.clone().filter(|_| is_good)?))
+                let keys = issuer.keys.as_ref()?;
+                Some((source.issuer.clone(), if is_good { keys.clone() } else { json!({ "keys": [] }) }))
             })
             .collect();
         (!key_sets.is_empty()).then(|| Document::json(&json!({ "version": 1, "issuers": key_sets })))
@@ -253,7 +254,11 @@ impl Keys {
             let Some(keys) = document.get("issuers").and_then(|issuers| issuers.get(&source.issuer)) else { continue };
             let known = issuers.entry(source.issuer.clone()).or_default();
             if known.keys.as_ref() != Some(keys) && known.fetched_at < issued_at {
-                (known.keys, known.fetched_at, known.remembered) = (Some(keys.clone()), issued_at, None);
+                (known.keys, known.remembered) = (Some(keys.clone()), None);
+                // No keys say that nothing was heard.
+                if !is_empty(keys) {
+                    known.fetched_at = issued_at;
+                }
                 known.next_attempt_at = known.next_attempt_at.min(clock::seconds().saturating_add(MIN_REFRESH_SECONDS));
             }
         }
@@ -300,6 +305,10 @@ impl Keys {
     fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Issuer>> {
         self.issuers.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn is_empty(keys: &Value) -> bool {
+    keys.get("keys").and_then(Value::as_array).is_none_or(Vec::is_empty)
 }
 
 fn contains_key(keys: &Value, key_id: &str) -> bool {
