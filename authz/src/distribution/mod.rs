@@ -37,4 +37,4 @@ pub use refusal::{RefusalReason, Refused};
 pub use signed_bundle::SignedBundle;
 pub use trust::Trust;
 
-pub use crate::revocation::{PackedKind, RevocationPacker};
+pub use crate::revocation::{PackedKind, RevocationPacker, is_over as revocation_is_over};

@@ -18,8 +18,8 @@ pub(crate) struct Names<'n> {
     issuers: BTreeMap<&'n str, IssuerSet>,
     /// The issuers whose authorization server is asked about their tokens.
     introspected: BTreeSet<&'n str>,
-    /// All names that stand for an issuer.
-    exact: BTreeSet<String>,
+    /// Each name that stands for an issuer, alone.
+    exact: BTreeMap<String, IssuerSet>,
     /// Each credential with its type.
     credentials: Vec<(&'n str, Option<&'n str>)>,
 }
@@ -45,7 +45,8 @@ impl<'n> Names<'n> {
             issuer.get("introspection").is_some() && issuer.get("tenants").is_none()
         });
         let introspected = introspected.filter_map(|issuer| name_of(issuer, "issuer")).collect();
-        let exact = sets.values().flatten().cloned().collect();
+        let alone = |name: &String| (name.clone(), Rc::new(BTreeSet::from([name.clone()])));
+        let exact = sets.values().flatten().map(alone).collect();
         let issuers = sets.into_iter().map(|(name, set)| (name, Rc::new(set))).collect();
         let credentials = items(credentials)
             .iter()
@@ -56,8 +57,7 @@ impl<'n> Names<'n> {
     /// The exact issuers that a rule means by a name.
     pub(crate) fn issuers(&self, node: &Node<'_>) -> Option<IssuerSet> {
         let name = node.text()?;
-        let exact = || self.exact.get(name).map(|exact| Rc::new(BTreeSet::from([exact.clone()])));
-        self.issuers.get(name).cloned().or_else(exact).or_else(|| {
+        self.issuers.get(name).or_else(|| self.exact.get(name)).cloned().or_else(|| {
             node.refuse(format!(
                 "`{name}` is not a trusted issuer of this bundle; add it to `issuers` or correct the name"
             ))

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use crate::document::{Fields, Node};
-use crate::limits::MAX_REVOCATIONS;
+use crate::limits::{MAX_LEEWAY_SECONDS, MAX_REVOCATIONS};
 use crate::policy::{IssuerSet, Names};
 use crate::principal::{Attribute, Identity};
 use crate::steps::pause;
@@ -17,7 +17,7 @@ use packed::PackedRevocations;
 pub(crate) use packed::{Fingerprints, MAX_PACKED_BYTES};
 pub use packed::{PackedKind, RevocationPacker};
 
-/// What an entry names. Together with the issuer it is what is looked up.
+/// What an entry names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Kind {
     Token,
@@ -39,18 +39,26 @@ const SELECTORS: [(&str, Kind); 5] = [
 ];
 
 /// When an entry applies.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 struct Entry {
+    /// Whose; shared, for a template may stand for thousands.
+    issuers: IssuerSet,
     /// Only to what was issued before this time; what does not say when it was issued counts as issued before.
     issued_before: Option<UnixTime>,
-    /// The entry is dead from this time on: everything that it concerns has expired.
+    /// Everything that it concerns has expired by then.
     until: UnixTime,
+}
+
+/// Whether a revocation has died. A token that has expired may be good for as long as clocks may differ, and so is what revokes it: the
+/// longest leeway counts, whatever the issuer's is.
+pub fn is_over(until: UnixTime, now: UnixTime) -> bool {
+    now >= until.plus_seconds(MAX_LEEWAY_SECONDS)
 }
 
 /// All revocations of a bundle.
 #[derive(Debug, Default)]
 pub(crate) struct Revocations {
-    entries: BTreeMap<(Kind, String, String), Vec<Entry>>,
+    entries: BTreeMap<(Kind, String), Vec<Entry>>,
     packed: Option<PackedRevocations>,
 }
 
@@ -61,10 +69,8 @@ impl Revocations {
             return node.refuse(format!("has {} entries, at most {MAX_REVOCATIONS} are read", entries.len()));
         }
         let mut revocations = BTreeMap::<_, Vec<Entry>>::new();
-        for (kind, issuers, name, entry) in entries {
-            for issuer in issuers.iter() {
-                revocations.entry((kind, issuer.clone(), name.clone())).or_default().push(entry);
-            }
+        for (what, entry) in entries {
+            revocations.entry(what).or_default().push(entry);
             pause().await;
         }
         Some(Self { entries: revocations, packed: None })
@@ -99,10 +105,10 @@ impl Revocations {
     fn name(&self, issuer: &str, identity: &Identity, now: UnixTime) -> bool {
         let applies = |entry: &Entry| {
             let before = |limit| identity.issued_at.is_none_or(|issued_at| issued_at < limit);
-            now < entry.until && entry.issued_before.is_none_or(before)
+            !is_over(entry.until, now) && entry.issued_before.is_none_or(before) && entry.issuers.contains(issuer)
         };
         let is_named = |kind: Kind, name: &str| {
-            let entries = self.entries.get(&(kind, issuer.to_owned(), name.to_owned()));
+            let entries = self.entries.get(&(kind, name.to_owned()));
             entries.is_some_and(|entries| entries.iter().any(applies))
         };
         let concerns = |kind: Kind, attribute: &Attribute<String>| match attribute {
@@ -110,9 +116,8 @@ impl Revocations {
             Attribute::Present(name) => is_named(kind, name),
             // It may be any of those that are revoked.
             Attribute::Malformed => {
-                let first = (kind, issuer.to_owned(), String::new());
-                let of_kind =
-                    self.entries.range(first..).take_while(|((other, name, _), _)| *other == kind && name == issuer);
+                let first = (kind, String::new());
+                let of_kind = self.entries.range(first..).take_while(|((other, _), _)| *other == kind);
                 of_kind.flat_map(|(_, entries)| entries).any(applies)
             }
         };
@@ -125,7 +130,7 @@ impl Revocations {
     }
 }
 
-fn read_entry(node: &Node<'_>, names: &Names<'_>) -> Option<(Kind, IssuerSet, String, Entry)> {
+fn read_entry(node: &Node<'_>, names: &Names<'_>) -> Option<((Kind, String), Entry)> {
     let fields =
         node.object(&["issuer", "token_id", "subject", "session", "client", "key_id", "issued_before", "until"])?;
     let issuers = fields.required("issuer").and_then(|node| names.issuers(&node));
@@ -140,7 +145,7 @@ fn read_entry(node: &Node<'_>, names: &Names<'_>) -> Option<(Kind, IssuerSet, St
         }
         (_, _, _) => return node.refuse("is about more than one thing; write one entry for each"),
     };
-    Some((kind, issuers?, name, Entry { issued_before: issued_before?, until: until? }))
+    Some(((kind, name), Entry { issuers: issuers?, issued_before: issued_before?, until: until? }))
 }
 
 fn read_time<'n>(fields: &Fields<'n>, name: &'n str) -> Option<Option<UnixTime>> {

@@ -7,6 +7,7 @@ use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
+use super::is_over;
 use crate::limits::MAX_PACKED_REVOCATIONS;
 use crate::principal::{Attribute, Identity};
 use crate::steps::{self, pause};
@@ -117,7 +118,7 @@ impl PackedRevocations {
         let Ok(entries) = entries(&self.0) else { return true };
         identity.fingerprints.get(issuer, identity).any(|wanted| {
             let found = entries.binary_search_by_key(&wanted, |entry| split(entry).0);
-            found.ok().and_then(|index| entries.get(index)).is_some_and(|entry| now < split(entry).1)
+            found.ok().and_then(|index| entries.get(index)).is_some_and(|entry| !is_over(split(entry).1, now))
         })
     }
 }
@@ -160,7 +161,7 @@ impl RevocationPacker {
     /// It is no document of packed revocations.
     pub fn with(document: Vec<u8>, now: UnixTime) -> Result<Self, String> {
         let document = steps::finish(PackedRevocations::read(Rc::new(document)))?;
-        let living = entries(&document.0)?.iter().map(split).filter(|(_, until)| now < *until);
+        let living = entries(&document.0)?.iter().map(split).filter(|(_, until)| !is_over(*until, now));
         let packed =
             living.map(|(fingerprint, until)| (fingerprint, u32::try_from(until.as_seconds()).unwrap_or(u32::MAX)));
         Ok(Self(packed.collect()))

@@ -4,7 +4,7 @@ use std::fmt::Display;
 use std::sync::Arc;
 
 use authz::UnixTime;
-use authz::distribution::{DocumentKind, PackedKind, RevocationPacker};
+use authz::distribution::{DocumentKind, PackedKind, RevocationPacker, revocation_is_over};
 use serde_json::{Value, json};
 
 use super::clock;
@@ -21,8 +21,9 @@ pub(super) fn living(published: Option<&Published>) -> Result<Vec<Value>, Change
     let Some(document) = document else { return Ok(Vec::new()) };
     let document: Value = serde_json::from_slice(&document.plain).map_err(unreadable)?;
     let entries = document.get("entries").and_then(Value::as_array).ok_or_else(|| unreadable("it has no `entries`"))?;
-    let now = clock::seconds();
-    let is_alive = |entry: &&Value| entry.get("until").and_then(Value::as_u64).is_none_or(|until| now < until);
+    let now = clock::now();
+    let until = |entry: &Value| entry.get("until").and_then(Value::as_u64).map(UnixTime::from_seconds);
+    let is_alive = |entry: &&Value| until(entry).is_none_or(|until| !revocation_is_over(until, now));
     Ok(entries.iter().filter(is_alive).cloned().collect())
 }
 
