@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 
 use super::budget::Budget;
 use super::failure::Failure;
-use super::value::{List, Map, Value};
+use super::value::{EXACT, List, Map, Value};
 
 impl Value<'_> {
     /// Equality of CEL: what is of different types is not equal, but for numbers, which are compared by what they are. Where it is strict,
@@ -23,6 +23,12 @@ impl Value<'_> {
             (Self::Address(one), Value::Address(other)) => Ok(one == other),
             (Self::List(one), Value::List(other)) => lists(one, other, is_strict, budget),
             (Self::Map(one), Value::Map(other)) => maps(one, other, is_strict, budget),
+            // What is written in the expression may be the claim's neighbour.
+            (Self::Double(number), other) | (other, Value::Double(number))
+                if is_strict && other.kind().is_number() && number.abs() >= EXACT =>
+            {
+                Err(Failure::Inexact)
+            }
             (one, other) if one.kind().is_number() && other.kind().is_number() => {
                 Ok(numbers(one, other) == Some(Ordering::Equal))
             }

@@ -33,6 +33,9 @@ pub(crate) trait Facts<'v> {
     ///
     /// That cannot be told.
     fn has_text(&self, variable: &Self::Variable, name: &str) -> Result<bool, Failure>;
+
+    /// How many bytes are read to find one of the texts that a variable stands for.
+    fn length(&self, variable: &Self::Variable) -> usize;
 }
 
 pub(super) struct Evaluation<'v, 'f, F: Facts<'v>> {
@@ -64,6 +67,7 @@ impl<'v, 'f, F: Facts<'v>> Evaluation<'v, 'f, F> {
             }
             Code::Text { variable, name, label } => {
                 let name = self.text(name)?;
+                self.budget.spend_on_text(self.facts.length(variable))?;
                 self.facts.text(variable, &name)?.map(Value::Text).ok_or_else(|| Failure::Absent(Rc::clone(label)))
             }
             // The checker counts them as they are pushed.
@@ -78,6 +82,7 @@ impl<'v, 'f, F: Facts<'v>> Evaluation<'v, 'f, F> {
             Code::HasVariable(variable) => Ok(Value::Bool(self.facts.value(variable)?.is_some())),
             Code::HasText { variable, name } => {
                 let name = self.text(name)?;
+                self.budget.spend_on_text(self.facts.length(variable))?;
                 self.facts.has_text(variable, &name).map(Value::Bool)
             }
             Code::HasField { operand, field } => {
@@ -202,14 +207,14 @@ impl<'v, 'f, F: Facts<'v>> Evaluation<'v, 'f, F> {
     ) -> Result<Value<'v>, Failure> {
         let symbol = operator.symbol();
         let budget = &mut self.budget;
-        let mut order = || left.compare(&right, symbol, budget);
+        let mut order = || left.compare(&right, symbol, budget)?.ok_or(Failure::NotANumber);
         Ok(Value::Bool(match operator {
             Operator::Equal => left.equals(&right, is_strict, budget)?,
             Operator::NotEqual => !left.equals(&right, is_strict, budget)?,
-            Operator::Less => order()?.is_some_and(|order| order.is_lt()),
-            Operator::AtMost => order()?.is_some_and(|order| order.is_le()),
-            Operator::Greater => order()?.is_some_and(|order| order.is_gt()),
-            Operator::AtLeast => order()?.is_some_and(|order| order.is_ge()),
+            Operator::Less => order()?.is_lt(),
+            Operator::AtMost => order()?.is_le(),
+            Operator::Greater => order()?.is_gt(),
+            Operator::AtLeast => order()?.is_ge(),
             Operator::In => self.contains(&left, right, is_strict)?,
             _ => return combine(operator, left, right, budget),
         }))
@@ -219,16 +224,12 @@ impl<'v, 'f, F: Facts<'v>> Evaluation<'v, 'f, F> {
     fn contains(&mut self, wanted: &Value<'v>, range: Value<'v>, is_strict: bool) -> Result<bool, Failure> {
         match range {
             Value::List(list) => {
-                let mut outcome = Ok(false);
-                for index in 0..list.len() {
-                    let item = list.get(index).unwrap_or(Ok(Value::Null));
-                    match item.and_then(|item| item.equals(wanted, is_strict, &mut self.budget)) {
-                        Ok(true) => return Ok(true),
-                        Ok(false) => {}
-                        Err(failure) => outcome = outcome.and(Err(failure)),
-                    }
-                }
-                outcome
+                let items = (0..list.len()).map(|index| list.get(index).unwrap_or(Ok(Value::Null)));
+                self.equals_any(wanted, items, is_strict)
+            }
+            // What a claim is looked for in.
+            Value::Map(Map::Made(entries)) if is_strict => {
+                self.equals_any(wanted, entries.iter().map(|(key, _)| Ok(key.clone())), is_strict)
             }
             Value::Map(map) => {
                 self.budget.spend(if let Map::Made(entries) = &map { entries.len() } else { 0 })?;
@@ -241,6 +242,24 @@ impl<'v, 'f, F: Facts<'v>> Evaluation<'v, 'f, F> {
             }
             other => Err(Failure::WrongTypes("in", wanted.kind(), other.kind())),
         }
+    }
+
+    /// One that is equal settles it; else one that cannot be compared leaves it open.
+    fn equals_any(
+        &mut self,
+        wanted: &Value<'v>,
+        items: impl Iterator<Item = Result<Value<'v>, Failure>>,
+        is_strict: bool,
+    ) -> Result<bool, Failure> {
+        let mut outcome = Ok(false);
+        for item in items {
+            match item.and_then(|item| item.equals(wanted, is_strict, &mut self.budget)) {
+                Ok(true) => return Ok(true),
+                Ok(false) => {}
+                Err(failure) => outcome = outcome.and(Err(failure)),
+            }
+        }
+        outcome
     }
 
     fn call_text(&mut self, function: Function, parts: &'v [Code<F::Variable>; 2]) -> Result<bool, Failure> {

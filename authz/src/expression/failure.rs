@@ -22,13 +22,15 @@ pub(crate) enum Failure {
     /// The result does not fit into its type.
     Overflow(&'static str),
     DivisionByZero,
+    /// What is compared has no order: zero divided by zero, in doubles.
+    NotANumber,
     /// A list has no item at this place.
     OutOfRange(i64),
     /// A map that is written down has a key twice.
     DuplicateKey,
     /// A text or number cannot be converted to this type.
     Inconvertible(Kind),
-    /// A number of a token that was rounded when it was read.
+    /// A number that was rounded when it was read.
     Inexact,
     TooManySteps,
     TooLong,
@@ -45,11 +47,12 @@ impl fmt::Display for Failure {
             }
             Self::NotComparable(one, other) => write!(f, "a claim has the wrong type: {one} is compared with {other}"),
             Self::Overflow(operation) => write!(f, "the result of `{operation}` is out of range"),
+            Self::NotANumber => f.write_str("it is not a number, as zero divided by zero is not"),
             Self::DivisionByZero => f.write_str("division by zero"),
             Self::OutOfRange(index) => write!(f, "a list has no item [{index}]"),
             Self::DuplicateKey => f.write_str("a map has a key twice"),
             Self::Inconvertible(kind) => write!(f, "a value cannot be converted to {kind}"),
-            Self::Inexact => f.write_str("a number in the token is too large to be exact"),
+            Self::Inexact => f.write_str("a number is too large to be exact"),
             Self::TooManySteps => write!(f, "it takes more than {MAX_EXPRESSION_STEPS} steps"),
             Self::TooLong => write!(f, "it makes a text of more than {MAX_EXPRESSION_TEXT_BYTES} bytes"),
         }

@@ -48,7 +48,7 @@ pub(crate) enum Map<'v> {
 }
 
 /// Below 2^53 every whole number has a floating-point form of its own.
-const EXACT: f64 = 9_007_199_254_740_992.0;
+pub(super) const EXACT: f64 = 9_007_199_254_740_992.0;
 
 impl<'v> Value<'v> {
     /// A value of a token. Whole numbers are whole, whatever their size; one that had to be rounded is none at all, because it would be

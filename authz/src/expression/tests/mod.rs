@@ -31,6 +31,10 @@ impl<'v> Facts<'v> for Bindings {
     fn has_text(&self, _: &String, _: &str) -> Result<bool, Failure> {
         Ok(false)
     }
+
+    fn length(&self, _: &String) -> usize {
+        0
+    }
 }
 
 /// What an expression comes to, whatever its type; or what is wrong with it, from whomever.

@@ -62,6 +62,13 @@ impl<'v> Facts<'v> for FactsOfRequest<'v, '_> {
     fn has_text(&self, variable: &Variable, name: &str) -> Result<bool, Failure> {
         self.values(variable, name).map(|values| !values.is_empty())
     }
+
+    fn length(&self, variable: &Variable) -> usize {
+        match variable {
+            Variable::Query => self.situation.head.path.map_or(0, <[u8]>::len),
+            _ => 0,
+        }
+    }
 }
 
 impl<'v> FactsOfRequest<'v, '_> {
@@ -69,12 +76,18 @@ impl<'v> FactsOfRequest<'v, '_> {
     fn values(&self, variable: &Variable, name: &str) -> Result<Vec<Cow<'v, [u8]>>, Failure> {
         let head = self.situation.head;
         match variable {
+            // Envoy hands it over as the host of the request, and other proxies as a header too.
+            Variable::Headers if name.eq_ignore_ascii_case("host") => Err(malformed("request.headers['host']")),
+            // Which of the two an upstream takes nobody knows.
+            Variable::Headers if head.has_alias(&name.to_ascii_lowercase()) => {
+                Err(malformed(&format!("request.headers['{name}']")))
+            }
             Variable::Headers => {
                 let named = head.headers.iter().filter(|(key, _)| key.eq_ignore_ascii_case(name.as_bytes()));
                 Ok(named.map(|(_, value)| Cow::Borrowed(*value)).collect())
             }
             // One that cannot be decoded may be this one.
-            _ => query::values(head, name).map_err(|_| malformed("request.query")),
+            _ => query::readings(head, name).map_err(|_| malformed("request.query")),
         }
     }
 
