@@ -129,7 +129,15 @@ fn read_token(node: &Node<'_>) -> Option<String> {
 /// The headers in which credentials may stand: for each the places, by scheme, and whose they are. What stands there with
 /// another scheme is a credential that nobody can check, so it is malformed and not absent.
 #[derive(Debug)]
-pub(super) struct HeaderPlaces(Vec<(String, Vec<(Place, usize)>)>);
+pub(super) struct HeaderPlaces(Vec<HeaderPlace>);
+
+#[derive(Debug)]
+struct HeaderPlace {
+    name: String,
+    /// Whether upstreams may take another name for this one.
+    has_aliases: bool,
+    places: Vec<(Place, usize)>,
+}
 
 impl HeaderPlaces {
     pub(super) fn of<'p>(credentials: impl Iterator<Item = &'p [Place]>) -> Self {
@@ -141,13 +149,21 @@ impl HeaderPlaces {
                 }
             }
         }
-        Self(headers.into_iter().collect())
+        let place = |(name, places): (String, _)| {
+            let has_aliases = !name.bytes().all(|byte| byte.is_ascii_alphanumeric());
+            HeaderPlace { name, has_aliases, places }
+        };
+        Self(headers.into_iter().map(place).collect())
     }
 
     /// The credentials in the headers of a request.
     pub(super) fn find<'r>(&'r self, head: &RequestHead<'r>) -> Result<Vec<Presented<'r>>, Reason> {
         let mut found = Vec::with_capacity(self.0.len());
-        for (name, places) in &self.0 {
+        for HeaderPlace { name, has_aliases, places } in &self.0 {
+            // A second credential, which is not verified and which an upstream may take for this one: `x_api_key`.
+            if *has_aliases && head.has_alias(name) {
+                return Err(Reason::CredentialRepeated);
+            }
             let mut values = head.values(name);
             let Some(value) = values.next() else { continue };
             // RFC 6750 section 2: one method per request. Deciding on the first or the last is CVE-2025-64527 and its kin.

@@ -12,6 +12,7 @@ pub(crate) use reply::Refusal;
 pub use reply::Reply;
 pub(crate) use resource_metadata::ResourceMetadata;
 
+use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use crate::credential::{self, Place};
@@ -57,8 +58,7 @@ pub(crate) fn forward(
     }
     let is_stripped = |name: &[u8]| stripped.iter().any(|place| place.is_header(name));
     // What a hop that is believed wrote stands under the name itself; another spelling of it is somebody else's.
-    let is_forged =
-        |name: &[u8]| is_hops(name) && !name.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'-');
+    let is_forged = |name: &[u8]| is_hops(name) && !is_plain(name);
     for (name, _) in
         head.headers.iter().filter(|(name, _)| owned.contains(name) || is_stripped(name) || is_forged(name))
     {
@@ -77,12 +77,13 @@ pub(crate) fn forward(
     Ok(edits)
 }
 
-/// What must not have been used before: the proofs that credentials brought along and, where the rule says `once`, the
-/// token itself. A token that cannot be told from others, or never ends, cannot be used once.
+/// What must not have been used before: the proofs that credentials brought along and, where rules say `once`, the
+/// tokens themselves. A token that cannot be told from others, or never ends, cannot be used once.
 pub(crate) fn use_once(principal: &Principal, obligations: &[Rc<Obligations>]) -> Result<Vec<UseOnce>, Reason> {
     let mut use_once = principal.use_once.clone();
-    // What one of them demands holds whatever the order.
-    if let Some(credential) = obligations.iter().find_map(|obligations| obligations.once) {
+    // What one of them demands holds whatever the order; two may demand the same.
+    let wanted: BTreeSet<usize> = obligations.iter().filter_map(|obligations| obligations.once).collect();
+    for credential in wanted {
         let identity = principal.identity(credential).ok_or(Reason::ObligationFailed)?;
         let (Some(issuer), Some(token_id), Some(until)) = (&identity.issuer, &identity.token_id, identity.good_until)
         else {
@@ -100,7 +101,7 @@ impl HeaderEdits {
     /// # Errors
     ///
     /// [`Reason::HeaderRepeated`] where the upstream would see another value too, under the name or under one that it may take for
-    /// it; [`Reason::ObligationFailed`] where more than headers has to change.
+    /// it: of a name that is not plain nginx may find none, and add another (`ignore_invalid_headers off`); [`Reason::ObligationFailed`] where more than headers has to change.
     pub(crate) fn by_overwriting(&mut self, head: &RequestHead<'_>) -> Result<(), Reason> {
         let count = |name: &[u8]| head.headers.iter().filter(|(other, _)| is_same_folded(other, name)).count();
         let mut set = Vec::with_capacity(self.remove.len().saturating_add(self.set.len()));
@@ -109,7 +110,7 @@ impl HeaderEdits {
             let is_alias = self.set.iter().any(|(other, _)| is_same_folded(other.as_bytes(), &name));
             match (count(&name), replaced, String::from_utf8(name)) {
                 (1, true, Ok(_)) => {}
-                (1, false, Ok(name)) if !is_alias => set.push((name, Vec::new())),
+                (1, false, Ok(name)) if !is_alias && is_plain(name.as_bytes()) => set.push((name, Vec::new())),
                 _ => return Err(Reason::HeaderRepeated),
             }
         }
@@ -133,6 +134,11 @@ impl HeaderEdits {
     }
 }
 
+/// Whether no server takes the name of a header for invalid or for another.
+fn is_plain(name: &[u8]) -> bool {
+    name.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'-')
+}
+
 /// Whether `Connection` asks a next hop to remove a header that only Portcullis may set (RFC 9110 section 7.6.1).
 pub(crate) fn nominates_owned_header(head: &RequestHead<'_>, owned: &IdentityHeaders) -> bool {
     head.values("connection")
@@ -146,6 +152,31 @@ mod tests {
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
     use super::*;
+    use crate::principal::Identity;
+    use crate::time::UnixTime;
+
+    /// Two rules that permit may each want another token to be used once.
+    #[test]
+    fn every_token_that_a_rule_wants_once_is_used_once() {
+        let identity = |token_id: &str| {
+            Rc::new(Identity {
+                issuer: Some("https://idp.example.com".into()),
+                token_id: Some(token_id.to_owned()),
+                good_until: Some(UnixTime::from_seconds(100)),
+                ..Identity::default()
+            })
+        };
+        let principal =
+            Principal { identities: vec![(0, identity("user")), (1, identity("device"))], ..Principal::default() };
+        let once = |credentials: &[Option<usize>]| {
+            let obligations: Vec<_> =
+                credentials.iter().map(|once| Rc::new(Obligations::default().with_once(*once))).collect();
+            use_once(&principal, &obligations).unwrap().len()
+        };
+        assert_eq!(once(&[None]), 0);
+        assert_eq!(once(&[Some(0), None, Some(0)]), 1);
+        assert_eq!(once(&[Some(0), Some(1)]), 2);
+    }
 
     /// What becomes of edits, and of what the client sent, on a host that cannot remove headers.
     #[test]
@@ -164,11 +195,13 @@ mod tests {
         };
         let subject: Headers<'_> = &[("x-subject", "alice")];
         type Case<'c> = (Names<'c>, Names<'c>, Headers<'c>, Result<Names<'c>, Reason>);
-        let cases: [Case<'_>; 9] = [
+        let cases: [Case<'_>; 10] = [
             (&[], &[], subject, Ok(&["x-subject=alice"])),
             (&["X-Subject"], &["X-Subject"], subject, Ok(&["x-subject=alice"])),
             (&["X-Roles", "other"], &["X-Roles"], subject, Ok(&["X-Roles=", "x-subject=alice"])),
-            (&["x_roles"], &["x_roles"], &[], Ok(&["x_roles="])),
+            (&["x-roles"], &["x-roles"], &[], Ok(&["x-roles="])),
+            // nginx may not find it, and add one of this name.
+            (&["x_roles"], &["x_roles"], &[], Err(Reason::HeaderRepeated)),
             (&["x_subject"], &["x_subject"], subject, Err(Reason::HeaderRepeated)),
             (&["x-subject", "x-subject"], &["x-subject"], subject, Err(Reason::HeaderRepeated)),
             (&["x-roles", "x.roles"], &["x-roles", "x.roles"], &[], Err(Reason::HeaderRepeated)),

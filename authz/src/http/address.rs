@@ -80,6 +80,11 @@ pub(crate) fn parse_source(source: &[u8]) -> Option<IpAddr> {
     Some(address.to_canonical())
 }
 
+/// Whether the host wrote a port too. Envoy does, and has added the address to `x-forwarded-for`; nginx does neither.
+pub(crate) fn has_port(source: &[u8]) -> bool {
+    std::str::from_utf8(source).is_ok_and(|text| text.parse::<SocketAddr>().is_ok())
+}
+
 #[cfg(test)]
 mod tests {
     #[cfg(target_arch = "wasm32")]

@@ -7,7 +7,7 @@ mod path;
 pub(crate) mod query;
 mod request;
 
-pub(crate) use address::{Network, parse_source};
+pub(crate) use address::{Network, has_port, parse_source};
 pub use authority::Host;
 pub(crate) use authority::{canonical_host, is_address, is_host};
 pub(crate) use owned_header::{OWNED_PREFIX, encode_value, is_alias, is_same_folded, read_name as read_owned_name};

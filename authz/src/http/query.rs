@@ -21,6 +21,40 @@ pub(crate) fn values<'r>(head: &RequestHead<'r>, name: &str) -> Result<Vec<Cow<'
     Ok(values)
 }
 
+/// The same for who asks what upstreams read. What has a raw `+` has two readings, for forms make a space of it (WHATWG URL section 5.1): both
+/// are among the values, and nobody knows which one the upstream takes.
+///
+/// # Errors
+///
+/// Those of [`values`], and a name that is this one in some readings only: with `+`, or beside a `;`, which once stood for `&` (HTML 4.01
+/// appendix B.2.2).
+pub(crate) fn readings<'r>(head: &RequestHead<'r>, name: &str) -> Result<Vec<Cow<'r, [u8]>>, Reason> {
+    let is_named = |key: &[u8]| Ok((decoded(key)? == name, decoded(&as_form(key))? == name));
+    let mut values = Vec::new();
+    for parameter in parameters(head) {
+        let (key, value) = split(parameter);
+        let is_split = parameter.contains(&b';');
+        for part in parameter.split(|byte| *byte == b';').filter(|_| is_split) {
+            if is_named(split(part).0)? != (false, false) {
+                return Err(Reason::CredentialMalformed);
+            }
+        }
+        match is_named(key)? {
+            (false, false) => continue,
+            (true, true) => values.push(Cow::Owned(decoded(value)?.into_bytes())),
+            _ => return Err(Reason::CredentialMalformed),
+        }
+        if value.contains(&b'+') {
+            values.push(Cow::Owned(decoded(&as_form(value))?.into_bytes()));
+        }
+    }
+    Ok(values)
+}
+
+fn as_form(text: &[u8]) -> Vec<u8> {
+    text.iter().map(|byte| if *byte == b'+' { b' ' } else { *byte }).collect()
+}
+
 /// The request target without the query parameters of these names.
 pub(crate) fn without(head: &RequestHead<'_>, names: &[&str]) -> Option<Vec<u8>> {
     let path = head.path?.split(|byte| *byte == b'?').next()?;

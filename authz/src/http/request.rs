@@ -1,6 +1,6 @@
 //! The access request: which action on which resource.
 
-use super::{Host, Path, PlainCharacters};
+use super::{Host, Path, PlainCharacters, is_alias};
 use crate::bytes::is_same_in_any_case;
 use crate::reason::Reason;
 
@@ -42,6 +42,13 @@ impl<'r> RequestHead<'r> {
     pub fn values<'h>(&'h self, name: &'h str) -> impl Iterator<Item = &'r [u8]> + 'h {
         let is_wanted = |key: &[u8]| key.len() == name.len() && is_same_in_any_case(key, name.as_bytes());
         self.headers.iter().filter(move |(key, _)| is_wanted(key)).map(|(_, value)| *value)
+    }
+
+    /// Whether there is a header that upstreams may take for the one of this name, which is in lower case.
+    #[cold]
+    pub(crate) fn has_alias(&self, name: &str) -> bool {
+        let is_other = |key: &[u8]| !is_same_in_any_case(key, name.as_bytes());
+        self.headers.iter().any(|(key, _)| is_alias(key, name) && is_other(key))
     }
 }
 

@@ -26,7 +26,8 @@ impl Pattern {
         let text = node.text()?;
         // The whole text, or an expression that somebody wrote for all of it permits what only contains it.
         let whole = format!("^(?:{text})$");
-        match RegexBuilder::new(&whole).size_limit(MAX_REGEX_BYTES).build() {
+        // `.` is any character, or a line feed at the end would let a text pass that a deny rule is about.
+        match RegexBuilder::new(&whole).dot_matches_new_line(true).size_limit(MAX_REGEX_BYTES).build() {
             // An unbalanced text could escape from the group.
             Ok(regex) if Regex::new(text).is_ok() => Some(Self::Regex(regex)),
             Ok(_) => node.refuse(format!("`{text}` is not a regular expression")),

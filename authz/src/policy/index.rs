@@ -10,7 +10,7 @@ use std::hash::Hasher as _;
 use hashbrown::HashTable;
 
 use super::rule::Rule;
-use super::target::Shape;
+use super::target::{Shape, folded};
 use crate::bytes::ShortHasher;
 use crate::http::AccessRequest;
 use crate::steps::pause;
@@ -36,6 +36,15 @@ struct PathTree {
 
 /// A hash of a segment, the same whatever its case: the paths of deny rules are compared without regard to case.
 fn key(segment: &str) -> u64 {
+    if segment.is_ascii() {
+        return key_of_ascii(segment);
+    }
+    let mut hasher = ShortHasher::default();
+    folded(segment).for_each(|character| hasher.write(character.encode_utf8(&mut [0; 4]).as_bytes()));
+    hasher.finish()
+}
+
+fn key_of_ascii(segment: &str) -> u64 {
     let mut hasher = ShortHasher::default();
     segment.bytes().for_each(|byte| hasher.write(&[byte.to_ascii_lowercase()]));
     hasher.finish()
@@ -114,7 +123,11 @@ impl PathTree {
         match segments.split_first() {
             None => found.extend(&self.ends),
             Some((segment, rest)) => {
-                let key = key(segment);
+                // Targets are ASCII; what had to be decoded may be anything.
+                let key = match segment {
+                    Cow::Borrowed(segment) => key_of_ascii(segment),
+                    Cow::Owned(segment) => key(segment),
+                };
                 if let Some((_, tree)) = self.literals.find(key, |(known, _)| *known == key) {
                     tree.collect(rest, found);
                 }

@@ -70,7 +70,7 @@ impl Obligations {
     }
 
     /// The same, and a token of this credential may be used once.
-    pub(super) fn with_once(self, once: Option<usize>) -> Self {
+    pub(crate) fn with_once(self, once: Option<usize>) -> Self {
         Self { once, ..self }
     }
 

@@ -66,10 +66,16 @@ impl Target {
         first.names().filter(everywhere).map(str::to_owned).collect()
     }
 
-    /// What the variables stand for in the path of a request that this matches: those of the first path that does.
+    /// What the variables stand for in the path of a request that this matches. One that stands for several things, because several paths
+    /// match, is not among them: nobody knows which is meant.
     pub(super) fn captures<'r>(&'r self, request: &'r AccessRequest<'_>, effect: Effect) -> Captures<'r> {
-        let path = self.paths.iter().flatten().find(|path| path.matches(&request.path, effect));
-        path.map_or_else(Vec::new, |path| path.captures(&request.path))
+        let paths = self.paths.iter().flatten().filter(|path| path.matches(&request.path, effect));
+        let mut all = paths.map(|path| path.captures(&request.path));
+        let mut captures = all.next().unwrap_or_default();
+        for others in all {
+            captures.retain(|capture| others.contains(capture));
+        }
+        captures
     }
 
     /// The first path template that matches a request, as it is written in the bundle.
@@ -215,11 +221,26 @@ impl PathTemplate {
             && ending
             && self.segments.iter().zip(segments).all(|(pattern, segment)| match pattern {
                 SegmentPattern::Literal(literal) => {
-                    literal == segment || (effect == Effect::Deny && literal.eq_ignore_ascii_case(segment))
+                    literal == segment || (effect == Effect::Deny && is_same_in_any_case(literal, segment))
                 }
                 SegmentPattern::Capture(_) => true,
             })
     }
+}
+
+/// Many more requests are asked about than rules deny.
+#[cold]
+fn is_same_in_any_case(literal: &str, segment: &str) -> bool {
+    folded(literal).eq(folded(segment))
+}
+
+/// The characters of a segment without regard to case, as upstreams may compare them that know more than ASCII: `K` may be the sign for
+/// Kelvin, and `s` a long one.
+pub(super) fn folded(segment: &str) -> impl Iterator<Item = char> {
+    // The dot that a Turkish capital keeps is nothing by itself.
+    let fold =
+        |character: char| character.to_uppercase().flat_map(char::to_lowercase).filter(|part| *part != '\u{307}');
+    segment.chars().flat_map(fold)
 }
 
 impl PathTemplate {

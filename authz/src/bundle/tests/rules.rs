@@ -62,6 +62,11 @@ fn what_is_wrong_with_a_rule_is_named() {
             json!({ "hosts": ["*.10.0.0.1"] }),
             "rules[0].target.hosts[0]: `*.10.0.0.1` is not a host; write for example `api.example.com` or `*.example.com`, without scheme, port or path",
         ),
+        (
+            "/rules/0/condition",
+            json!({ "headers": [{ "name": "Host", "equals": "a" }] }),
+            "rules[0].condition.headers[0].name: `host` is no header to every proxy; write `hosts` in the target",
+        ),
         ("/rules/0/condition", json!({}), "rules[0].condition: demands nothing; leave it out, or say what must hold"),
         (
             "/rules/0/condition",

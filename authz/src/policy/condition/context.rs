@@ -7,7 +7,7 @@ use super::outcome::Outcome;
 use super::{Reader, Situation};
 use crate::credential::Hop;
 use crate::document::{Fields, Node};
-use crate::http::{Network, RequestHead, is_token_byte, parse_source, query};
+use crate::http::{Network, RequestHead, has_port, is_token_byte, parse_source, query};
 use crate::matching::{Match, Test};
 
 /// Most proxies that may stand before this one.
@@ -38,15 +38,17 @@ impl SourceCondition {
 }
 
 /// The address of the client: at the other end of the connection or, behind proxies of ours, what the first of them saw.
-/// Each appends the address of whoever connected to it (`x-forwarded-for`), and so may this one, before we see it.
+/// Each appends the address of whoever connected to it (`x-forwarded-for`), and so does Envoy, before we see it. nginx does not, and may have taken
+/// its peer from the header (`real_ip_header`): if that were left out, what comes before it, which the client wrote, would count.
 fn client_address(head: &RequestHead<'_>, trusted_hops: usize) -> Option<IpAddr> {
-    let peer = parse_source(head.source?)?;
+    let source = head.source?;
+    let peer = parse_source(source)?;
     if trusted_hops == 0 {
         return Some(peer);
     }
     let addresses = head.values("x-forwarded-for").flat_map(|value| value.split(|byte| *byte == b','));
     let mut addresses: Vec<Option<IpAddr>> = addresses.map(|address| parse_source(address.trim_ascii())).collect();
-    if addresses.last() == Some(&Some(peer)) {
+    if has_port(source) && addresses.last() == Some(&Some(peer)) {
         addresses.pop();
     }
     // Only what our own proxies wrote is read; a client can write anything before it.
@@ -98,6 +100,9 @@ impl TextCondition {
             (name, Place::Header) if !name.bytes().all(is_token_byte) => {
                 node.refuse(format!("`{name}` is not the name of a header (RFC 9110 section 5.1)"))
             }
+            (name, Place::Header) if name.eq_ignore_ascii_case("host") => {
+                node.refuse("`host` is no header to every proxy; write `hosts` in the target")
+            }
             (name, Place::Header) => Some(name.to_ascii_lowercase()),
             (name, Place::Query) => Some(name.to_owned()),
         });
@@ -118,7 +123,7 @@ impl TextCondition {
     }
 
     /// Every value is judged by itself, as bytes (CVE-2020-25017): if some pass and some do not, nobody knows which one the
-    /// upstream takes.
+    /// upstream takes; nor whether it takes `x_role` for `x-role`.
     pub(super) fn evaluate(&self, situation: &Situation<'_>) -> Outcome {
         let head = situation.head;
         if self.by.as_ref().is_some_and(|hops| !hops.iter().any(|hop| hop.is_at_the_other_end(head))) {
@@ -126,8 +131,9 @@ impl TextCondition {
             return self.absent();
         }
         let values: Vec<Match> = match self.place {
+            Place::Header if head.has_alias(&self.name) => return Outcome::Undecidable,
             Place::Header => head.values(&self.name).map(|value| self.judge(value, situation)).collect(),
-            Place::Query => match query::values(head, &self.name) {
+            Place::Query => match query::readings(head, &self.name) {
                 Ok(values) => values.iter().map(|value| self.judge(value, situation)).collect(),
                 Err(_) => return Outcome::Undecidable,
             },

@@ -44,7 +44,7 @@ pub fn regex_fits(pattern: &str, text: &str) -> bool {
     }
     COMPILED.with_borrow_mut(|compiled| {
         let regex =
-            compiled.entry(pattern.to_owned()).or_insert_with(|| Regex::new(&format!(r"\A(?:{pattern})\z")).unwrap());
+            compiled.entry(pattern.to_owned()).or_insert_with(|| Regex::new(&format!(r"\A(?s:{pattern})\z")).unwrap());
         regex.is_match(text)
     })
 }
