@@ -72,7 +72,9 @@ fn owned_headers(scene: &Scene) -> Result<()> {
     let orders = |name: &str| Request::get("/orders").with("authorization", &good).with(name, "forged");
     let lines = [
         (with(&["x-portcullis-subject"]), 200, PERMITTED),
-        (with(&["x_portcullis.roles"]), 200, PERMITTED),
+        (with(&["x-portcullis-roles"]), 200, PERMITTED),
+        // The host may not find a header of such a name, and add one.
+        (with(&["x_portcullis.roles"]), 400, "header_repeated"),
         (with(&["x-portcullis-subject", "x-portcullis-subject"]), 400, "header_repeated"),
         (with(&["x-portcullis-subject", "X_PORTCULLIS_SUBJECT"]), 400, "header_repeated"),
         // The upstream could take it for the one that the filter sets.
