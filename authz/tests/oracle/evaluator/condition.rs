@@ -231,25 +231,46 @@ fn may_act(actor: &Value, wanted: &Value, may_follow: u32) -> Truth {
 fn header_passes(test: &Value, scene: &Scene<'_>) -> Truth {
     let name = test["name"].as_str().unwrap();
     let counts = test.get("by").is_none_or(|by| source::is_named_hop(by, scene.request));
+    let plain = |name: &str| name.to_ascii_lowercase().replace(|part: char| !part.is_ascii_alphanumeric(), "-");
+    let is_other = |known: &str| plain(known) == plain(name) && !known.eq_ignore_ascii_case(name);
+    if counts && scene.request.headers.iter().any(|(known, _)| is_other(known)) {
+        return Truth::Undecided;
+    }
     let named = scene.request.headers.iter().filter(|(known, _)| counts && known.eq_ignore_ascii_case(name));
     let values: Vec<Option<String>> = named.map(|(_, value)| String::from_utf8(value.clone()).ok()).collect();
     texts_pass(test, &values, scene)
 }
 
 fn parameter_passes(test: &Value, scene: &Scene<'_>) -> Truth {
-    let wanted = test["name"].as_str().unwrap();
     let query = scene.request.target.split_once('?').map_or("", |(_, query)| query);
-    let parameters: Option<Vec<(String, String)>> = query
-        .split('&')
-        .map(|parameter| parameter.split_once('=').unwrap_or((parameter, "")))
-        .filter(|(name, _)| text::decode(name).is_none_or(|name| name == wanted))
-        .map(|(name, value)| Some((text::decode(name)?, text::decode(value)?)))
-        .collect();
-    match parameters {
+    match readings(query, test["name"].as_str().unwrap()) {
         // It may be this one, or have this value, whatever the test.
         None => Truth::Undecided,
-        Some(parameters) => {
-            texts_pass(test, &parameters.into_iter().map(|(_, value)| Some(value)).collect::<Vec<_>>(), scene)
-        }
+        Some(values) => texts_pass(test, &values.into_iter().map(Some).collect::<Vec<_>>(), scene),
     }
+}
+
+/// All values that a parameter may have, a `+` taken as itself and as a space. None where it may be this one or not.
+fn readings(query: &str, wanted: &str) -> Option<Vec<String>> {
+    let is_named = |name: &str| {
+        let both = [text::decode(name)?, text::decode(&name.replace('+', " "))?];
+        Some(both.map(|name| name == wanted))
+    };
+    let mut values = Vec::new();
+    for parameter in query.split('&') {
+        let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
+        // Each part may be a parameter, and so may the whole.
+        for part in parameter.split(';').filter(|part| *part != parameter) {
+            if is_named(part.split('=').next()?)? != [false; 2] {
+                return None;
+            }
+        }
+        match is_named(name)? {
+            [true, true] => {}
+            [false, false] => continue,
+            _ => return None,
+        }
+        values.extend([text::decode(value)?, text::decode(&value.replace('+', " "))?]);
+    }
+    Some(values)
 }

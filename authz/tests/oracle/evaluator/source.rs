@@ -21,13 +21,14 @@ pub fn is_in_networks(source: &Value, request: &Request) -> Truth {
 }
 
 /// The entry of `x-forwarded-for` that the first of so many trusted proxies has added: each adds one at the end. So may this
-/// proxy, the address of whoever is connected to it; that one is left out.
+/// proxy, if it is Envoy, which says the port too: the address of whoever is connected to it; that one is left out.
 fn forwarded_for(request: &Request, hops: usize, peer: IpAddr) -> Option<IpAddr> {
     let values = request.headers.iter().filter(|(name, _)| name.eq_ignore_ascii_case("x-forwarded-for"));
     let entries = values.flat_map(|(_, value)| value.split(|byte| *byte == b','));
     let mut addresses: Vec<Option<IpAddr>> =
         entries.map(|entry| address_of_connection(std::str::from_utf8(entry).ok()?.trim())).collect();
-    if addresses.last() == Some(&Some(peer)) {
+    let has_port = request.source.as_ref().is_some_and(|source| source.parse::<SocketAddr>().is_ok());
+    if has_port && addresses.last() == Some(&Some(peer)) {
         addresses.pop();
     }
     addresses[addresses.len().checked_sub(hops)?]

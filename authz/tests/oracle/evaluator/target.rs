@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::{list, text};
 use crate::request::Request;
 
-/// What the variables of the path stand for if the request is in the target of the rule; the first path that fits counts.
+/// What the variables of the path stand for if the request is in the target of the rule: what they do in every path that fits.
 pub fn captures(rule: &Value, request: &Request) -> Option<BTreeMap<String, String>> {
     let target = &rule["target"];
     let is_deny = rule["effect"] == "deny";
@@ -26,7 +26,8 @@ pub fn captures(rule: &Value, request: &Request) -> Option<BTreeMap<String, Stri
         None => Some(BTreeMap::new()),
         Some(templates) => list(templates)
             .iter()
-            .find_map(|template| template_fits(template.as_str().unwrap(), &segments, has_slash, is_deny)),
+            .filter_map(|template| template_fits(template.as_str().unwrap(), &segments, has_slash, is_deny))
+            .reduce(|one, other| one.into_iter().filter(|(name, value)| other.get(name) == Some(value)).collect()),
     }
 }
 
@@ -65,7 +66,8 @@ fn grpc_fits(method: &str, segments: &[String], has_slash: bool, is_deny: bool) 
 
 /// A deny rule covers the path in whatever case.
 fn literal_fits(literal: &str, segment: &str, is_deny: bool) -> bool {
-    literal == segment || is_deny && literal.to_lowercase() == segment.to_lowercase()
+    let folded = |text: &str| text.to_uppercase().to_lowercase();
+    literal == segment || is_deny && folded(literal) == folded(segment)
 }
 
 fn template_fits(

@@ -117,7 +117,9 @@ fn passes(test: &str, wanted: &Value, value: Option<&Value>, scene: &Scene<'_>) 
         _ => Truth::Undecided,
     };
     let elements = |holds: &dyn Fn(&[Value]) -> Truth| value.as_array().map_or(Truth::Undecided, |list| holds(list));
-    let one_of = |values: &[Value], wanted: &[Value]| is_one(values, &resolve(wanted, scene));
+    let one_of = |values: &[Value], wanted: &[Value]| {
+        resolve(wanted, scene).map_or(Truth::Undecided, |wanted| is_one(values, &wanted))
+    };
     match test {
         "equals" => one_of(from_ref(value), from_ref(wanted)),
         "one_of" => one_of(from_ref(value), list(wanted)),
@@ -147,14 +149,16 @@ fn passes(test: &str, wanted: &Value, value: Option<&Value>, scene: &Scene<'_>) 
     }
 }
 
-/// The values that are wanted, of which some may be something of the request.
-fn resolve(wanted: &[Value], scene: &Scene<'_>) -> Vec<Value> {
+/// The values that are wanted, of which some may be something of the request. None if it has no such thing, or two.
+fn resolve(wanted: &[Value], scene: &Scene<'_>) -> Option<Vec<Value>> {
     let of_request = |operand: &Value| match operand.get("capture").and_then(Value::as_str) {
-        Some(name) => scene.captures[name].clone(),
-        None if operand["request"] == "method" => scene.request.method.clone(),
-        None => host(&scene.request.authority),
+        Some(name) => scene.captures.get(name).cloned(),
+        None if operand["request"] == "method" => Some(scene.request.method.clone()),
+        None => Some(host(&scene.request.authority)),
     };
-    let value = |wanted: &Value| if wanted.is_object() { of_request(wanted).into() } else { wanted.clone() };
+    let value = |wanted: &Value| {
+        if wanted.is_object() { of_request(wanted).map(Value::from) } else { Some(wanted.clone()) }
+    };
     wanted.iter().map(value).collect()
 }
 
