@@ -101,7 +101,8 @@ impl HeaderEdits {
     /// # Errors
     ///
     /// [`Reason::HeaderRepeated`] where the upstream would see another value too, under the name or under one that it may take for
-    /// it: of a name that is not plain nginx may find none, and add another (`ignore_invalid_headers off`); [`Reason::ObligationFailed`] where more than headers has to change.
+    /// it: of a name that is not plain nginx may find none, and add another (`ignore_invalid_headers off`);
+    /// [`Reason::ObligationFailed`] where more than headers has to change.
     pub(crate) fn by_overwriting(&mut self, head: &RequestHead<'_>) -> Result<(), Reason> {
         let count = |name: &[u8]| head.headers.iter().filter(|(other, _)| is_same_folded(other, name)).count();
         let mut set = Vec::with_capacity(self.remove.len().saturating_add(self.set.len()));

@@ -55,10 +55,13 @@ pub fn is_over(until: UnixTime, now: UnixTime) -> bool {
     now >= until.plus_seconds(MAX_LEEWAY_SECONDS)
 }
 
+/// Of what kind, of which issuer and what; of a template with several issuers without one, so that it is kept once.
+type Key = (Kind, String, String);
+
 /// All revocations of a bundle.
 #[derive(Debug, Default)]
 pub(crate) struct Revocations {
-    entries: BTreeMap<(Kind, String), Vec<Entry>>,
+    entries: BTreeMap<Key, Vec<Entry>>,
     packed: Option<PackedRevocations>,
 }
 
@@ -108,17 +111,21 @@ impl Revocations {
             !is_over(entry.until, now) && entry.issued_before.is_none_or(before) && entry.issuers.contains(issuer)
         };
         let is_named = |kind: Kind, name: &str| {
-            let entries = self.entries.get(&(kind, name.to_owned()));
-            entries.is_some_and(|entries| entries.iter().any(applies))
+            let of = |issuer: &str| self.entries.get(&(kind, issuer.to_owned(), name.to_owned()));
+            [issuer, ""].into_iter().filter_map(of).flatten().any(applies)
         };
         let concerns = |kind: Kind, attribute: &Attribute<String>| match attribute {
             Attribute::Absent => false,
             Attribute::Present(name) => is_named(kind, name),
             // It may be any of those that are revoked.
             Attribute::Malformed => {
-                let first = (kind, String::new());
-                let of_kind = self.entries.range(first..).take_while(|((other, _), _)| *other == kind);
-                of_kind.flat_map(|(_, entries)| entries).any(applies)
+                let of = |issuer: &str| {
+                    let (first, issuer) = ((kind, issuer.to_owned(), String::new()), issuer.to_owned());
+                    self.entries
+                        .range(first..)
+                        .take_while(move |((other, name, _), _)| *other == kind && *name == issuer)
+                };
+                [issuer, ""].into_iter().flat_map(of).flat_map(|(_, entries)| entries).any(applies)
             }
         };
         concerns(Kind::Subject, identity.subject())
@@ -130,7 +137,7 @@ impl Revocations {
     }
 }
 
-fn read_entry(node: &Node<'_>, names: &Names<'_>) -> Option<((Kind, String), Entry)> {
+fn read_entry(node: &Node<'_>, names: &Names<'_>) -> Option<(Key, Entry)> {
     let fields =
         node.object(&["issuer", "token_id", "subject", "session", "client", "key_id", "issued_before", "until"])?;
     let issuers = fields.required("issuer").and_then(|node| names.issuers(&node));
@@ -145,7 +152,9 @@ fn read_entry(node: &Node<'_>, names: &Names<'_>) -> Option<((Kind, String), Ent
         }
         (_, _, _) => return node.refuse("is about more than one thing; write one entry for each"),
     };
-    Some(((kind, name), Entry { issuers: issuers?, issued_before: issued_before?, until: until? }))
+    let issuers = issuers?;
+    let alone = issuers.first().filter(|_| issuers.len() == 1).cloned().unwrap_or_default();
+    Some(((kind, alone, name), Entry { issuers, issued_before: issued_before?, until: until? }))
 }
 
 fn read_time<'n>(fields: &Fields<'n>, name: &'n str) -> Option<Option<UnixTime>> {

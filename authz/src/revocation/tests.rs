@@ -113,7 +113,7 @@ fn entries_of_a_template_are_kept_once() {
     let until = time(200);
     let entries = (0..1000).map(|number| {
         let entry = Entry { issuers: Rc::clone(&issuers), issued_before: None, until };
-        ((Kind::Token, format!("token-{number}")), vec![entry])
+        ((Kind::Token, String::new(), format!("token-{number}")), vec![entry])
     });
     let revocations = Revocations { entries: entries.collect(), packed: None };
     let concern = |issuer: &str, token| revocations.concern(&identity(issuer, Some(token), Attribute::Absent), time(0));
