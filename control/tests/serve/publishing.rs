@@ -1,5 +1,6 @@
 //! Publishing, revoking, rolling back.
 
+use authz::limits::MAX_LEEWAY_SECONDS;
 use serde_json::{Value, json};
 
 use crate::endpoint::{Endpoint, Home, policy};
@@ -124,11 +125,15 @@ fn what_is_dead_is_dropped() {
     let home = Home::new();
     let endpoint = home.start();
     endpoint.publish(&policy_with_issuer("a"));
-    let dead = json!({ "issuer": ISSUER, "token_id": "old", "until": now().saturating_sub(1) });
-    let alive = json!({ "issuer": ISSUER, "token_id": "new", "until": now() + 1000 });
-    assert_eq!(revoke(&endpoint, &dead).0, 200);
-    assert_eq!(revoke(&endpoint, &alive).0, 200);
-    assert_eq!(endpoint.served().1["revocations"]["entries"], json!([alive]));
+    // What has expired may be good for the leeway, and is revoked for as long.
+    let entry = |name, until| json!({ "issuer": ISSUER, "token_id": name, "until": until });
+    let dead = entry("dead", now() - MAX_LEEWAY_SECONDS - 1);
+    let expired = entry("expired", now() - 1);
+    let alive = entry("alive", now() + 1000);
+    for entry in [&dead, &expired, &alive] {
+        assert_eq!(revoke(&endpoint, entry).0, 200);
+    }
+    assert_eq!(endpoint.served().1["revocations"]["entries"], json!([expired, alive]));
 }
 
 #[test]
