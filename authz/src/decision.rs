@@ -128,7 +128,7 @@ impl Decision {
     /// It holds nothing of the request or of the token.
     pub fn to_record(&self) -> Vec<u8> {
         let mut members = Members::open(PLAIN_RECORD_BYTES);
-        members.number("version", record::VERSION);
+        members.member(&[record::VERSION]);
         self.write_outcome(&mut members);
         self.write_others(&mut members);
         let mut line = members.into_bytes();
@@ -156,9 +156,16 @@ impl Decision {
     }
 
     fn write_decision(&self, members: &mut Members) {
-        members.plain("decision", self.effect().name());
-        members.plain("reason", self.reason.code());
-        members.optional("rule", self.rule());
+        // In as few pieces as can be, for every request has a record. The id of a rule has nothing that must be escaped.
+        let effect: &[u8] = match self.effect() {
+            Effect::Permit => b"\"decision\":\"permit\",\"reason\":\"",
+            Effect::Deny => b"\"decision\":\"deny\",\"reason\":\"",
+        };
+        let reason = self.reason.code().as_bytes();
+        match &self.rule {
+            Some(rule) => members.member(&[effect, reason, b"\",\"rule\":\"", rule.as_bytes(), b"\""]),
+            None => members.member(&[effect, reason, b"\",\"rule\":null"]),
+        }
     }
 
     fn write_revision(&self, members: &mut Members) {

@@ -12,7 +12,6 @@ pub(crate) use reply::Refusal;
 pub use reply::Reply;
 pub(crate) use resource_metadata::ResourceMetadata;
 
-use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use crate::credential::{self, Place};
@@ -79,11 +78,14 @@ pub(crate) fn forward(
 
 /// What must not have been used before: the proofs that credentials brought along and, where rules say `once`, the
 /// tokens themselves. A token that cannot be told from others, or never ends, cannot be used once.
-pub(crate) fn use_once(principal: &Principal, obligations: &[Rc<Obligations>]) -> Result<Vec<UseOnce>, Reason> {
+pub(crate) fn use_once(principal: &Principal, all: &[Rc<Obligations>]) -> Result<Vec<UseOnce>, Reason> {
     let mut use_once = principal.use_once.clone();
-    // What one of them demands holds whatever the order; two may demand the same.
-    let wanted: BTreeSet<usize> = obligations.iter().filter_map(|obligations| obligations.once).collect();
-    for credential in wanted {
+    // What one of them demands holds whatever the order.
+    for (number, obligations) in all.iter().enumerate() {
+        let Some(credential) = obligations.once else { continue };
+        if all.iter().take(number).any(|earlier| earlier.once == Some(credential)) {
+            continue;
+        }
         let identity = principal.identity(credential).ok_or(Reason::ObligationFailed)?;
         let (Some(issuer), Some(token_id), Some(until)) = (&identity.issuer, &identity.token_id, identity.good_until)
         else {

@@ -105,7 +105,7 @@ impl Chain {
     pub fn draft(&mut self, authorization: &Authorization, was_asked: bool, now: UnixTime) -> Draft {
         let decision = authorization.decision();
         let mut members = Members::open(FRAME_BYTES.saturating_add(authorization.about().len()));
-        members.number("version", super::VERSION);
+        members.member(&[super::VERSION]);
         members.plain("time", self.stamp.at(now));
         members.plain("worker", &self.worker);
         members.number("sequence", self.sequence.saturating_add(1));

@@ -23,14 +23,6 @@ impl Members {
         self.value(value);
     }
 
-    /// A text, or null.
-    pub(crate) fn optional(&mut self, name: &'static str, value: Option<&str>) {
-        match value {
-            Some(value) => self.text(name, value),
-            None => self.raw(name, b"null"),
-        }
-    }
-
     /// A text of which nothing has to be escaped.
     pub(crate) fn plain(&mut self, name: &'static str, value: &str) {
         self.member(&[b"\"", name.as_bytes(), b"\":\"", value.as_bytes(), b"\""]);
@@ -93,9 +85,9 @@ impl Members {
         self.member(&[b"\"", name.as_bytes(), b"\":"]);
     }
 
-    /// A member, or its beginning, in pieces: one loop, which is less code to run through than as many calls.
+    /// A member, its beginning or some of them, in pieces: one loop, which is less code to run through than as many calls.
     #[inline(never)]
-    fn member(&mut self, pieces: &[&[u8]]) {
+    pub(crate) fn member(&mut self, pieces: &[&[u8]]) {
         self.separate();
         for piece in pieces {
             self.0.extend_from_slice(piece);

@@ -20,8 +20,8 @@ pub use settings::Destinations;
 
 use crate::jwt::Work;
 
-/// The version of the format of records.
-pub(crate) const VERSION: u64 = 2;
+/// The first member of every record: the version of their format.
+pub(crate) const VERSION: &[u8] = b"\"version\":2";
 
 /// What becomes of the record of a decision.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
