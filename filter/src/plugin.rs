@@ -56,8 +56,9 @@ impl Root {
 impl Context for Root {
     fn on_http_call_response(&mut self, call: u32, _headers: usize, body_bytes: usize, _trailers: usize) {
         let plugin = self.0.borrow();
-        plugin.tools.callouts.answered(call, body_bytes);
         plugin.with_link(|link| link.answered(call, body_bytes));
+        // Last, for requests go on then, and the host takes what follows to be about them.
+        plugin.tools.callouts.answered(call, body_bytes);
     }
 }
 
@@ -120,11 +121,12 @@ impl Plugin {
     }
 
     fn tick(&mut self) {
-        self.tools.callouts.send();
         self.with_link(Link::tick);
         if self.kind.is_envoy() {
             self.tools.metrics.tell(&self.active.get(), &self.tools.log);
         }
+        // Last, for what cannot be asked lets requests go on, and the host takes what follows to be about them.
+        self.tools.callouts.send();
     }
 
     /// What handles a request.

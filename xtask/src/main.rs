@@ -65,7 +65,7 @@ fn run(command: Command) -> Result<()> {
     let sh = Shell::new()?;
     sh.change_dir(tools::repository()?);
     match command {
-        Command::Build => module::build(&sh).map(|path| println!("{}", path.display())),
+        Command::Build => module::build(&sh, "dev").map(|path| println!("{}", path.display())),
         Command::Demo { keep } => demo(&sh, keep),
         Command::Bench { options } => bench(&sh, &options),
         Command::Lint => lint(&sh),
@@ -77,7 +77,7 @@ fn run(command: Command) -> Result<()> {
 
 fn demo(sh: &Shell, keep: bool) -> Result<()> {
     let keep = keep.then_some("--keep");
-    module::build(sh)?;
+    module::build(sh, "dev")?;
     let envoy = tools::envoy(sh)?;
     let policy = sh.current_dir().join("dist").join("bank.json");
     cmd!(sh, "cargo run --quiet --package control -- build examples/bank --plugin-configuration --output {policy}")
@@ -95,7 +95,7 @@ fn demo(sh: &Shell, keep: bool) -> Result<()> {
 fn bench(sh: &Shell, options: &[String]) -> Result<()> {
     tools::debian_package(sh, "wrk", "wrk")?;
     tools::debian_package(sh, "taskset", "util-linux")?;
-    module::build(sh)?;
+    module::build(sh, "release")?;
     let envoy = tools::envoy(sh)?;
     let signatures = module::build_signature_speed(sh)?;
     cmd!(sh, "cargo build --quiet --release --package control").quiet().run()?;
@@ -116,7 +116,7 @@ fn path_with(sh: &Shell, folder: &Path) -> Result<OsString> {
 }
 
 fn test(sh: &Shell) -> Result<()> {
-    module::build(sh)?;
+    module::build(sh, "dev")?;
     let runner = tools::wasm_bindgen_test_runner(sh)?;
     let _path = sh.push_env("PATH", path_with(sh, &node::node(sh)?)?);
     {

@@ -32,8 +32,8 @@ const EXPORTS: [(&str, Option<&str>); 13] = [
 /// of strength in loops, which has a pointer for every address: an engine adds a constant to an address for nothing, and RSA takes 3 % less.
 const CODE: &str = "-Ctarget-feature=+simd128\u{1f}-Cllvm-args=-disable-lsr";
 
-/// Builds `dist/portcullis.wasm`.
-pub(crate) fn build(sh: &Shell) -> Result<PathBuf> {
+/// Builds `dist/portcullis.wasm`; what that takes besides is built with a profile that is needed anyway, for a WebAssembly engine is in it.
+pub(crate) fn build(sh: &Shell, profile: &str) -> Result<PathBuf> {
     tools::wasm_targets(sh)?;
     eprintln!("Building the module ...");
     // The module names no folder of the machine that built it, so that two machines build the same bytes.
@@ -47,19 +47,21 @@ pub(crate) fn build(sh: &Shell) -> Result<PathBuf> {
         .run()?;
     let linked = sh.current_dir().join("target/wasm32-wasip1/module/filter.wasm");
     let module = trim(&sh.read_binary_file(linked)?)?;
-    let counts = count_branches(sh, &module)?;
+    let counts = count_branches(sh, profile, &module)?;
     let path = sh.current_dir().join("dist").join("portcullis.wasm");
     sh.write_file(&path, branch_hints::hinted(&module, &counts)?)?;
     Ok(path)
 }
 
 /// Which way the branches of the module go when it decides.
-fn count_branches(sh: &Shell, module: &[u8]) -> Result<Vec<u8>> {
+fn count_branches(sh: &Shell, profile: &str, module: &[u8]) -> Result<Vec<u8>> {
     eprintln!("Counting which way its branches go ...");
     let folder = sh.current_dir().join("target/profile");
     let (counting, counts) = (folder.join("counting.wasm"), folder.join("counts"));
     sh.write_file(&counting, branch_hints::counting(module)?)?;
-    cmd!(sh, "cargo run --quiet --package host-tests --bin profile -- count {counting} {counts}").quiet().run()?;
+    cmd!(sh, "cargo run --quiet --profile {profile} --package host-tests --bin profile -- count {counting} {counts}")
+        .quiet()
+        .run()?;
     Ok(sh.read_binary_file(counts)?)
 }
 

@@ -7,11 +7,12 @@ use anyhow::{Context as _, Result, ensure};
 use host_tests::authorization_server::Answer;
 use host_tests::client::{Connection, Request};
 use host_tests::envoy::WORKERS;
+use host_tests::publisher::Publisher;
 use libtest_mimic::Trial;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::{NOW, Scene, failed};
-use host_tests::strict_host::StrictHost;
+use host_tests::strict_host::{Setup, StrictHost};
 
 /// A listener on which a paused request stops its headers only.
 pub const HEADERS_ONLY: &str = "headers-only";
@@ -19,10 +20,11 @@ pub const HEADERS_ONLY: &str = "headers-only";
 type Test = (&'static str, fn(&Scene) -> Result<()>);
 
 pub fn trials(scene: &Arc<Scene>) -> Vec<Trial> {
-    let tests: [Test; 8] = [
+    let tests: [Test; 9] = [
         ("one_question_for_all_who_want_the_answer", single_flight),
         ("a_client_that_goes_away_takes_no_answer_with_it", disconnect),
         ("questions_are_bounded_and_leave_the_others_alone", bounds),
+        ("what_cannot_be_asked_does_not_stop_the_link", unsent),
         ("an_answer_is_for_the_credential_that_asked", one_credential_is_not_another),
         ("a_request_that_waits_keeps_its_body_back", body_waits),
         ("a_host_that_cannot_keep_a_request_waiting_refuses_the_bundle", elsewhere),
@@ -112,6 +114,28 @@ fn bounds(scene: &Scene) -> Result<()> {
     let context = host.begin(&request("later"), NOW)?;
     ensure!(host.is_waiting(context), "there is room again");
     renewals(scene)
+}
+
+/// A question that cannot be sent is answered in the tick in which the link asks, too. What waited goes on as its own request, and the link
+/// asks as the root context.
+fn unsent(scene: &Scene) -> Result<()> {
+    let publisher = Publisher::new("k1")?;
+    let mut plugin: Value = serde_json::from_str(&scene.plugin("opaque")?)?;
+    let policy = plugin.get_mut("bundle").context("a bundle")?;
+    // What is pushed has an epoch.
+    policy.as_object_mut().context("an object")?.remove("revision");
+    let signed = publisher.publish(1, NOW, policy, &[]).in_one_piece()?;
+    let control = json!({ "cluster": "control", "authority": "control.example.com" });
+    let pushed = json!({ "version": 1, "trust": publisher.trust(), "control": control, "signed_bundle": signed });
+    let setup = Setup { now: NOW.saturating_mul(1000), ..Setup::default() };
+    let mut host = StrictHost::start_in(pushed.to_string().as_bytes(), &setup)?;
+    let context = host.begin(&Request::get("/orders").with("x-gone", "t"), NOW)?;
+    ensure!(host.is_waiting(context), "it waits: {}", host.log());
+    let asked: Vec<_> = host.tick()?.into_iter().map(|call| call.cluster).collect();
+    ensure!(asked == ["control"], "{asked:?} were asked");
+    let outcome = host.finish(context)?;
+    ensure!((outcome.status, outcome.decided("reason")) == (503, Some("introspection_failed")), "{outcome:?}");
+    Ok(())
 }
 
 /// Strangers who fill all the room there is for them do not lock out a token that was good before, and when they go away
