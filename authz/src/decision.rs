@@ -157,14 +157,14 @@ impl Decision {
 
     fn write_decision(&self, members: &mut Members) {
         // In as few pieces as can be, for every request has a record. The id of a rule has nothing that must be escaped.
-        let effect: &[u8] = match self.effect() {
+        let opening: &[u8] = match self.effect() {
             Effect::Permit => b"\"decision\":\"permit\",\"reason\":\"",
             Effect::Deny => b"\"decision\":\"deny\",\"reason\":\"",
         };
         let reason = self.reason.code().as_bytes();
         match &self.rule {
-            Some(rule) => members.member(&[effect, reason, b"\",\"rule\":\"", rule.as_bytes(), b"\""]),
-            None => members.member(&[effect, reason, b"\",\"rule\":null"]),
+            Some(rule) => members.member(&[opening, reason, b"\",\"rule\":\"", rule.as_bytes(), b"\""]),
+            None => members.member(&[opening, reason, b"\",\"rule\":null"]),
         }
     }
 

@@ -32,7 +32,8 @@ const EXPORTS: [(&str, Option<&str>); 13] = [
 /// of strength in loops, which has a pointer for every address: an engine adds a constant to an address for nothing, and RSA takes 3 % less.
 const CODE: &str = "-Ctarget-feature=+simd128\u{1f}-Cllvm-args=-disable-lsr";
 
-/// Builds `dist/portcullis.wasm`; what that takes besides is built with a profile that is needed anyway, for a WebAssembly engine is in it.
+/// Builds `dist/portcullis.wasm`. `profile` is that of Cargo for the program that counts branches: what the caller builds anyway, for there is a
+/// WebAssembly engine in it.
 pub(crate) fn build(sh: &Shell, profile: &str) -> Result<PathBuf> {
     tools::wasm_targets(sh)?;
     eprintln!("Building the module ...");

@@ -80,7 +80,7 @@ pub(crate) fn forward(
 /// tokens themselves. A token that cannot be told from others, or never ends, cannot be used once.
 pub(crate) fn use_once(principal: &Principal, all: &[Rc<Obligations>]) -> Result<Vec<UseOnce>, Reason> {
     let mut use_once = principal.use_once.clone();
-    // What one of them demands holds whatever the order.
+    // What one of them demands holds whatever the order; two may demand the same.
     for (number, obligations) in all.iter().enumerate() {
         let Some(credential) = obligations.once else { continue };
         if all.iter().take(number).any(|earlier| earlier.once == Some(credential)) {

@@ -1,7 +1,8 @@
 //! Tokens that were verified already, so that a client's next request costs no signature check.
 //!
 //! Exact: the whole token is the key, and whose it is if it is opaque, so no two tokens share an entry (CVE-2026-35039,
-//! CVE-2026-33496). It holds identities and never decisions, belongs to one bundle and dies with it, and an entry is good no longer than its token (CVE-2026-107719).
+//! CVE-2026-33496). It holds identities and never decisions, belongs to one bundle and dies with it, and an entry is good no longer
+//! than its token (CVE-2026-107719).
 
 use std::hash::{BuildHasher as _, RandomState};
 use std::rc::Rc;
